@@ -1,0 +1,34 @@
+"""Print environment.yml, made from pyproject.toml: `make environment.yml` writes it.
+
+The file holds no versions of its own: Python's range and the extras come from pyproject.toml, every
+pin from constraints.txt, so conda users get what CI tests.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def environment(pyproject: str) -> str:
+    """Return the text of environment.yml for the text of a pyproject.toml."""
+    project = tomllib.loads(pyproject)["project"]
+    extras = ",".join(sorted(project["optional-dependencies"]))
+    return f"""\
+# Made from pyproject.toml by .ci/environment.py: change that file, then `make environment.yml`.
+name: {project["name"]}
+channels:
+  - conda-forge
+dependencies:
+  - python{project["requires-python"]}
+  - pip
+  - pip:
+      - -c constraints.txt
+      - -e .[{extras}]
+"""
+
+
+if __name__ == "__main__":
+    print(environment((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")), end="")

@@ -1,0 +1,84 @@
+"""Files on this machine: where data lives, what a file's bytes are, and writing without halves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["data_folder", "replace_atomically", "sha256_file", "write_json"]
+
+
+def data_folder() -> Path:
+    """Return the folder that holds fetched, simulated and prepared data.
+
+    It is ``$DATKIT_DATA`` if that is set, else the user's cache folder. It is not created here.
+    """
+    if chosen := os.environ.get("DATKIT_DATA"):
+        return Path(chosen).expanduser().resolve()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "datkit"
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it into place if the block succeeds.
+
+    A reader sees the old file or the new one, never half of it. On any error, an interruption or a
+    full disk included, the temporary file is deleted and `path` is left as it was. The temporary
+    name keeps the suffixes, since libraries choose a format by them.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix="".join(path.suffixes))
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)  # mkstemp gives 0600; a result is meant to be read by others
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as JSON with sorted keys, atomically: the same value gives the same bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` holds what JSON cannot, NaN included.
+    OSError
+        If the file cannot be written.
+    """
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replace_atomically(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")

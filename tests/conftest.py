@@ -1,0 +1,79 @@
+"""Fixtures that every test shares: data at hand, a small cohort, and no way to the network."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# Third-party volumes are never committed. They lie beside the checkout, or where this variable says.
+SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+# CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
+REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
+_connect = socket.socket.connect
+
+
+def need(condition: object, what: str) -> None:
+    """Skip with a reason where something is missing; fail where CI says that nothing may be."""
+    if not condition:
+        (pytest.fail if REQUIRE_ALL else pytest.skip)(what)
+
+
+def _connect_loopback_only(self: socket.socket, address: object) -> None:
+    if self.family != socket.AF_UNIX:
+        host = str(address[0])
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"tests must not reach the network, yet one asked for {host}")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No network beyond loopback, no home folder, no settings of the person who runs the tests."""
+    monkeypatch.setattr(socket.socket, "connect", _connect_loopback_only)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DATKIT_MIRROR", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of third-party volumes (see its README for their licences)."""
+    need(SHARED_DATA.is_dir(), f"third-party volumes are not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def real_map(shared_data: Path) -> Path:
+    """The real group-mean FP-CIT map of 174 controls (CC BY-NC-SA 4.0)."""
+    return shared_data / "DAT_fpcit_hc174_dukart_spect.nii"
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tmp_path_factory: pytest.TempPathFactory):
+    """The simulated cohort of 24 exams, made once for all tests."""
+    from datkit.simulate.cohort import simulate_cohort
+
+    folder = tmp_path_factory.mktemp("cohort") / "tiny"
+    return simulate_cohort(folder, size="tiny", seed=2026, progress=False)
+
+
+@pytest.fixture(scope="session")
+def prepared_tiny(tiny_cohort, tmp_path_factory: pytest.TempPathFactory):
+    """The tiny cohort in the canonical grid."""
+    from datkit.prepare import prepare_cohort
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATKIT_DATA", str(tmp_path_factory.mktemp("prepared")))
+        return prepare_cohort(tiny_cohort, progress=False)
+
+
+@pytest.fixture(scope="session")
+def built_book() -> Path:
+    """The folder of the built book's HTML."""
+    html = REPOSITORY / "build" / "book" / "_build" / "html"
+    need((html / "index.html").is_file(), f"the book is not built at {html}: run make book")
+    return html
