@@ -13,7 +13,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 # CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
 REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 _connect = socket.socket.connect
+_getaddrinfo = socket.getaddrinfo
 
 
 def need(condition: object, what: str) -> None:
@@ -22,18 +24,27 @@ def need(condition: object, what: str) -> None:
         (pytest.fail if REQUIRE_ALL else pytest.skip)(what)
 
 
+def _refuse(host: object) -> None:
+    if host not in LOOPBACK and host is not None:
+        raise OSError(f"tests must not reach the network, yet one asked for {host}")
+
+
 def _connect_loopback_only(self: socket.socket, address: object) -> None:
     if self.family != socket.AF_UNIX:
-        host = str(address[0])
-        if host not in ("127.0.0.1", "::1", "localhost"):
-            raise OSError(f"tests must not reach the network, yet one asked for {host}")
+        _refuse(address[0])
     return _connect(self, address)
+
+
+def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> list:
+    _refuse(host)
+    return _getaddrinfo(host, *args, **kwargs)
 
 
 @pytest.fixture(autouse=True)
 def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No network beyond loopback, no home folder, no settings of the person who runs the tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_loopback_only)
+    monkeypatch.setattr(socket, "getaddrinfo", _resolve_loopback_only)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATKIT_MIRROR", raising=False)

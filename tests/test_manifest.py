@@ -1,0 +1,200 @@
+"""The manifest: what ships is sound and true to the real file; what is faulty is refused whole."""
+
+from __future__ import annotations
+
+import copy
+import socket
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from datkit import manifest
+from datkit.errors import ManifestError, UsageError
+from datkit.files import sha256_file
+from datkit.manifest import is_safe_address, load_manifest
+from datkit.simulate.cohort import LICENCE
+
+ENTRY: dict[str, Any] = {
+    "name": "one-map",
+    "title": "One map",
+    "summary": "A map.",
+    "modality": "SPECT",
+    "tracer": "[123I]FP-CIT",
+    "n": 3,
+    "access": "open",
+    "licence": {"name": "CC0", "spdx": "CC0-1.0", "url": "https://example.org/cc0"},
+    "uses": ["Anything."],
+    "citations": [{"text": "A paper.", "doi": "10.1038/s41598-018-22444-0"}],
+    "files": [
+        {"name": "a.nii", "urls": ["https://example.org/a.nii"], "sha256": "0" * 64, "size": 8}
+    ],
+    "traps": [],
+    "checked": "By hand.",
+}
+
+
+def written(folder: Path, *entries: Any, **keys: Any) -> Path:
+    path = folder / "data_manifest.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "datasets": list(entries)} | keys))
+    return path
+
+
+def changed(**keys: Any) -> dict[str, Any]:
+    return copy.deepcopy(ENTRY) | keys
+
+
+def changed_file(**keys: Any) -> dict[str, Any]:
+    return changed(files=[ENTRY["files"][0] | keys])
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(path)
+    return caught.value.problems
+
+
+def test_the_shipped_manifest_names_licence_citation_and_hash_of_the_real_map():
+    entry = load_manifest().entries["fpcit-hc174"]
+    assert entry.licence.spdx == "CC-BY-NC-SA-4.0"
+    assert [paper.doi for paper in entry.citations] == [
+        "10.1038/s41598-018-22444-0",
+        "10.1038/s41593-022-01186-3",
+    ]
+    assert (entry.n, entry.size, len(entry.files[0].urls)) == (174, 1086884, 2)
+    # pinned: a repository's address holds the full commit, never a branch that moves
+    assert all(len(url.split("/")[5]) == 40 for url in entry.files[0].urls)
+    assert any("NonCommercial" in line for line in entry.terms())
+    assert any("doi.org/10.1038/s41593-022-01186-3" in line for line in entry.terms())
+
+
+def test_the_simulated_cohort_is_built_in_and_has_nothing_to_download():
+    entry = load_manifest().entries["simulated"]
+    assert (entry.access, entry.files, entry.size) == ("built-in", (), 0)
+    assert entry.licence.spdx == LICENCE, "each simulated cohort.json says the same"
+
+
+def test_the_manifest_tells_the_truth_about_the_real_file(real_map: Path):
+    entry = load_manifest().entries["fpcit-hc174"]
+    assert real_map.name == entry.files[0].name
+    assert sha256_file(real_map) == entry.files[0].sha256
+    assert real_map.stat().st_size == entry.files[0].size
+    image = nib.load(real_map)
+    assert image.header.endianness == ">" and nib.aff2axcodes(image.affine) == ("L", "A", "S")
+    assert image.shape == (61, 73, 61) and set(image.header.get_zooms()) == {3.0}
+    assert 99 < np.asarray(image.dataobj).max() < 100
+
+
+def test_a_wheel_and_a_checkout_find_the_manifest_where_each_has_it(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "datkit"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(manifest, "__file__", str(package / "manifest.py"))
+    at_root = written(tmp_path / "site", ENTRY)
+    assert list(load_manifest().entries) == ["one-map"]
+    at_root.unlink()
+    written(package, changed(name="inside"))
+    assert list(load_manifest().entries) == ["inside"]
+
+
+def test_reading_the_manifest_asks_no_network(monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)
+    assert load_manifest().entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (changed(n="174"), "one-map.n: expected a whole number, found '174'"),
+        (changed(n=0), "one-map.n: expected a number above 0, found 0"),
+        (changed(title=" "), "one-map.title: expected some text, found ' '"),
+        (changed(uses=[]), "one-map.uses: expected at least one, found []"),
+        (changed(uses="Anything."), "one-map.uses: expected a list, found 'Anything.'"),
+        (changed(access="dua"), "one-map.access: expected 'built-in' or 'open', found 'dua'"),
+        (changed(files=[]), "one-map.files: expected at least one file, since the access is"),
+        (changed(access="built-in"), "one-map.files: expected no files, since the access is"),
+        (changed(name="../up"), "../up.name: expected lower-case words joined by '-'"),
+        (changed(license="CC0"), "one-map.license: unknown key"),
+        (changed(licence={"name": "CC0"}), "one-map.licence.spdx: expected a value, found none"),
+        (changed(citations=[{"text": "A", "doi": "doi:10.1/x"}]), "doi: expected a DOI such as"),
+        (changed_file(name="../a.nii"), "one-map.files.0.name: expected a plain file name"),
+        (changed_file(name="a\\b.nii"), "one-map.files.0.name: expected a plain file name"),
+        (changed_file(name=".hidden"), "one-map.files.0.name: expected a plain file name"),
+        (changed_file(sha256="0" * 63), "files.0.sha256: expected 64 lower-case hexadecimal"),
+        (changed_file(sha256="A" * 64), "files.0.sha256: expected 64 lower-case hexadecimal"),
+        (changed_file(size=1.5), "one-map.files.0.size: expected a whole number, found 1.5"),
+        (changed_file(urls=[]), "one-map.files.0.urls: expected at least one"),
+        (changed_file(urls=["http://example.org/a"]), "files.0.urls.0: expected an https://"),
+        (changed_file(urls=["ftp://example.org/a"]), "files.0.urls.0: expected an https://"),
+        (changed_file(urls=["file:///etc/passwd"]), "files.0.urls.0: expected an https://"),
+        ("one-map", "datasets.0: expected keys and values, found 'one-map'"),
+    ],
+)
+def test_one_fault_is_one_sentence_that_says_where_it_is(tmp_path, entry, said):
+    problems = problems_of(written(tmp_path, entry))
+    faults = [problem for problem in problems if said in problem]
+    assert len(faults) == 1 and faults[0].endswith(".")
+    assert len(problems) == (2 if said.startswith("one-map.licence.") else 1)
+
+
+def test_every_fault_of_every_entry_is_listed_at_once(tmp_path):
+    repeated_file = changed(files=ENTRY["files"] * 2, name="two-files")
+    path = written(tmp_path, changed(n=-1), changed(title=7), repeated_file, version=2)
+    problems = problems_of(path)
+    for said in (
+        "the name 'one-map' is used twice",
+        "two-files: the file name 'a.nii' is used twice",
+        "version: expected 1, found 2",
+        "one-map.n: expected a number above 0, found -1",
+        "one-map.title: expected text",
+    ):
+        assert any(said in problem for problem in problems), said
+    assert len(problems) == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "datasets: [", "version: 1\ndatasets: 3\n", "day: 2026-13-01\n", "a: \xff"]
+)
+def test_what_is_no_manifest_is_refused_with_the_file_named(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ManifestError, match="broken.yaml"):
+        load_manifest(path)
+
+
+def test_a_manifest_cannot_run_code(tmp_path):
+    path = tmp_path / "evil.yaml"
+    path.write_text(f"datasets: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n")
+    with pytest.raises(ManifestError, match="evil.yaml"):
+        load_manifest(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_missing_manifest_and_an_unknown_data_set_are_wrong_use(tmp_path):
+    with pytest.raises(UsageError, match="nowhere.yaml"):
+        load_manifest(tmp_path / "nowhere.yaml")
+    with pytest.raises(UsageError, match="did you mean 'fpcit-hc174'"):
+        load_manifest().entry("fpcit-hc147")
+    with pytest.raises(UsageError, match="datkit data list"):
+        load_manifest().entry("ppmi")
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://example.org/a", True),
+        ("http://127.0.0.1:8000/a", True),
+        ("http://[::1]/a", True),
+        ("http://localhost/a", True),
+        ("http://localhost.example.org/a", False),
+        ("http://127.0.0.1.example.org/a", False),
+        ("http://127.0.0.1@example.org/a", False),
+        ("https:///a", False),
+        ("https://[broken/a", False),
+        ("//example.org/a", False),
+    ],
+)
+def test_only_https_and_this_machine_are_safe_addresses(url, safe):
+    assert is_safe_address(url) is safe
