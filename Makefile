@@ -1,0 +1,80 @@
+# Everything this project does, one target a line: `make` alone prints this list.
+PYTHON ?= python3
+PIP_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build
+SIZE ?= small
+SEED ?= 2026
+# Data and caches stay inside the checkout unless you choose another place.
+export DATKIT_DATA ?= $(CURDIR)/$(BUILD)/data
+
+NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
+SUBMISSION := $(BUILD)/notebooks/work/submission.zip
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install data lab cohort notebooks book serve test lint format constraints clean
+
+help:  ## Show this help
+	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
+	@echo
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Start with 'make install', then 'make lab' (notebooks) or 'make book' (the whole path)."
+
+$(VENV)/.ok: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Expected Python 3.11 or newer, found {v[0]}.{v[1]}: call make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -e '.[book,dev]' -c constraints.txt
+	@touch $@
+
+install: $(VENV)/.ok  ## Make .venv and install the kit with everything it needs
+	@echo "Installed. Next: 'make lab', 'make book' or '$(BIN)/datkit --help'."
+
+data: $(VENV)/.ok  ## Download the open data of data_manifest.yaml (needs a network)
+	$(BIN)/datkit data fetch fpcit-hc174
+
+lab: $(VENV)/.ok  ## Open the notebooks in JupyterLab
+	cd notebooks && ../$(BIN)/jupyter lab
+
+cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small, SEED=2026)
+	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
+
+notebooks: cohort  ## Run every notebook with papermill, into build/notebooks
+	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks
+
+book: notebooks  ## Simulate, run the notebooks, make and check a submission, build the book
+	$(BIN)/datkit submit check $(SUBMISSION)
+	$(BIN)/python -m datkit.book.build --notebooks $(BUILD)/notebooks --out $(BUILD)/book
+	@echo "Submission, checked and run: $(CURDIR)/$(SUBMISSION)"
+
+serve:  ## Serve the built book on http://127.0.0.1:8000
+	@test -f $(BUILD)/book/_build/html/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }
+	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(BUILD)/book/_build/html
+
+test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ok  ## Check style, the direction of imports, and that notebooks are clean
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout --verify $(NOTEBOOKS)
+	$(BIN)/python -m datkit.book.gate $(NOTEBOOKS)
+
+format: $(VENV)/.ok  ## Format the code and strip the notebooks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/nbstripout $(NOTEBOOKS)
+
+environment.yml: pyproject.toml .ci/environment.py  ## Write environment.yml (for conda) from pyproject.toml
+	$(PYTHON) .ci/environment.py > $@
+
+constraints:  ## Write constraints.txt from what is installed in .venv
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable \
+	  | grep -v -i -E '^(pip|setuptools)==' | sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:  ## Remove .venv and everything that was built or simulated
+	rm -rf $(VENV) $(BUILD) notebooks/outputs

@@ -1,0 +1,78 @@
+"""The repository keeps the promises that its first page makes."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "nilearn", "matplotlib", "plotly", "sklearn", "SimpleITK", "papermill", "monai")
+
+
+def read(name):
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def test_environment_yml_is_what_pyproject_makes():
+    spec = importlib.util.spec_from_file_location("environment", REPOSITORY / ".ci/environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert read("environment.yml") == module.environment(read("pyproject.toml"))
+
+
+def test_every_dependency_is_pinned_in_constraints():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    names = {re.split(r"[\[<>=~! ]", need, maxsplit=1)[0].lower() for need in wanted}
+    pinned = {line.split("==")[0].lower() for line in read("constraints.txt").splitlines()}
+    assert names <= pinned
+    assert "torch==2.13.0" in read("constraints.txt").splitlines()
+
+
+def test_version_is_one():
+    import datkit
+
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert project["version"] == datkit.__version__
+    assert f"version: {datkit.__version__}" in read("CITATION.cff")
+
+
+@pytest.mark.parametrize("call", [["-c", "import datkit"], ["-m", "datkit.cli", "--help"]])
+def test_import_and_help_stay_light(call):
+    """Import cost is counted in modules: seconds differ between machines, heavy names do not."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *call], capture_output=True, text=True, check=True
+    )
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "datkit" in imported
+    assert not {name.split(".")[0] for name in imported} & {*HEAVY, "numpy", "pandas", "scipy"}
+
+
+def test_make_alone_prints_help():
+    done = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for target in ("install", "book", "test", "clean"):
+        assert f"make {target} " in done.stdout
+
+
+def test_no_file_in_git_is_large_or_executed():
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    for path in filter(None, (REPOSITORY / name for name in done.stdout.split("\0") if name)):
+        if path.is_file():
+            assert path.stat().st_size < 400_000, path
+            if path.suffix == ".ipynb":
+                cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+                assert not any(cell.get("outputs") for cell in cells), path
+
+
+def test_tests_cannot_reach_the_network():
+    import urllib.request
+
+    with pytest.raises(OSError, match="must not reach the network"):
+        urllib.request.urlopen("http://203.0.113.1/", timeout=1)  # TEST-NET-3, RFC 5737
