@@ -1,0 +1,168 @@
+"""Temperature scaling: the same order of exams, with confidence that matches how often it is right.
+
+Guo et al. (2017), On calibration of modern neural networks, https://arxiv.org/abs/1706.04599.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from datkit.cohort import grouped_folds
+from datkit.errors import ModelError
+from datkit.models.base import LogitClassifier, check_labels, take_rows
+from datkit.models.store import load_model, read_document, save_model, write_document
+
+__all__ = ["COLDEST", "HOTTEST", "TemperatureCalibrated", "fit_temperature"]
+
+COLDEST, HOTTEST = 0.1, 10.0  # beyond these, the logits hold no confidence worth rescaling
+
+
+def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
+    """Return the T between 0.1 and 10 for which ``logits / T`` have the least log loss.
+
+    T > 1 means that the logits were too confident. The log loss is convex in 1 / T, so there is one
+    best value; where the logits separate the classes perfectly it is the lower bound.
+
+    Parameters
+    ----------
+    logits : array, shape (n,)
+        Of exams that the model did not see in training.
+    y : array, shape (n,)
+        Labels 0 or 1, both present.
+
+    Raises
+    ------
+    ModelError
+        If a logit is not finite, or the labels do not fit.
+
+    Examples
+    --------
+    Right in 3 of 4 exams, the logit should be ln 3 = 1.10; these claim 2.20, twice as much:
+
+    >>> import math
+    >>> sure = 2 * math.log(3)
+    >>> round(fit_temperature([sure, sure, sure, sure], [1, 1, 1, 0]), 3)
+    2.0
+    """
+    from scipy.optimize import minimize_scalar
+
+    logits = np.asarray(logits, dtype=np.float64).reshape(-1)
+    sign = 2 * check_labels(y, len(logits)) - 1
+    if not np.isfinite(logits).all():
+        raise ModelError("Expected finite logits, found NaN or infinity. Train the model again.")
+
+    def loss(slope: float) -> float:
+        return float(np.logaddexp(0, -sign * logits * slope).mean())
+
+    best = minimize_scalar(
+        loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-7}
+    )
+    return float(1 / best.x)
+
+
+class TemperatureCalibrated(LogitClassifier):
+    """A model whose logits are divided by a temperature found out of fold.
+
+    ``fit`` trains a copy of `estimator` on each part of the exams, collects the logits of the exams
+    left out, fits the temperature on them, and then trains once more on all exams. With `groups`
+    (centres) the parts are whole groups, so the temperature is that of an unseen centre.
+
+    Parameters
+    ----------
+    estimator : LogitClassifier
+        What to calibrate; any classifier with a ``decision_function`` will do.
+    n_splits : int
+        Parts, at most; with fewer groups than that each group is left out once.
+    seed : int
+        Of the parts when there are no groups.
+
+    Attributes
+    ----------
+    estimator_ : the model trained on all exams
+    temperature_ : float
+    """
+
+    kind = "calibrated"
+
+    def __init__(self, estimator: Any, n_splits: int = 5, seed: int = 0) -> None:
+        self.estimator = estimator
+        self.n_splits = n_splits
+        self.seed = seed
+
+    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> TemperatureCalibrated:
+        """Learn from X, whatever `estimator` takes, labels y (n,) and, if known, groups (n,).
+
+        Raises
+        ------
+        ModelError
+            If the labels do not fit, or a part would be trained on one class only.
+        """
+        labels = check_labels(y, len(X))
+        logits = np.empty(len(labels))
+        for fitted, left_out in self._folds(labels, groups):
+            model = clone(self.estimator).fit(take_rows(X, fitted), labels[fitted])
+            logits[left_out] = model.decision_function(take_rows(X, left_out))
+        self.temperature_ = fit_temperature(logits, labels)
+        self.estimator_ = clone(self.estimator).fit(X, labels)
+        return self
+
+    @classmethod
+    def from_fitted(cls, estimator: Any, temperature: float) -> TemperatureCalibrated:
+        """Wrap a trained model and a temperature that was found elsewhere, out of fold.
+
+        Raises
+        ------
+        ModelError
+            If the temperature is not a number between 0.1 and 10.
+        """
+        if type(temperature) not in (int, float) or not COLDEST <= temperature <= HOTTEST:
+            raise ModelError(
+                f"Expected a temperature from {COLDEST} to {HOTTEST}, found {temperature!r}."
+            )
+        model = cls(estimator)
+        model.estimator_, model.temperature_ = estimator, float(temperature)
+        return model
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return one calibrated logit per exam, shape (n,)."""
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X) / self.temperature_
+
+    def _folds(self, labels: np.ndarray, groups: ArrayLike | None) -> list[tuple]:
+        if groups is not None:
+            few = len(set(np.asarray(groups))) <= self.n_splits
+            return grouped_folds(groups, None if few else self.n_splits)
+        from sklearn.model_selection import StratifiedKFold
+
+        splitter = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
+        return list(splitter.split(labels, labels))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``model.json``, and the model inside to the folder ``estimator``."""
+        check_is_fitted(self)
+        save_model(self.estimator_, Path(folder) / "estimator")
+        write_document(self, folder, {"temperature": self.temperature_})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> TemperatureCalibrated:
+        """Read a stored model and the one inside it.
+
+        Raises
+        ------
+        ModelError
+            If a file is absent or damaged, or the temperature is out of range.
+        """
+        params, document = read_document(cls, folder)
+        try:
+            inner = load_model(Path(folder) / "estimator")
+            model = cls.from_fitted(inner, document.get("temperature"))
+        except ModelError as error:
+            raise ModelError(f"The calibrated model in {folder} is damaged. {error}") from error
+        return model.set_params(**params)

@@ -1,0 +1,198 @@
+"""The training loop: short enough to read in class, the same on a laptop and on a GPU.
+
+Lightning Fabric moves the network and each batch to the chosen device and handles precision; the
+loop itself is plain PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from datkit.errors import ModelError, UsageError
+
+__all__ = ["TrainingSettings", "one_thread", "seeded", "train"]
+
+Change = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        How often each exam is seen, and how many exams share one step.
+    learning_rate : float
+        The highest rate; it rises to there during the first quarter, then falls to zero.
+    weight_decay : float
+        Of AdamW.
+    seed : int
+        Of the order of the exams, of their random changes and of dropout.
+    accelerator, precision : str
+        As in Lightning Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``; ``"32-true"``,
+        ``"bf16-mixed"``. One device is used.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range; every problem is listed.
+    """
+
+    epochs: int = 30
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    accelerator: str = "auto"
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        low = {"epochs": 1, "batch_size": 1, "learning_rate": 0, "weight_decay": 0, "seed": 0}
+        problems = [
+            f"Expected {name} of at least {least}, found {getattr(self, name)}."
+            for name, least in low.items()
+            if not getattr(self, name) >= least
+        ]
+        if problems:
+            raise UsageError.of(problems, where="the training settings")
+
+
+def train(
+    network: torch.nn.Module,
+    X: torch.Tensor,
+    y: torch.Tensor,
+    settings: TrainingSettings,
+    *,
+    change: Change | None = None,
+    progress: bool = False,
+) -> list[dict[str, float]]:
+    """Train `network` in place and return one record per epoch.
+
+    The loss is the log loss of the logits. On a CPU, equal inputs and settings give equal weights,
+    and PyTorch's global random state is left as it was.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From a batch of X to one logit per exam, shape (batch,). It ends on the CPU, in eval mode.
+    X, y : float32 tensors, shapes (n, …) and (n,)
+        Inputs, and labels 0 or 1.
+    change : callable, optional
+        ``change(batch, rng)`` returns a randomly changed batch (see ``datkit.models.augment``).
+    progress : bool
+        Show a progress bar over epochs.
+
+    Returns
+    -------
+    list of dict
+        ``epoch`` (from 1), ``loss`` (mean over the epoch) and ``learning_rate`` (at its end).
+
+    Raises
+    ------
+    ModelError
+        If the loss is not a finite number.
+    UsageError
+        If this machine lacks the accelerator asked for.
+    """
+    fabric = _start_fabric(settings)
+    rng = np.random.default_rng(settings.seed)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=settings.learning_rate,
+        total_steps=settings.epochs * -(-len(X) // settings.batch_size) + 1,
+        pct_start=0.25,
+    )
+    model, optimizer = fabric.setup(network.train(), optimizer)
+    history = []
+    with seeded(settings.seed), one_thread():
+        for epoch in _count_epochs(settings.epochs, progress):
+            total = 0.0
+            for rows in _shuffle(len(X), settings.batch_size, rng):
+                inputs, labels = fabric.to_device((X[rows], y[rows]))
+                if change is not None:
+                    inputs = change(inputs, rng)
+                loss = binary_cross_entropy_with_logits(model(inputs), labels)
+                optimizer.zero_grad()
+                fabric.backward(loss)
+                optimizer.step()
+                schedule.step()
+                total += loss.item() * len(rows)
+            record = {
+                "epoch": epoch,
+                "loss": total / len(X),
+                "learning_rate": schedule.get_last_lr()[0],
+            }
+            history.append(_check_finite(record, settings))
+    network.cpu().eval()
+    return history
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Give PyTorch a seed inside the block, and its own random state back afterwards."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one CPU thread inside the block.
+
+    Our networks are too small to gain from more; sums then do not depend on the number of cores,
+    and a busy neighbour costs a fair share instead of a factor of ten (threads wait for each other
+    at every layer).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _start_fabric(settings: TrainingSettings) -> Any:
+    from lightning_fabric import Fabric  # here, because only training needs it
+
+    try:
+        return Fabric(accelerator=settings.accelerator, precision=settings.precision, devices=1)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"Training cannot start with accelerator={settings.accelerator!r} and "
+            f'precision={settings.precision!r}: {error} Use accelerator="auto".'
+        ) from error
+
+
+def _count_epochs(epochs: int, progress: bool) -> Any:
+    numbers = range(1, epochs + 1)
+    if not progress:
+        return numbers
+    from tqdm.auto import tqdm
+
+    return tqdm(numbers, desc="training", unit="epoch")
+
+
+def _shuffle(n: int, batch_size: int, rng: np.random.Generator) -> list[torch.Tensor]:
+    """Split 0 … n − 1, in random order, into batches."""
+    return list(torch.from_numpy(rng.permutation(n)).split(batch_size))
+
+
+def _check_finite(record: dict[str, float], settings: TrainingSettings) -> dict[str, float]:
+    if not np.isfinite(record["loss"]):
+        raise ModelError(
+            f"The loss became {record['loss']} in epoch {record['epoch']}: expected a finite "
+            f"number. Lower the learning rate ({settings.learning_rate}) or look for extreme "
+            "values in the volumes."
+        )
+    return record

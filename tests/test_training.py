@@ -1,0 +1,137 @@
+"""The training loop on a problem that one linear unit solves."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from datkit.errors import ModelError, UsageError
+from datkit.models.training import TrainingSettings, train
+
+QUICK = TrainingSettings(epochs=5, batch_size=8, learning_rate=0.1, accelerator="cpu")
+
+
+class Unit(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(2, 1)
+        self.drop = torch.nn.Dropout(0.2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.drop(x))[:, 0]
+
+
+def make_points(n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    y = (torch.arange(n) % 2).float()
+    x = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
+    return x + 2 * y[:, None], y
+
+
+def make_unit() -> Unit:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return Unit()
+
+
+def test_the_loss_falls_and_is_recorded():
+    history = train(make_unit(), *make_points(), QUICK)
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["learning_rate"] < 1e-4 < history[0]["learning_rate"]
+
+
+def test_the_recorded_loss_is_the_log_loss_of_the_epoch():
+    unit, (x, y) = make_unit(), make_points()
+    torch.nn.init.zeros_(unit.linear.weight)
+    torch.nn.init.zeros_(unit.linear.bias)
+    one_step = TrainingSettings(epochs=1, batch_size=40, accelerator="cpu")
+    assert train(unit, x, y, one_step)[0]["loss"] == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_two_trainings_give_the_same_weights_and_history():
+    units = [make_unit(), make_unit()]
+    histories = [train(unit, *make_points(), QUICK) for unit in units]
+    assert histories[0] == histories[1]
+    assert torch.equal(units[0].linear.weight, units[1].linear.weight)
+
+
+def test_another_seed_gives_other_weights():
+    units = [make_unit(), make_unit()]
+    train(units[0], *make_points(), QUICK)
+    train(units[1], *make_points(), TrainingSettings(**{**vars(QUICK), "seed": 1}))
+    assert not torch.equal(units[0].linear.weight, units[1].linear.weight)
+
+
+def test_global_state_is_left_alone():
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    threads = torch.get_num_threads()
+    train(make_unit(), *make_points(), QUICK)
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    assert random.getstate() == states[2]
+    assert torch.get_num_threads() == threads
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_each_epoch_shows_each_exam_once_and_changes_apply_to_batches():
+    x, y = make_points(10)
+    seen = []
+
+    def change(batch, rng):
+        seen.append(batch)
+        return batch
+
+    train(make_unit(), x, y, TrainingSettings(epochs=2, batch_size=4), change=change)
+    assert [len(batch) for batch in seen] == [4, 4, 2, 4, 4, 2]
+    for epoch in (seen[:3], seen[3:]):
+        np.testing.assert_array_equal(np.sort(torch.cat(epoch), axis=0), np.sort(x, axis=0))
+    assert not torch.equal(torch.cat(seen[:3]), torch.cat(seen[3:]))
+
+
+def test_it_ends_ready_to_predict():
+    unit = make_unit()
+    train(unit, *make_points(), QUICK)
+    assert not unit.training
+    assert next(unit.parameters()).device.type == "cpu"
+
+
+def test_a_diverging_loss_is_said_not_stored():
+    x, y = make_points()
+    x[3, 0] = float("inf")
+    with pytest.raises(ModelError, match="in epoch 1: expected a finite number. Lower the learn"):
+        train(make_unit(), x, y, QUICK)
+
+
+def test_settings_out_of_range_are_all_listed():
+    with pytest.raises(UsageError) as caught:
+        TrainingSettings(epochs=0, batch_size=-1, learning_rate=float("nan"))
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("change", [{"accelerator": "abacus"}, {"precision": "7-bit"}])
+def test_a_device_that_is_not_there_is_said(change):
+    with pytest.raises(UsageError, match='Use accelerator="auto"'):
+        train(make_unit(), *make_points(), TrainingSettings(**change))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here the GPU is present")
+def test_a_gpu_that_is_not_there_is_said():
+    with pytest.raises(UsageError, match="accelerator='cuda'"):
+        train(make_unit(), *make_points(), TrainingSettings(accelerator="cuda"))
+
+
+def test_half_precision_trains_too():
+    settings = TrainingSettings(epochs=2, accelerator="cpu", precision="bf16-mixed")
+    unit = make_unit()
+    train(unit, *make_points(), settings)
+    assert unit.linear.weight.dtype == torch.float32
+
+
+def test_progress_is_shown_only_on_request(capsys):
+    train(make_unit(), *make_points(), QUICK)
+    assert capsys.readouterr().err == ""
+    train(make_unit(), *make_points(), QUICK, progress=True)
+    assert "training" in capsys.readouterr().err

@@ -1,0 +1,243 @@
+"""The compact 3-D CNN: learns two dimmed blobs, forgets nothing on disk, and refuses the rest."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from datkit.errors import ModelError, UsageError
+from datkit.files import sha256_file
+from datkit.models import CompactCNN, VolumeClassifier, load_model, save_model
+from datkit.models.volume import BOX, GRID_SHAPE
+
+QUICK = VolumeClassifier(epochs=6, width=4, learning_rate=2e-2, batch_size=4, accelerator="cpu")
+
+
+def make_volumes(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two blobs on noise; in abnormal exams the back half of one or both is dimmed."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    X = rng.normal(1, 0.2, size=(n, *GRID_SHAPE)).astype(np.float32)
+    for exam in range(n):
+        dimmed = [(0.2, 1.0), (1.0, 0.2), (0.3, 0.3)][exam % 3] if y[exam] else (1.0, 1.0)
+        for side, left_edge in enumerate((22, 35)):
+            blob = X[exam, left_edge : left_edge + 7, :, 16:26]
+            blob[:, 56:66] += 3
+            blob[:, 46:56] += 3 * dimmed[side]
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_volumes(32)
+
+
+@pytest.fixture(scope="module")
+def fitted(data) -> VolumeClassifier:
+    return clone(QUICK).fit(*data)
+
+
+def test_it_learns(fitted):
+    X, y = make_volumes(24, seed=1)
+    assert (fitted.predict(X) == y).mean() >= 0.9
+    assert fitted.history_[-1]["loss"] < 0.5 < fitted.history_[0]["loss"]
+
+
+def test_two_fits_give_identical_weights(fitted, data):
+    again = clone(QUICK).fit(*data)
+    for name, tensor in fitted.network_.state_dict().items():
+        assert torch.equal(tensor, again.network_.state_dict()[name]), name
+    assert again.history_ == fitted.history_
+
+
+def test_another_seed_starts_elsewhere():
+    X, y = make_volumes(4)
+    models = [VolumeClassifier(epochs=1, width=2, seed=seed).fit(X, y) for seed in (0, 1)]
+    assert not np.array_equal(*(model.decision_function(X) for model in models))
+
+
+def test_global_random_state_is_left_alone():
+    before = torch.random.get_rng_state()
+    VolumeClassifier(epochs=1, width=2).fit(*make_volumes(4))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_probabilities_are_two_columns_that_sum_to_one(fitted, data):
+    p = fitted.predict_proba(data[0])
+    assert p.shape == (32, 2)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    np.testing.assert_array_equal(p[:, 1] > 0.5, fitted.predict(data[0]) == 1)
+
+
+def test_a_mirrored_exam_has_the_same_probability(fitted, data):
+    X = data[0]
+    np.testing.assert_allclose(
+        fitted.decision_function(X[:, ::-1]), fitted.decision_function(X), atol=1e-5
+    )
+
+
+def test_an_exam_is_predicted_alone(fitted, data):
+    together = fitted.decision_function(data[0][:5])
+    alone = [fitted.decision_function(data[0][i : i + 1])[0] for i in range(5)]
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_only_the_striatal_box_is_read(fitted, data):
+    X = data[0][:3].copy()
+    outside = np.ones(GRID_SHAPE, dtype=bool)
+    outside[BOX] = False
+    X[:, outside] = np.nan
+    np.testing.assert_array_equal(
+        fitted.decision_function(X), fitted.decision_function(data[0][:3])
+    )
+
+
+def test_the_box_is_symmetric_and_holds_both_striata():
+    from datkit.prepare import GRID, load_regions
+
+    assert GRID.shape == GRID_SHAPE
+    assert BOX[0].start + BOX[0].stop == GRID_SHAPE[0]
+    for name, region in load_regions().items():
+        if name.startswith("striatum"):
+            for axis, place in enumerate(np.nonzero(region)):  # at least 8 mm to each side
+                assert BOX[axis].start + 4 <= place.min() and place.max() < BOX[axis].stop - 4
+
+
+def test_memory_mapped_volumes_are_read_as_they_are(fitted, data, tmp_path):
+    np.save(tmp_path / "volumes.npy", data[0][:4])
+    mapped = np.load(tmp_path / "volumes.npy", mmap_mode="r")
+    np.testing.assert_array_equal(
+        fitted.decision_function(mapped), fitted.decision_function(data[0][:4])
+    )
+
+
+def test_the_network_is_small_float32_and_made_of_plain_torch():
+    network = CompactCNN()
+    assert sum(weight.numel() for weight in network.parameters()) < 0.3e6
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    assert network(torch.ones(3, 24, 20, 12)).shape == (3,)
+
+
+def test_nothing_becomes_float64(fitted, data, monkeypatch):
+    seen = set()
+    forward = CompactCNN.forward
+    monkeypatch.setattr(
+        CompactCNN, "forward", lambda self, box: (seen.add(box.dtype), forward(self, box))[1]
+    )
+    doubled = data[0][:4].astype(np.float64)
+    VolumeClassifier(epochs=1, width=2).fit(doubled, data[1][:4])
+    assert fitted.decision_function(doubled).dtype == np.float32
+    assert seen == {torch.float32}
+
+
+def test_parameters_survive_clone_and_set_params():
+    model = clone(VolumeClassifier(epochs=3, width=5)).set_params(width=6)
+    assert model.get_params()["epochs"] == 3
+    assert model.get_params()["width"] == 6
+    with pytest.raises(NotFittedError):
+        model.predict_proba(np.ones((1, *GRID_SHAPE)))
+
+
+@pytest.mark.parametrize("shape", [GRID_SHAPE, (0, *GRID_SHAPE), (2, 64, 80, 47), (2, 5)])
+def test_other_shapes_are_refused(fitted, shape):
+    with pytest.raises(ModelError, match=r"Expected prepared volumes of shape \(n, 64, 80, 48\)"):
+        fitted.predict_proba(np.ones(shape, np.float32))
+
+
+def test_volumes_with_nan_are_named(fitted, data):
+    X = data[0][:4].copy()
+    X[2, 30, 50, 20] = np.nan
+    with pytest.raises(ModelError, match=r"in 1 of 4 volumes \(counted from 0: 2\)"):
+        fitted.predict_proba(X)
+    with pytest.raises(ModelError, match="Expected finite voxels"):
+        clone(QUICK).fit(X, [0, 1, 0, 1])
+
+
+def test_wrong_labels_and_settings_are_refused(data):
+    with pytest.raises(ModelError, match="one class only"):
+        clone(QUICK).fit(data[0][:4], np.zeros(4))
+    with pytest.raises(UsageError, match="Expected epochs of at least 1"):
+        clone(QUICK).set_params(epochs=0).fit(*data)
+
+
+def test_a_stored_model_predicts_the_same(fitted, data, tmp_path):
+    for folder in ("one", "two"):
+        save_model(fitted, tmp_path / folder)
+    loaded = load_model(tmp_path / "one")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(data[0][:4]), fitted.predict_proba(data[0][:4])
+    )
+    assert loaded.get_params() == fitted.get_params()
+    for name in ("model.json", "weights.safetensors"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def _damage(folder, **tensors):
+    """Replace tensors (None drops one) and write the new sha256, as a forger would."""
+    path = folder / "weights.safetensors"
+    stored = load_file(path) | tensors
+    save_file({name: tensor for name, tensor in stored.items() if tensor is not None}, path)
+    document = json.loads((folder / "model.json").read_text())
+    document["weights"]["sha256"] = sha256_file(path)
+    (folder / "model.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("logit.bias", None, "The tensor logit.bias is missing"),
+        ("logit.extra", torch.ones(1), "The tensor logit.extra is unknown"),
+        ("logit.bias", torch.ones(2), r"logit.bias: Expected \(1,\) torch.float32, found \(2,\)"),
+        ("logit.bias", torch.ones(1).double(), "found .* torch.float64"),
+        ("logit.bias", torch.full((1,), float("nan")), "logit.bias: Expected finite weights"),
+    ],
+)
+def test_damaged_weights_are_refused(fitted, tmp_path, name, tensor, message):
+    save_model(fitted, tmp_path)
+    _damage(tmp_path, **{name: tensor})
+    with pytest.raises(ModelError, match=message):
+        load_model(tmp_path)
+
+
+def test_all_damage_is_listed_at_once(fitted, tmp_path):
+    save_model(fitted, tmp_path)
+    _damage(tmp_path, **{"logit.bias": None, "spy": torch.ones(1)})
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path)
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("width", [0, 10**6, "16", None, True])
+def test_a_stored_width_that_cannot_be_is_refused_before_memory_is_asked_for(
+    fitted, tmp_path, width
+):
+    save_model(fitted, tmp_path)
+    document = json.loads((tmp_path / "model.json").read_text())
+    document["params"]["width"] = width
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    with pytest.raises(ModelError, match="Expected a width from 1 to 64"):
+        load_model(tmp_path)
+
+
+def test_weights_of_another_model_are_refused(fitted, tmp_path):
+    save_model(fitted, tmp_path)
+    path = tmp_path / "weights.safetensors"
+    tensors = load_file(path)
+    save_file({**tensors, "logit.bias": tensors["logit.bias"] + 1}, path)
+    with pytest.raises(ModelError, match="The two files are not of one model"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, None])
+def test_weights_that_cannot_be_read_are_refused(fitted, tmp_path, content):
+    save_model(fitted, tmp_path)
+    path = tmp_path / "weights.safetensors"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ModelError, match="weights.safetensors cannot be read"):
+        load_model(tmp_path)
