@@ -1,0 +1,43 @@
+"""One thing that is wrong with a submission, told so that its author can mend it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was expected, what was found instead, where, and what to do next.
+
+    Parameters
+    ----------
+    code : str
+        A short, stable name of the fault, such as ``"main-nested"``: for tests and scripts.
+    where : str
+        The file, and the line or row in it.
+    expected, found : str
+        Two phrases that continue "expected …" and "found …".
+    remedy : str
+        A sentence: what to do next.
+
+    Examples
+    --------
+    >>> print(Problem("header", "submission.csv, row 1", "'uid,is_pathologic'", "'id,p'",
+    ...               "Write the header exactly so."))
+    submission.csv, row 1: expected 'uid,is_pathologic', found 'id,p'. Write the header exactly so.
+    """
+
+    code: str
+    where: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the five fields as a plain dictionary, for JSON."""
+        return asdict(self)

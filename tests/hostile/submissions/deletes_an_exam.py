@@ -1,0 +1,14 @@
+"""An exam is removed after it was read."""
+
+import contextlib
+import csv
+import os
+
+with contextlib.suppress(OSError):
+    os.remove(os.path.join("data", "niftis", os.listdir("data/niftis")[0]))
+
+with open("data/submission_format.csv", newline="") as stream:
+    uids = [row["uid"] for row in csv.DictReader(stream)]
+with open("submission.csv", "w", newline="") as stream:
+    stream.write("uid,is_pathologic\n")
+    stream.writelines(f"{uid},0.5\n" for uid in uids)

@@ -1,0 +1,4 @@
+"""A loop that prints without end."""
+
+while True:
+    print("loading the model " * 50)

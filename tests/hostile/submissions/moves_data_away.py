@@ -1,0 +1,14 @@
+"""The folder of exams is renamed."""
+
+import contextlib
+import csv
+import os
+
+with contextlib.suppress(OSError):
+    os.rename("data", "input")
+
+with open("data/submission_format.csv", newline="") as stream:
+    uids = [row["uid"] for row in csv.DictReader(stream)]
+with open("submission.csv", "w", newline="") as stream:
+    stream.write("uid,is_pathologic\n")
+    stream.writelines(f"{uid},0.5\n" for uid in uids)

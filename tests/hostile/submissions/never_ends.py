@@ -1,0 +1,5 @@
+"""A run that outlives its time."""
+
+import time
+
+time.sleep(600)
