@@ -1,0 +1,128 @@
+"""Build the book: gate the executed notebooks, lay them beside the chapters, run jupyter-book.
+
+Nothing is executed here, and every warning is an error::
+
+    python -m datkit.book.build --notebooks build/notebooks --out build/book
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from datkit.book.gate import check_executed
+from datkit.book.notebook import Problem
+from datkit.errors import DatkitError, NotebookError, UsageError
+
+__all__ = ["build_book", "check_copies", "main", "stage_book"]
+
+MARK = ".staged"  # lies in every staged folder: only what this module made is ever deleted
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+
+
+def check_copies(sources: Path, executed: Path) -> list[Problem]:
+    """Return what forbids publication: of each committed notebook, its executed copy.
+
+    Parameters
+    ----------
+    sources, executed : Path
+        The folder of the committed notebooks, and that of their executed copies.
+
+    Raises
+    ------
+    NotebookError
+        If a file is no notebook.
+    """
+    problems = []
+    for source in sorted(sources.glob("*.ipynb")):
+        if (copy := executed / source.name).is_file():
+            problems += check_executed(copy, source)
+        else:
+            found = f"There is no executed copy in {executed}."
+            problems.append(Problem(source.name, None, found, "Run it: make notebooks."))
+    return problems
+
+
+def _dress(raw: dict[str, Any]) -> dict[str, Any]:
+    """Fold the solutions of a notebook for the book."""
+    for cell in raw["cells"]:
+        metadata = cell["metadata"]
+        if "solution" in metadata.get("tags", []):
+            metadata["tags"].append("hide-cell")
+            prompts = {"code_prompt_show": "Show one solution", "code_prompt_hide": "Hide it"}
+            metadata["mystnb"] = prompts | metadata.get("mystnb", {})
+    return raw
+
+
+def stage_book(book: Path, sources: Path, executed: Path, out: Path) -> None:
+    """Make `out` a fresh copy of the book's chapters with its executed notebooks.
+
+    Raises
+    ------
+    UsageError
+        If `out` holds something that was not staged here.
+    NotebookError
+        If an executed copy is missing, stale, failed, or has a figure without words; all problems.
+    """
+    if problems := check_copies(sources, executed):
+        raise NotebookError.of(map(str, problems), where=executed)
+    if out.exists() and not (out / MARK).exists():
+        raise UsageError(
+            f"{out} exists and is no staged book: move it away, or name another --out."
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(book, out)
+    (out / MARK).touch()
+    (out / "notebooks").mkdir(exist_ok=True)
+    for source in sources.glob("*.ipynb"):
+        raw = json.loads((executed / source.name).read_text(encoding="utf-8"))
+        text = json.dumps(_dress(raw), ensure_ascii=False)
+        (out / "notebooks" / source.name).write_text(text, encoding="utf-8")
+
+
+def build_book(staged: Path) -> int:
+    """Build the staged book, print the path of its first page, and return the exit code."""
+    strict = ["-W", "-n", "--all", "--keep-going"]
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(staged), *strict, "--quiet"]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        print("The book is not built: mend the warnings above.", file=sys.stderr)
+        return 1
+    print(f"Book: {(staged / '_build' / 'html' / 'index.html').resolve()}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m datkit.book.build",
+        description="Build the book from its chapters and the executed notebooks.",
+        epilog="Exit codes: 0 built, 1 problems or warnings, 2 wrong use.",
+    )
+    for name, default, what in [
+        ("--book", "book", "folder of the chapters"),
+        ("--sources", "notebooks", "folder of the committed notebooks"),
+        ("--notebooks", "build/notebooks", "folder of their executed copies"),
+        ("--out", "build/book", "where to stage and build"),
+    ]:
+        parser.add_argument(name, type=Path, default=Path(default), help=f"{what} ({default})")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the book from the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        stage_book(options.book, options.sources, options.notebooks, options.out)
+    except DatkitError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    return build_book(options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Notebooks run in their own folders, give the same bytes twice, and fail in three lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from datkit.book.execution import settle
+from datkit.book.run import _pair, main, run_notebooks
+from datkit.errors import NotebookError, UsageError
+
+
+def write(folder: Path, name: str, *cells: str | nbformat.NotebookNode) -> Path:
+    """Write a notebook of code cells and return its path."""
+    made = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    path = folder / f"{name}.ipynb"
+    nbformat.write(new_notebook(cells=made), path)
+    return path
+
+
+def tagged(source: str, tag: str, **metadata: object) -> nbformat.NotebookNode:
+    return new_code_cell(source, metadata={"tags": [tag], **metadata})
+
+
+def check(source: str, *wrong: str) -> nbformat.NotebookNode:
+    return tagged(source, "check", wrong=list(wrong))
+
+
+def quiet(_: str) -> None:
+    """Take a line of progress and leave it."""
+
+
+def test_two_executions_give_the_same_bytes(toy_book: Path, tmp_path: Path) -> None:
+    source = toy_book / "notebooks" / "01_toy.ipynb"
+    [second] = run_notebooks([source], tmp_path, report=quiet)
+    assert second.read_bytes() == (toy_book / "run" / "01_toy.ipynb").read_bytes()
+
+
+def test_an_executed_copy_tells_nothing_of_when_and_where(toy_book: Path) -> None:
+    executed = nbformat.read(toy_book / "run" / "01_toy.ipynb", as_version=4)
+    assert set(executed.metadata) == {"kernelspec", "language_info"}
+    assert not any(set(cell.metadata) & {"papermill", "execution"} for cell in executed.cells)
+    assert "_trial" not in nbformat.writes(executed)
+    counts = [cell.execution_count for cell in executed.cells if cell.cell_type == "code"]
+    assert counts == [*range(1, len(counts) + 1)]
+
+
+def test_parameters_folder_and_unchanged_notebooks(tmp_path: Path) -> None:
+    source = write(
+        tmp_path,
+        "steps",
+        tagged("size = 'small'\nseed = 1", "parameters"),
+        "from pathlib import Path\nprint(size, seed, [p.name for p in Path().iterdir()])",
+        "Path('made.txt').write_text(size);",
+    )
+    lines: list[str] = []
+
+    def run(**values: object) -> str:
+        [copy] = run_notebooks(
+            [source], tmp_path / "out", values, if_changed=True, report=lines.append
+        )
+        cells = nbformat.read(copy, as_version=4).cells
+        assert cells[1].id == "injected-parameters" and "remove-cell" in cells[1].metadata.tags
+        return cells[2].outputs[0].text
+
+    # The folder is empty at the start of each run, whatever the run before left there.
+    assert run(size="tiny") == "tiny 1 []\n"
+    assert run(size="tiny", seed=2) == "tiny 2 []\n"
+    assert (tmp_path / "out" / "work" / "steps" / "made.txt").read_text() == "tiny"
+    assert run(size="tiny", seed=2) == "tiny 2 []\n"
+    assert [line.split(":")[1].split()[0] for line in lines] == [
+        "running", "done", "running", "done", "unchanged"]  # fmt: skip
+
+
+def test_failures_are_told_together_in_three_lines_each(tmp_path: Path) -> None:
+    words = new_markdown_cell("Words.")
+    sources = [
+        write(tmp_path, "raises", words, "x = 1", "\nfigure = 1 / 0\nx = 2"),
+        write(tmp_path, "takes_too_long", words, "import time\ntime.sleep(60)"),
+        write(
+            tmp_path,
+            "accepts_a_wrong_answer",
+            "asymmetry = 20",
+            check("assert asymmetry > 0, 'sign'", "asymmetry = -1", "asymmetry = 9"),
+        ),
+    ]  # fmt: skip
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "raises.ipynb").write_text("an older copy that no longer holds")
+    for _ in range(2):  # red, and red again
+        with pytest.raises(NotebookError) as failure:
+            run_notebooks(sources, out, budget=4, report=quiet)
+        raised, late, accepted = failure.value.problems
+        assert raised.splitlines() == [
+            f"notebook  {sources[0]}",
+            "cell      3: figure = 1 / 0",
+            "error     ZeroDivisionError: division by zero",
+        ]
+        assert "cell      2: import time" in late and "over the notebook's 4 s" in late
+        assert "cell      2: " in accepted
+        assert accepted.endswith("The check accepts a wrong answer: asymmetry = 9")
+        assert [path.name for path in out.iterdir()] == ["work"], "no copy, whole or half"
+
+
+def test_a_wrong_answer_leaves_the_right_one_in_place(tmp_path: Path) -> None:
+    tried = check("assert value == 1, 'not one'", "value = 2")
+    source = write(tmp_path, "good", "value = 1", tried, "print(value, '_trial' in dir())")
+    [copy] = run_notebooks([source], tmp_path / "out", report=quiet)
+    cells = nbformat.read(copy, as_version=4).cells
+    assert len(cells) == 3 and cells[2].outputs[0].text == "1 False\n"
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    source = write(tmp_path, "steps", tagged("size = 1", "parameters"))
+    with pytest.raises(UsageError, match="no|No notebook has a parameter 'sise'.*: size"):
+        run_notebooks([source], tmp_path / "out", {"sise": 2})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_live_widget_leaves_its_still_picture() -> None:
+    view = "application/vnd.jupyter.widget-view+json"
+    outputs = [
+        new_output("display_data", {view: {}, "text/plain": "Widget()"}),
+        new_output("display_data", {view: {}, "image/png": "iVBORw0KGgo="}),
+    ]
+    notebook = new_notebook(cells=[new_code_cell("", outputs=outputs)], metadata={"widgets": {}})
+    settle(notebook)
+    [left] = notebook.cells[0].outputs
+    assert left.data == {"image/png": "iVBORw0KGgo="} and not notebook.metadata
+
+
+def test_values_on_the_command_line_are_literals_or_words() -> None:
+    assert _pair("size=tiny") == ("size", "tiny")
+    assert _pair("seed=7") == ("seed", 7)
+    assert _pair("at=[1, 2]") == ("at", [1, 2])
+
+
+def test_exit_codes_tell_failure_from_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path, "raises", "raise KeyError('x')")
+    out = ["--out", str(tmp_path / "out")]
+    assert main([str(source), *out]) == 1
+    said = capsys.readouterr()
+    assert re.search(r"^error +KeyError: 'x'$", said.err, re.M)
+    assert said.out.splitlines() == ["raises.ipynb: running", "raises.ipynb: FAILED"]
+    assert main([str(tmp_path / "none.ipynb"), *out]) == 2
+    assert main([str(source), *out, "-p", "nothing=1"]) == 2
+    for wrong in (["-p", "nothing"], ["--budget", "soon"]):
+        with pytest.raises(SystemExit) as stop:
+            main([str(source), *out, *wrong])
+        assert stop.value.code == 2
+
+
+def test_the_executed_copy_is_valid(toy_book: Path) -> None:
+    raw = json.loads((toy_book / "run" / "01_toy.ipynb").read_text(encoding="utf-8"))
+    nbformat.validate(raw)
