@@ -1,0 +1,198 @@
+"""Charts of numbers: measures by class, calibration, scores with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from datkit.errors import UsageError
+from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
+
+__all__ = ["plot_measures", "plot_reliability", "plot_scores"]
+
+SCORE_LABELS = {
+    "auroc": "AUROC\n(higher is better)",
+    "brier": "Brier score\n(lower is better)",
+    "log_loss": "log loss\n(lower is better)",
+}
+MARKERS = {0: (NORMAL, "o"), 1: (ABNORMAL, "^")}  # colour and shape, so that grey prints tell too
+
+
+@house_style
+def plot_measures(
+    table: Any,
+    labels: Sequence[float],
+    columns: Sequence[str] = ("caudate_left", "caudate_right", "putamen_left", "putamen_right"),
+    title: str = "",
+    *,
+    names: Sequence[str] = ("normal", "abnormal"),
+) -> Picture:
+    """Plot measures by class: every exam a dot, the middle half a box, the median a line.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame, n rows
+        Measures of :func:`datkit.measure.measure_cohort`.
+    labels : sequence of n numbers
+        0 or 1 for each row; a row with another label or none is left out.
+    columns : sequence of str
+        Measures to plot; those of one unit (SBR, %, ratio) share an axis.
+    title : str
+        What is compared.
+    names : two str
+        Names of classes 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        If the table lacks a column, or its length is not that of `labels`.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> table = pandas.DataFrame({"putamen_left": [2.0, 0.5], "putamen_asymmetry": [1.0, 30.0]})
+    >>> [axes.get_ylabel() for axes in plot_measures(table, [0, 1], list(table)).axes]
+    ['specific binding ratio (no unit)', 'asymmetry, left − right (%)']
+    """
+    labels = np.asarray(labels, dtype=float)
+    _check_table(table, labels, columns)
+    panels = [list(group) for _, group in groupby(columns, key=_unit)]
+    widths = {"width_ratios": [len(panel) + 0.3 for panel in panels]}
+    figure, grid = new_picture(1, len(panels), 4.4, title, **widths)
+    for axes, panel in zip(grid.flat, panels, strict=True):
+        for place, column in enumerate(panel):
+            for value in (0, 1):
+                _strip(axes, place + 0.4 * value - 0.2, table[column][labels == value], value)
+        axes.set_xticks(range(len(panel)), [name.replace("_", "\n") for name in panel])
+        axes.set_ylabel(_unit(panel[0]))
+    handles = [_legend_dot(grid[0, 0], value, names[value]) for value in (0, 1)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+@house_style
+def plot_reliability(
+    labels: Sequence[float], probabilities: Sequence[float], title: str = "", *, n_bins: int = 8
+) -> Picture:
+    """Plot how often exams called abnormal with probability p are abnormal.
+
+    Exams are binned by rank, so that each dot stands for about as many. A calibrated model lies on
+    the diagonal.
+
+    Parameters
+    ----------
+    labels : sequence of n numbers
+        0 normal, 1 abnormal.
+    probabilities : sequence of n floats in [0, 1]
+        Predicted probability of abnormal.
+    title : str
+        Which model.
+    n_bins : int
+        Most bins to make; ties may leave fewer.
+
+    Raises
+    ------
+    UsageError
+        If the two lengths differ, or a probability lies outside [0, 1].
+    """
+    from sklearn.calibration import calibration_curve
+
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=float)
+    in_range = (probabilities >= 0) & (probabilities <= 1)
+    if labels.shape != probabilities.shape or not in_range.all():
+        raise UsageError(
+            f"Expected one probability in [0, 1] per label, found shapes {labels.shape} and "
+            f"{probabilities.shape}; pass predict_proba(X)[:, 1]."
+        )
+    seen, predicted = calibration_curve(labels, probabilities, n_bins=n_bins, strategy="quantile")
+    figure, ((axes,),) = new_picture(1, 1, 5.2, title)
+    axes.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
+    axes.plot(predicted, seen, marker="o", color=NORMAL, label=f"model, n = {labels.size}")
+    axes.set(xlabel="predicted probability of abnormal", ylabel="share abnormal", aspect="equal")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@house_style
+def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Picture:
+    """Plot scores of several models with their 95 % intervals, one panel per score.
+
+    Parameters
+    ----------
+    scores : mapping of model name to a mapping of score name to Score
+        What :func:`datkit.evaluate.score_probabilities` returned for each model.
+    title : str
+        What is compared.
+
+    Raises
+    ------
+    UsageError
+        If there is no model, or not every model has the same scores.
+    """
+    kinds = {tuple(of_model) for of_model in scores.values()}
+    if len(kinds) != 1:
+        raise UsageError(
+            f"Expected the same scores for every model, found {sorted(kinds)}; "
+            "score all of them with score_probabilities."
+        )
+    (kinds,) = kinds
+    height = 1.4 + 0.55 * len(scores)
+    figure, grid = new_picture(1, len(kinds), height, title, sharey=True)
+    for axes, kind in zip(grid.flat, kinds, strict=True):
+        for row, of_model in enumerate(scores.values()):
+            score = of_model[kind]
+            axes.plot([score.low, score.high], [row, row], color=NORMAL, linewidth=3, alpha=0.5)
+            axes.plot(score.value, row, marker="o", color=NORMAL)
+        axes.set_xlabel(SCORE_LABELS.get(kind, kind))
+        axes.margins(x=0.15, y=0.4)
+    n = {name: next(iter(of_model.values())).n for name, of_model in scores.items()}
+    grid[0, 0].set_yticks(range(len(scores)), [f"{name}\nn = {n[name]}" for name in scores])
+    grid[0, 0].invert_yaxis()
+    return figure
+
+
+def _unit(column: str) -> str:
+    if column.endswith("_asymmetry"):
+        return "asymmetry, left − right (%)"
+    return "ratio (no unit)" if column.endswith("_ratio") else "specific binding ratio (no unit)"
+
+
+def _check_table(table: Any, labels: np.ndarray, columns: Sequence[str]) -> None:
+    problems = [f"no column {name!r}" for name in columns if name not in table]
+    if len(table) != labels.size:
+        problems.append(f"{len(table)} rows for {labels.size} labels")
+    if problems:
+        raise UsageError(
+            f"Expected a table with one row per label and the columns {list(columns)}, found "
+            f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
+        )
+
+
+def _strip(axes: Axes, place: float, values: Any, kind: int) -> None:
+    values = np.asarray(values, dtype=float)
+    values = np.sort(values[np.isfinite(values)])
+    colour, marker = MARKERS[kind]
+    # Sorted values spread by the golden ratio never pile up, and need no random draw.
+    spread = 0.12 * (np.arange(values.size) * 0.618034 % 1 - 0.5) * 2
+    axes.scatter(place + spread, values, s=16, color=colour, marker=marker, alpha=0.6, linewidth=0)
+    box = {"color": colour, "linewidth": 1.5}
+    axes.boxplot(
+        values,
+        positions=[place],
+        widths=0.34,
+        showfliers=False,
+        showcaps=False,
+        manage_ticks=False,
+        boxprops=box,
+        whiskerprops=box,
+        medianprops={**box, "linewidth": 3},
+    )
+
+
+def _legend_dot(axes: Axes, kind: int, name: str) -> Any:
+    colour, marker = MARKERS[kind]
+    return axes.plot([], [], marker, color=colour, label=name)[0]

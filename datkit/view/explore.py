@@ -1,0 +1,142 @@
+"""Widgets for JupyterLab: choose an exam, a plane, a position and the colour scale.
+
+Widgets need a running kernel. Where a notebook is executed for a static page there is none to
+answer later, so there the explorer shows a still: several exams side by side. Which of the two
+happens is decided by who started the kernel, and can be set with ``live``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from datkit.errors import UsageError
+from datkit.prepare import GRID
+from datkit.view.canvas import BELOW, Picture, house_style, new_picture
+from datkit.view.planes import PLANES, axis_of, draw_slice, signed_mm
+from datkit.view.slices import TOP, UPTAKE, plot_sheet
+
+__all__ = ["ExamExplorer", "explore_exam"]
+
+AT_MM = {
+    "axial": 4.0,
+    "coronal": 2.0,
+    "sagittal": -25.0,
+}  # where each plane first cuts: the putamen
+STILL = 6  # exams in the still
+
+
+def explore_exam(exams: Any, *, top: float = TOP, live: bool | None = None) -> ExamExplorer:
+    """Explore prepared exams with widgets, or see a still of them in a static page.
+
+    Parameters
+    ----------
+    exams : PreparedCohort or mapping of str to array, shape (64, 80, 48)
+        Prepared volumes by uid: uptake, non-specific = 1.
+    top : float
+        First top of the colour scale.
+    live : bool, optional
+        Show widgets; default only in a kernel that a Jupyter server started, which is so in
+        JupyterLab and not so under papermill.
+
+    Raises
+    ------
+    UsageError
+        If there is no exam.
+
+    Examples
+    --------
+    >>> explore_exam({"phantom": np.ones((64, 80, 48))}, live=False)
+    ExamExplorer of 1 exam (a still; run the notebook in JupyterLab to move the sliders)
+    """
+    if not isinstance(exams, Mapping):
+        exams = dict(zip(exams.uids, exams.volumes, strict=True))
+    if not exams:
+        raise UsageError("Expected at least one prepared exam, found none.")
+    # jupyter_server sets this for the kernels of its sessions; papermill and nbclient do not.
+    live = "JPY_SESSION_NAME" in os.environ if live is None else live
+    return ExamExplorer(exams, top=top, live=live)
+
+
+class ExamExplorer:
+    """What :func:`explore_exam` returns: a widget in JupyterLab, a picture elsewhere.
+
+    Attributes
+    ----------
+    volumes : mapping of str to array, shape (64, 80, 48)
+        Prepared volumes by uid.
+    live : bool
+        Whether notebooks show the widget.
+    """
+
+    def __init__(self, volumes: Mapping[str, np.ndarray], *, top: float, live: bool) -> None:
+        self.volumes, self.top, self.live = volumes, top, live
+        self._widget: Any = None
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidgets box, made on first use."""
+        if self._widget is None:
+            self._widget = _build_widget(self)
+        return self._widget
+
+    @house_style
+    def plot_slice(self, uid: str, plane: str, mm: float, top: float) -> Picture:
+        """Plot one plane of one exam, as the widget shows it."""
+        picture, ((axes,),) = new_picture(1, 1, 6.4, uid)
+        image = draw_slice(axes, self.volumes[uid], GRID.affine, plane, mm, high=top)
+        picture.colorbar(image, ax=axes, label=UPTAKE, **BELOW)
+        return picture
+
+    def plot_still(self) -> Picture:
+        """Plot the first exams side by side, as a static page shows them."""
+        shown = list(self.volumes.items())[:STILL]
+        panels = [(uid, volume, AT_MM["axial"]) for uid, volume in shown]
+        title = f"{len(shown)} of {len(self.volumes)} exams (in JupyterLab: sliders)"
+        return plot_sheet(panels, title, top=self.top)
+
+    def __repr__(self) -> str:
+        count = f"{len(self.volumes)} exam{'s' * (len(self.volumes) != 1)}"
+        still = " (a still; run the notebook in JupyterLab to move the sliders)"
+        return f"ExamExplorer of {count}{'' if self.live else still}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        widget = self.widget._repr_mimebundle_() if self.live else {}
+        return {**widget, "image/png": self.plot_still().png(), "text/plain": repr(self)}
+
+
+def _build_widget(explorer: ExamExplorer) -> Any:
+    import ipywidgets as w
+
+    exam = w.Dropdown(options=list(explorer.volumes), description="exam")
+    plane = w.ToggleButtons(options=list(PLANES), description="plane")
+    calm = {"continuous_update": False}  # a picture takes about a quarter of a second
+    start = {"options": _positions("axial"), "value": AT_MM["axial"]}
+    place = w.SelectionSlider(description="at", **start, **calm)
+    top = w.FloatSlider(explorer.top, min=1, max=12, step=0.5, description="scale top", **calm)
+    screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
+
+    def redraw(_: Any = None) -> None:
+        screen.value = explorer.plot_slice(exam.value, plane.value, place.value, top.value).png()
+
+    def turn(change: Any) -> None:
+        place.unobserve(redraw, "value")
+        place.options = _positions(change["new"])
+        place.value = AT_MM[change["new"]]
+        place.observe(redraw, "value")
+        redraw()
+
+    for control in (exam, place, top):
+        control.observe(redraw, "value")
+    plane.observe(turn, "value")
+    redraw()
+    return w.VBox([exam, plane, place, top, screen])
+
+
+def _positions(plane: str) -> list[tuple[str, float]]:
+    axis = axis_of(plane)
+    places = GRID.affine[axis, 3] + GRID.affine[axis, axis] * np.arange(GRID.shape[axis])
+    return [(f"{'xyz'[axis]} = {signed_mm(mm)}", float(mm)) for mm in places]

@@ -1,0 +1,233 @@
+"""Slices through prepared exams, all on one fixed colour scale.
+
+``python -m datkit.view.slices book/static/normal_abnormal.png`` rebuilds the README's picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from datkit.errors import UsageError
+from datkit.prepare import GRID
+from datkit.view.canvas import BELOW, BESIDE, WIDTH, Picture, house_style, new_picture
+from datkit.view.planes import check_volume, draw_slice
+from datkit.view.raw import plot_raw
+
+__all__ = [
+    "TOP",
+    "UPTAKE",
+    "plot_exam",
+    "plot_mean_maps",
+    "plot_pair",
+    "plot_raw",
+    "plot_sheet",
+]
+
+TOP = 5.0  # fixed top of the uptake scale
+UPTAKE = "uptake (non-specific = 1)"
+STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
+LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
+
+
+def plot_exam(
+    volume: np.ndarray,
+    title: str = "",
+    *,
+    n_slices: int = 6,
+    top: float = TOP,
+    affine: np.ndarray = GRID.affine,
+) -> Picture:
+    """Plot axial slices through the striatum of one prepared exam.
+
+    Parameters
+    ----------
+    volume : array, shape (x, y, z) = (64, 80, 48)
+        Prepared volume on the canonical grid: uptake, non-specific = 1.
+    title : str
+        What the exam is.
+    n_slices : int
+        How many slices, evenly spaced from the floor of the putamen to the roof of the caudate.
+    top : float
+        Fixed top of the colour scale; hotter voxels are drawn like it.
+    affine : array, shape (4, 4)
+        Voxel indices to mm, RAS+, without rotation.
+
+    Raises
+    ------
+    UsageError
+        If `volume` is not three-dimensional, or `n_slices` is not positive.
+
+    Examples
+    --------
+    >>> figure = plot_exam(np.ones((64, 80, 48)), "flat phantom", n_slices=3)
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['L', 'R', 'z = −8 mm']
+    """
+    volume = check_volume(volume)
+    panels = [("", volume, level) for level in np.linspace(*STRIATUM_MM, max(n_slices, 0))]
+    return plot_sheet(panels, title, top=top, affine=affine)
+
+
+@house_style
+def plot_sheet(
+    panels: Sequence[tuple[str, np.ndarray, float]],
+    title: str = "",
+    *,
+    top: float = TOP,
+    affine: np.ndarray = GRID.affine,
+) -> Picture:
+    """Plot axial slices of any exams, three in a row, on one colour scale.
+
+    Parameters
+    ----------
+    panels : sequence of (str, array of shape (x, y, z), float)
+        A caption, a prepared volume and a height z in mm for each slice.
+    title : str
+        What the sheet shows.
+    top : float
+        Fixed top of the colour scale.
+    affine : array, shape (4, 4)
+        Voxel indices of the volumes to mm, RAS+, without rotation.
+
+    Raises
+    ------
+    UsageError
+        If there is no slice, or a height lies outside the grid.
+    """
+    if not panels:
+        raise UsageError("Expected at least one slice to plot, found none.")
+    columns = min(len(panels), 3)
+    figure, grid = _brain_grid(-(-len(panels) // columns), columns, title)
+    used, spare = list(grid.flat[: len(panels)]), grid.flat[len(panels) :]
+    for axes, (caption, volume, level) in zip(used, panels, strict=True):
+        image = draw_slice(axes, volume, affine, "axial", level, high=top)
+        axes.set_title(caption, size="small")
+        axes.label_outer()
+    for axes in spare:
+        axes.remove()
+    figure.colorbar(image, ax=used, label=_scale_text(top), **BELOW)
+    return figure
+
+
+@house_style
+def plot_pair(
+    normal: np.ndarray,
+    abnormal: np.ndarray,
+    title: str = "",
+    *,
+    names: Sequence[str] = ("normal", "abnormal"),
+    levels: Sequence[float] = LEVELS_MM,
+    top: float = TOP,
+) -> Picture:
+    """Plot two prepared exams, one row each, on one colour scale.
+
+    Parameters
+    ----------
+    normal, abnormal : array, shape (64, 80, 48)
+        Prepared volumes: uptake, non-specific = 1.
+    title : str
+        What is compared.
+    names : two str
+        Names of the rows.
+    levels : sequence of float
+        Heights z of the axial slices, mm.
+    top : float
+        Fixed top of the colour scale.
+
+    Raises
+    ------
+    UsageError
+        If a volume is not three-dimensional, or a level lies outside the grid.
+    """
+    figure, grid = _brain_grid(2, len(levels), title)
+    for row, volume, name in zip(grid, (normal, abnormal), names, strict=True):
+        image = _draw_row(row, volume, name, levels, high=top)
+    figure.colorbar(image, ax=grid, label=_scale_text(top), **BELOW)
+    return figure
+
+
+@house_style
+def plot_mean_maps(
+    volumes: np.ndarray,
+    labels: Sequence[float],
+    title: str = "",
+    *,
+    names: Sequence[str] = ("normal", "abnormal"),
+    levels: Sequence[float] = LEVELS_MM,
+    top: float = TOP,
+    span: float = 2.0,
+) -> Picture:
+    """Plot the mean exam of each class and, below, the second mean minus the first.
+
+    Parameters
+    ----------
+    volumes : array, shape (n, 64, 80, 48)
+        Prepared volumes, as an array or a memory map.
+    labels : sequence of n numbers
+        0 for the first class, 1 for the second; an exam with another label or none is left out.
+    title : str
+        What is compared.
+    names : two str
+        Names of classes 0 and 1.
+    levels : sequence of float
+        Heights z of the axial slices, mm.
+    top : float
+        Fixed top of the uptake scale.
+    span : float
+        The difference is drawn from −span to +span.
+
+    Raises
+    ------
+    UsageError
+        If a class has no exam, or a level lies outside the grid.
+    """
+    figure, grid = _brain_grid(3, len(levels), title, bars_width=1.0)
+    means = []
+    for value, row, name in zip((0, 1), grid, names, strict=False):
+        chosen = _of_class(labels, value)
+        means.append(np.mean(volumes[chosen], axis=0))
+        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=top)
+    limits = {"low": -span, "high": span, "colormap": "RdBu_r"}
+    change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **limits)
+    figure.colorbar(image, ax=grid[:2], label=UPTAKE, extend="max", **BESIDE)
+    figure.colorbar(change, ax=grid[2:], label="difference", extend="both", **BESIDE)
+    return figure
+
+
+def _scale_text(top: float) -> str:
+    return f"{UPTAKE}, fixed scale 0 to {top:g}"
+
+
+def _brain_grid(
+    rows: int, columns: int, title: str, bars_width: float = 0.0
+) -> tuple[Picture, np.ndarray]:
+    # A slice of the canonical grid is 64 × 80 voxels: 1.25 times as high as wide. About 0.7 inches
+    # beside the slices and 1.6 above and below go to labels and the colour bar.
+    width = (WIDTH - 0.7 - bars_width) / max(columns, 2)
+    figure, grid = new_picture(rows, columns, 1.25 * rows * width + 1.6, title)
+    return figure, grid
+
+
+def _draw_row(
+    row: Sequence[Axes], volume: np.ndarray, name: str, levels: Sequence[float], **style: Any
+) -> AxesImage:
+    for axes, level in zip(row, levels, strict=True):
+        image = draw_slice(axes, check_volume(volume), GRID.affine, "axial", level, **style)
+        axes.label_outer()
+    row[0].set_title(name, loc="left", size="medium")
+    return image
+
+
+def _of_class(labels: Sequence[float], value: int) -> np.ndarray:
+    chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
+    if not chosen.size:
+        raise UsageError(
+            f"Expected exams of both classes, found none with label {value}; "
+            "pass labels of 0 (normal) and 1 (abnormal)."
+        )
+    return chosen

@@ -1,0 +1,221 @@
+"""Volumes to turn and cut in the book, with a picture wherever nothing can move.
+
+In the book niivue draws the volume, with neither kernel nor network; JupyterLab and GitHub do not
+know the format and show the picture that travels with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from datkit.errors import UsageError
+from datkit.prepare import GRID
+from datkit.view.canvas import BELOW, Picture, house_style
+from datkit.view.planes import PANELS, axis_of, check_volume, cut, draw_plane, plane_grid
+from datkit.view.slices import TOP, UPTAKE
+
+__all__ = ["MIME", "VolumeView"]
+
+MIME = "application/vnd.datkit.niivue+json"
+MAX_BYTES = 400_000  # of text in the page: a volume on the canonical grid takes about 0.2 MB
+# x −43 to +43, y −40 to +30, z −18 to +32 mm: the striata with 8 mm or more around them.
+STRIATAL_BOX = (slice(10, 54), slice(36, 72), slice(9, 35))
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeView:
+    """A volume that a static page can cut in three planes or turn in space.
+
+    Values are stored as bytes from 0 to `cal_max`, so a step is `cal_max` / 255.
+
+    Parameters
+    ----------
+    volume : array, shape (x, y, z)
+        A prepared volume, or any volume small enough for a page.
+    affine : array, shape (4, 4)
+        Voxel indices to mm, RAS+, without rotation.
+    overlay : array of the same shape, optional
+        Regions to draw over it: 0 nothing, 1, 2, … region numbers, or a mask.
+    cal_min, cal_max : float
+        Values at the two ends of the colour scale; below `cal_min` nothing is drawn, which lets
+        the eye look through the brain onto the striata.
+    colormap, overlay_colormap : str
+        Names that both niivue and matplotlib know: inferno, viridis, cividis, magma, plasma.
+    overlay_opacity : float in [0, 1]
+        How much the overlay hides.
+    slice_type : {"multiplanar", "render"}
+        Three planes, or the volume in space.
+    at : three floats, optional
+        Point x, y, z in mm where the planes meet; default the hottest voxel.
+    label : str
+        What the colours mean, with unit.
+    height : int
+        Height in the page, pixels.
+
+    Raises
+    ------
+    UsageError
+        If shapes do not fit, the scale is empty, the slice type is unknown, or the page would
+        grow too heavy.
+
+    Examples
+    --------
+    >>> view = VolumeView(np.ones((64, 80, 48)), cal_max=2.0)
+    >>> sorted(view._repr_mimebundle_())
+    ['application/vnd.datkit.niivue+json', 'image/png', 'text/plain']
+    """
+
+    volume: np.ndarray
+    affine: np.ndarray = field(default_factory=GRID.affine.copy)
+    overlay: np.ndarray | None = None
+    cal_min: float = 0.0
+    cal_max: float = TOP
+    colormap: str = "inferno"
+    overlay_colormap: str = "viridis"
+    overlay_opacity: float = 0.5
+    slice_type: str = "multiplanar"
+    at: tuple[float, float, float] | None = None
+    label: str = UPTAKE
+    height: int = 420
+
+    def __post_init__(self) -> None:
+        check_volume(self.volume)
+        problems = []
+        if self.overlay is not None and self.overlay.shape != self.volume.shape:
+            problems.append(f"overlay {self.overlay.shape} over volume {self.volume.shape}")
+        if not 0 <= self.cal_min < self.cal_max:
+            problems.append(f"colour scale from {self.cal_min:g} to {self.cal_max:g}")
+        if self.slice_type not in ("multiplanar", "render"):
+            problems.append(f"slice type {self.slice_type!r}")
+        if problems:
+            raise UsageError(
+                "Expected an overlay of the volume's shape, 0 ≤ cal_min < cal_max, and the slice "
+                f"type multiplanar or render; found {', '.join(problems)}."
+            )
+
+    @classmethod
+    def of_striatum(
+        cls, volume: np.ndarray, overlay: np.ndarray | None = None, *, cal_min: float = 1.8, **style
+    ) -> VolumeView:
+        """View the striata of a prepared exam in space, cut out of the canonical grid.
+
+        Parameters
+        ----------
+        volume : array, shape (64, 80, 48)
+            Prepared volume: uptake, non-specific = 1.
+        overlay : array of the same shape, optional
+            Regions to draw over it.
+        cal_min : float
+            Uptake below which nothing is drawn: midway between background and a full striatum.
+        **style
+            Other fields of the class.
+
+        Examples
+        --------
+        >>> VolumeView.of_striatum(np.ones((64, 80, 48))).volume.shape
+        (44, 36, 26)
+        """
+        affine = GRID.affine.copy()
+        affine[:3, 3] += [2 * box.start for box in STRIATAL_BOX]
+        overlay = None if overlay is None else overlay[STRIATAL_BOX]
+        style = {"slice_type": "render", **style}
+        return cls(check_volume(volume)[STRIATAL_BOX], affine, overlay, cal_min, **style)
+
+    def payload(self) -> dict[str, Any]:
+        """Return what the page's script needs: volumes as base64 NIfTI, and how to draw them.
+
+        Raises
+        ------
+        UsageError
+            If it would be larger than 0.4 MB.
+        """
+        volumes = [self._layer("volume", self.volume, self.cal_min, self.cal_max, self.colormap)]
+        if self.overlay is not None:
+            regions = np.asarray(self.overlay, dtype=float)
+            scale = (0.5, max(float(regions.max()), 1.0), self.overlay_colormap)
+            volumes.append(self._layer("overlay", regions, *scale, opacity=self.overlay_opacity))
+        size = sum(len(volume["b64"]) for volume in volumes)
+        if size > MAX_BYTES:
+            raise UsageError(
+                f"Expected at most {MAX_BYTES / 1e6:g} MB for one page, found {size / 1e6:.1f} MB; "
+                "crop the volume or resample it to larger voxels."
+            )
+        return {
+            "volumes": volumes,
+            "height": self.height,
+            "slice_type": self.slice_type,
+            "at": self._point(),
+        }
+
+    @house_style
+    def preview(self) -> Picture:
+        """Return the picture that stands in for the volume where nothing can move.
+
+        It shows three planes; instead of a volume in space, the brightest voxels along each axis.
+        """
+        figure, grid = plane_grid(self.volume.shape)
+        shown = np.where(self.volume >= self.cal_min, self.volume, 0)
+        scale = {"low": self.cal_min, "high": self.cal_max, "colormap": self.colormap}
+        for axes, plane in zip(grid.flat, PANELS, strict=False):
+            picture, caption = self._flatten(shown, plane)
+            image = draw_plane(axes, picture, self.affine, plane, caption, **scale)
+            if self.overlay is not None:
+                regions = self._flatten(self.overlay, plane)[0].T > 0
+                outline = {"extent": image.get_extent(), "origin": "lower", "colors": "white"}
+                axes.contour(regions, levels=[0.5], linewidths=1.2, **outline)
+        grid[1, 1].axis("off")
+        figure.colorbar(image, ax=grid, label=self.label, **BELOW)
+        return figure
+
+    def _flatten(self, array: np.ndarray, plane: str) -> tuple[np.ndarray, str]:
+        axis = axis_of(plane)
+        if self.slice_type == "render":
+            return array.max(axis), f"brightest along {'xyz'[axis]}"
+        return cut(array, self.affine, plane, self._point()[axis])
+
+    def _layer(
+        self,
+        name: str,
+        volume: np.ndarray,
+        low: float,
+        high: float,
+        colormap: str,
+        opacity: float = 1.0,
+    ) -> dict[str, Any]:
+        return {
+            "b64": _nifti_text(volume, self.affine, high),
+            "name": f"{name}.nii.gz",
+            "colormap": colormap,
+            "opacity": opacity,
+            "cal_min": low,
+            "cal_max": high,
+        }
+
+    def _point(self) -> list[float]:
+        if self.at is not None:
+            return [float(value) for value in self.at]
+        hottest = np.unravel_index(np.argmax(self.volume), self.volume.shape)
+        return nib.affines.apply_affine(self.affine, hottest).tolist()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        shape = " × ".join(map(str, self.volume.shape))
+        return {
+            MIME: self.payload(),
+            "image/png": self.preview().png(),
+            "text/plain": f"VolumeView of {shape} voxels, {self.slice_type}",
+        }
+
+
+def _nifti_text(volume: np.ndarray, affine: np.ndarray, high: float) -> str:
+    """Return a volume as base64 of gzipped NIfTI, one byte a voxel: the same text at every run."""
+    levels = np.clip(np.rint(np.asarray(volume) * (255 / high)), 0, 255).astype(np.uint8)
+    image = nib.Nifti1Image(levels, affine)
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(high / 255, 0)
+    return base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")

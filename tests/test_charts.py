@@ -1,0 +1,70 @@
+"""Charts: units on every axis, every exam drawn, and golden cases small enough for a pencil."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from datkit.errors import UsageError
+from datkit.evaluate import Score
+from datkit.view.charts import plot_measures, plot_reliability, plot_scores
+
+TABLE = pd.DataFrame(
+    {
+        "putamen_left": [2.0, 2.2, 0.4, np.nan, 9.0],
+        "putamen_right": [2.1, 2.3, 0.8, 0.9, 9.0],
+        "putamen_asymmetry": [-4.9, -4.4, -66.7, np.nan, 0.0],
+    }
+)
+LABELS = [0, 0, 1, 1, np.nan]
+
+
+def test_measures_of_one_unit_share_an_axis() -> None:
+    sbr, asymmetry = plot_measures(TABLE, LABELS, list(TABLE)).axes
+    assert sbr.get_ylabel() == "specific binding ratio (no unit)"
+    assert asymmetry.get_ylabel() == "asymmetry, left − right (%)"
+    assert [tick.get_text() for tick in sbr.get_xticklabels()] == [
+        "putamen\nleft",
+        "putamen\nright",
+    ]
+
+
+def test_every_labelled_exam_is_a_dot() -> None:
+    (axes,) = plot_measures(TABLE, LABELS, ["putamen_left"]).axes
+    normal, abnormal = (np.asarray(dots.get_offsets())[:, 1] for dots in axes.collections)
+    assert (sorted(normal), sorted(abnormal)) == ([2.0, 2.2], [0.4])  # no NaN, no unlabelled exam
+
+
+def test_measures_tell_every_missing_column_at_once() -> None:
+    with pytest.raises(UsageError, match="no column 'a'; no column 'b'; 5 rows for 1 labels"):
+        plot_measures(TABLE, [0], ["a", "b"])
+
+
+def test_a_calibrated_model_lies_on_the_diagonal() -> None:
+    labels = [0, 0, 0, 1, 0, 1, 1, 1]  # one of four at 0.25, three of four at 0.75
+    axes = plot_reliability(labels, [0.25] * 4 + [0.75] * 4, n_bins=2).axes[0]
+    predicted, seen = axes.lines[1].get_data()
+    assert (list(predicted), list(seen)) == ([0.25, 0.75], [0.25, 0.75])
+
+
+def test_reliability_refuses_what_is_no_probability() -> None:
+    with pytest.raises(UsageError, match=r"one probability in \[0, 1\] per label"):
+        plot_reliability([0, 1], [0.5, 1.2])
+
+
+def test_scores_are_drawn_with_their_intervals() -> None:
+    def of(value: float) -> dict[str, Score]:
+        return {"log_loss": Score("log_loss", value, value - 0.1, value + 0.1, n=96, seed=0)}
+
+    (axes,) = plot_scores({"measures": of(0.4), "3-D CNN": of(0.3)}).axes
+    intervals = [list(line.get_xdata()) for line in axes.lines[::2]]
+    np.testing.assert_allclose(intervals, [[0.3, 0.5], [0.2, 0.4]])
+    assert axes.get_xlabel() == "log loss\n(lower is better)"
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["measures\nn = 96", "3-D CNN\nn = 96"]
+
+
+def test_scores_of_different_kinds_are_refused() -> None:
+    score = Score("auroc", 0.9, 0.8, 1.0, n=9, seed=0)
+    with pytest.raises(UsageError, match="the same scores for every model"):
+        plot_scores({"a": {"auroc": score}, "b": {"brier": score}})
