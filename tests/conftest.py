@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -88,3 +89,41 @@ def built_book() -> Path:
     html = REPOSITORY / "build" / "book" / "_build" / "html"
     need((html / "index.html").is_file(), f"the book is not built at {html}: run make book")
     return html
+
+
+@pytest.fixture(scope="session")
+def toy_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the chapters (book), notebook (notebooks) and executed copy (run) of a book."""
+    from datkit.book.run import run_notebooks
+
+    folder = tmp_path_factory.mktemp("toy")
+    shutil.copytree(REPOSITORY / "tests" / "golden" / "toy_book", folder, dirs_exist_ok=True)
+    shutil.copy(REPOSITORY / "book" / "_config.yml", folder / "book")
+    shutil.copytree(REPOSITORY / "book" / "static", folder / "book" / "static")
+    run_notebooks([folder / "notebooks" / "01_toy.ipynb"], folder / "run")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_html(toy_book: Path) -> Path:
+    """The HTML of that book, built as the real one is."""
+    from datkit.book.build import build_book, stage_book
+
+    parts = [toy_book / name for name in ("book", "notebooks", "run", "out")]
+    stage_book(*parts)
+    assert build_book(parts[-1]) == 0, "the book of two pages must build without a warning"
+    return parts[-1] / "_build" / "html"
+
+
+@pytest.fixture(params=["toy_html", "built_book"])
+def html(request: pytest.FixtureRequest) -> Path:
+    """The HTML of the book of two pages, then of the real one."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    need(found, "Chromium is not installed: apt-get install chromium")
+    return found

@@ -1,0 +1,97 @@
+"""The canonical grid, and what the package ships in it: the DaT template and the region masks."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from datkit.errors import PrepareError
+from datkit.scan import Scan, load_scan
+
+__all__ = ["GRID", "RESOURCES", "Grid", "load_regions", "load_template", "reference_level"]
+
+RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
+# Less than this share of the occipital region in view is too little to scale an exam by.
+MIN_REFERENCE = 0.1
+
+
+class Grid(NamedTuple):
+    """A grid of voxels: its shape (i, j, k), and its affine from voxel indices to millimetres."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+# 2 mm RAS in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from the
+# patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
+GRID = Grid((64, 80, 48), np.array([[2.0, 0, 0, -63], [0, 2, 0, -112], [0, 0, 2, -36], [0, 0, 0, 1]]))
+GRID.affine.setflags(write=False)
+
+
+@cache
+def load_template() -> Scan:
+    """Load the template: the mean normal exam without noise, the whole head, symmetric about x = 0."""
+    return load_scan(RESOURCES / "template.nii.gz")
+
+
+@cache
+def _labels() -> np.ndarray:
+    return load_scan(RESOURCES / "regions.nii.gz").data
+
+
+def load_regions() -> dict[str, np.ndarray]:
+    """Load the region masks, each bool (64, 80, 48) on the canonical grid.
+
+    Caudate, putamen and their union, the striatum, left and right, and the occipital region, which
+    is the reference. Left and right masks mirror each other.
+
+    Examples
+    --------
+    >>> regions = load_regions()
+    >>> sorted(regions)
+    ['caudate_left', 'caudate_right', 'occipital', 'putamen_left', 'putamen_right', 'striatum_left',
+    'striatum_right']
+    >>> bool((regions["putamen_left"] == regions["putamen_right"][::-1]).all())
+    True
+    """
+    regions = {name: _labels() == label for label, name in enumerate(LABELS, start=1)}
+    for side in ("left", "right"):
+        regions[f"striatum_{side}"] = regions[f"caudate_{side}"] | regions[f"putamen_{side}"]
+    return regions
+
+
+def reference_level(volume: np.ndarray) -> float:
+    """Return the non-specific uptake of a volume on the canonical grid.
+
+    The mean of the middle half of the occipital voxels: a stray hot or cold voxel does not move it.
+    Voxels of value 0 do not count, since 0 stands for what the scan does not show.
+
+    Parameters
+    ----------
+    volume : array, shape (64, 80, 48)
+        Uptake in any unit.
+
+    Raises
+    ------
+    PrepareError
+        If less than a tenth of the region has uptake.
+
+    Examples
+    --------
+    >>> reference_level(np.full(GRID.shape, 3.0))
+    3.0
+    """
+    occipital = volume[_labels() == 1 + LABELS.index("occipital")]
+    seen = occipital[occipital > 0]
+    if seen.size < MIN_REFERENCE * occipital.size:
+        raise PrepareError(
+            f"Expected uptake in at least {MIN_REFERENCE:.0%} of the occipital reference region, "
+            f"found it in {seen.size / occipital.size:.0%}; look at the scan: is the back of the "
+            "head cut off, or is it no head at all?"
+        )
+    low, high = np.percentile(seen, [25, 75])
+    return float(seen[(seen >= low) & (seen <= high)].mean(dtype=np.float64))

@@ -1,0 +1,111 @@
+"""The command line: results on standard output, 0 fine, 1 findings, 2 wrong use."""
+
+import json
+import shutil
+
+import pytest
+
+from datkit.cli import main
+
+
+def run_json(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    for word in ("data", "simulate", "measure", "submit", "Exit codes", "not for diagnosis"):
+        assert word in shown
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["measure"], ["data", "fetch"]])
+def test_wrong_words_are_wrong_use(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2 and "usage: datkit" in capsys.readouterr().err
+
+
+def test_data_list_gives_access_and_licence(capsys):
+    code, entries = run_json(capsys, "data", "list")
+    assert code == 0
+    found = {entry["name"]: (entry["access"], entry["licence"]["spdx"]) for entry in entries}
+    assert found["fpcit-hc174"] == ("open", "CC-BY-NC-SA-4.0")
+    assert found["simulated"][0] == "built-in"
+    assert main(["data", "list"]) == 0
+    assert "datkit data fetch" in capsys.readouterr().out
+
+
+def test_an_unknown_data_set_is_wrong_use(capsys):
+    assert main(["data", "fetch", "fpcit-hc175"]) == 2
+    assert "did you mean 'fpcit-hc174'" in capsys.readouterr().err
+
+
+def test_verify_by_name_finds_what_was_never_fetched(capsys):
+    code, checks = run_json(capsys, "data", "verify", "fpcit-hc174")
+    assert code == 1 and [check["state"] for check in checks] == ["missing"]
+    assert main(["data", "verify"]) == 0  # nothing fetched, nothing damaged
+
+
+def test_fetch_verify_flip_verify(capsys, shared_data, monkeypatch):
+    monkeypatch.setenv("DATKIT_MIRROR", str(shared_data))
+    code, fetched = run_json(capsys, "data", "fetch", "fpcit-hc174")
+    assert code == 0 and len(fetched["files"]) == 1
+    assert run_json(capsys, "data", "verify")[0] == 0
+    with open(fetched["files"][0], "r+b") as stream:
+        stream.seek(1000)
+        stream.write(b"\xff")
+    code, checks = run_json(capsys, "data", "verify")
+    assert code == 1 and "damaged" in {check["state"] for check in checks}
+
+
+def test_measure_lists_good_scans_and_bad_ones(capsys, tiny_cohort, tmp_path):
+    good = tiny_cohort.path_of(tiny_cohort.uids[0])
+    cut = tmp_path / "cut.nii.gz"
+    cut.write_bytes(good.read_bytes()[:-5000])
+    code, result = run_json(capsys, "measure", good, cut)
+    assert code == 1
+    assert list(result["measures"]) == [str(good)]
+    assert {"putamen_left", "putamen_asymmetry"} <= set(result["measures"][str(good)])
+    assert str(cut) in result["failures"][0] and "not for diagnosis" in result["note"]
+
+
+def test_measure_prints_a_table(capsys, tiny_cohort):
+    assert main(["measure", str(tiny_cohort.path_of(tiny_cohort.uids[0]))]) == 0
+    shown = capsys.readouterr().out
+    assert "putamen_left" in shown and "not for diagnosis" in shown
+
+
+def test_a_scan_that_is_not_there_is_wrong_use(capsys, tmp_path):
+    assert main(["measure", str(tmp_path / "no.nii.gz")]) == 2
+    assert "check the path" in capsys.readouterr().err
+
+
+def test_simulate_again_makes_nothing_new(capsys, tiny_cohort, tmp_path):
+    folder = tmp_path / "cohort"
+    shutil.copytree(tiny_cohort.folder, folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")}
+    code, made = run_json(capsys, "simulate", "--size", "tiny", "--out", folder)
+    assert code == 0 and made["exams"] == 24
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")} == before
+
+
+def test_submit_check_lists_problems(capsys, tmp_path):
+    broken = tmp_path / "submission.zip"
+    broken.write_bytes(b"no zip")
+    code, problems = run_json(capsys, "submit", "check", broken)
+    assert code == 1 and len(problems) == 1
+    assert main(["submit", "check", str(broken)]) == 1
+    assert "submission.zip" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_a_sentence(capsys, monkeypatch):
+    def no_space(*_, **__):
+        raise OSError(28, "No space left on device", "/data/x")
+
+    monkeypatch.setattr("datkit.manifest.load_manifest", no_space)
+    assert main(["data", "list"]) == 1
+    assert "/data/x: No space left on device; free" in capsys.readouterr().err
