@@ -10,7 +10,7 @@ SEED ?= 2026
 export DATKIT_DATA ?= $(CURDIR)/$(BUILD)/data
 
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
-SUBMISSION := $(BUILD)/notebooks/work/submission.zip
+SUBMISSION := $(BUILD)/notebooks/work/05_make_a_valid_submission/submission.zip
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -42,7 +42,7 @@ cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small, SEED=2026)
 	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
 
 notebooks: cohort  ## Run every notebook with papermill, into build/notebooks
-	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks
+	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks --if-changed
 
 book: notebooks  ## Simulate, run the notebooks, make and check a submission, build the book
 	$(BIN)/datkit submit check $(SUBMISSION)

@@ -351,3 +351,12 @@ def test_no_file_is_a_problem_and_no_format_an_error(tmp_path, format_csv):
     format_csv.write_text("id\n007\n")
     with pytest.raises(SubmissionError, match="uid"):
         check_predictions(tmp_path / "submission.csv", format_csv)
+
+
+def test_a_nested_main_hides_no_other_problem(tmp_path):
+    path = tmp_path / "broken.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mine/main.py", "import nilearn\n")
+        archive.writestr("weights/model.pkl", b"\x80\x04N.")
+    codes = [problem.code for problem in check_submission(path)]
+    assert codes == ["main-nested", "absent-package", "pickle"]

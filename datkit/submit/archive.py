@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from datkit.errors import SubmissionError, UsageError
 from datkit.submit.problem import Problem
 
-__all__ = ["archive_problems", "members_of", "unpack"]
+__all__ = ["UNREADABLE", "archive_problems", "members_of", "unpack"]
 
 # Far above any honest submission (the largest of the challenge's winners hold some 50 networks of
 # 30 MB), far below what fills a laptop's disk.
@@ -22,6 +22,10 @@ MAX_BYTES = 8 * 2**30
 # Deflate packs zeros a thousandfold, code about fourfold, weights hardly at all.
 MAX_RATIO = 200
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that every `unzip` can read
+# With one of these, no member is to be read; with any other problem the members can be judged too.
+UNREADABLE = frozenset(
+    {"not-a-zip", "too-many-members", "too-large", "bomb", "encrypted", "method", "damaged"}
+)
 _REPACK = "Pack again with 'datkit submit pack', or zip the files themselves, not their folder."
 
 

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from datkit.submit.archive import archive_problems, members_of
+from datkit.submit.archive import UNREADABLE, archive_problems, members_of
 from datkit.submit.imports import imports_of
 from datkit.submit.predictions import check_predictions
 from datkit.submit.problem import Problem
@@ -41,13 +41,14 @@ def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
     UsageError
         If there is no such file.
     """
-    if problems := archive_problems(path):
+    problems = archive_problems(path)
+    if any(problem.code in UNREADABLE for problem in problems):
         return problems
     with zipfile.ZipFile(path) as archive:
         members = members_of(archive)
         names = [info.filename for info in members]
         bundled = _bundled(names)
-        problems = [problem for name in names for problem in _check_name(name)]
+        problems += [problem for name in names for problem in _check_name(name)]
         problems += _find_volumes(names)
         for info in members:
             problems += _check_content(info.filename, archive.read(info), bundled)
@@ -65,7 +66,7 @@ def _check_name(name: str) -> Iterator[Problem]:
     if path.suffix == ".ipynb":
         remedy = "Leave it out: notebooks carry outputs, and outputs carry exams."
         yield Problem("notebook", where, "no notebook", "one", remedy)
-    if path.parts[0] == "data":
+    if path.parts[:1] == ("data",):
         remedy = "Move it: the platform mounts the exams at data/, over whatever is there."
         yield Problem("data-folder", where, "nothing under data/", "a member there", remedy)
     if name == "submission.csv":

@@ -20,8 +20,6 @@ from typing import Any
 
 __all__ = ["Hook", "VisibleFinder", "install"]
 
-FAILED_TO_START = 97  # an exit code that nothing else uses
-
 _DEVICES = ("/dev/null", "/dev/full", "/dev/tty", "/dev/stdout", "/dev/stderr", "/dev/shm/")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "", "None")
 # Which arguments of an audit event are paths that change, each with that of its folder's
@@ -172,4 +170,4 @@ if __name__ == "sitecustomize":
         install(json.loads(Path(__file__).with_name("guard.json").read_text(encoding="utf-8")))
     except BaseException as error:  # Python would go on without the guards
         print(f"The guards could not start: {error!r}", file=sys.stderr, flush=True)
-        os._exit(FAILED_TO_START)
+        os._exit(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from datkit.submit.guard import FAILED_TO_START
 from datkit.submit.problem import Problem
 from datkit.submit.process import LOG_BYTES, Ending
 from datkit.submit.replica import Replica
@@ -44,9 +43,6 @@ def _judge_end(ending: Ending) -> Iterator[Problem]:
     elif ending.stopped == "log-flood":
         found = f"more than {LOG_BYTES / 2**20:.0f} MiB"
         yield Problem("log-flood", "the log", "a few lines", found, "Find the loop that prints.")
-    elif ending.exit_code == FAILED_TO_START:
-        remedy = "This is a fault of datkit: report it with the log."
-        yield Problem("no-guards", "the replica", "guards that start", "none", remedy)
     elif ending.exit_code:
         last = next((line for line in reversed(ending.log) if line.strip()), "no message")
         found = f"{ending.exit_code} ({last.strip()[:200]})"
@@ -78,6 +74,9 @@ def _judge_data(changed: list[str]) -> Iterator[Problem]:
 
 
 def _judge_events(events: list[dict[str, str]]) -> Iterator[Problem]:
+    if not events:
+        remedy = "Its findings are not whole: report this fault of datkit, with the log."
+        yield Problem("no-guards", "the replica", "guards that start first", "none", remedy)
     for event in events:
         if event["event"] in _REFUSALS:
             expected, remedy = _REFUSALS[event["event"]]
