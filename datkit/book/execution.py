@@ -102,6 +102,7 @@ def _papermill(run: Run) -> NotebookNode:
             None,
             kernel_name=KERNEL,
             progress_bar=False,
+            coalesce_streams=True,  # else timing decides into how many outputs a print splits
             start_timeout=START,
             timeout_func=seconds_left,
             resources={"metadata": {"path": str(run.folder)}},
