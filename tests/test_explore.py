@@ -16,7 +16,7 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture(scope="module")
 def exams() -> dict[str, np.ndarray]:
-    return {f"exam-{k}": np.full(GRID.shape, 1.0 + k, dtype=np.float32) for k in range(4)}
+    return {f"exam-{k}": np.full(GRID.shape, 1.0 + k, dtype=np.float32) for k in range(3)}
 
 
 def test_a_static_page_gets_a_still_and_no_widget(exams, monkeypatch) -> None:
@@ -54,7 +54,7 @@ def test_moving_a_control_draws_what_it_says(exams) -> None:
         assert screen.value not in seen
         seen.append(screen.value)
     assert screen.value == explorer.plot_slice("exam-2", "sagittal", 25.0, 8.0).png()
-    assert place.label == "x = +25 mm"
+    assert (place.description, place.label) == ("x", "+25 mm")
 
 
 def test_an_empty_cohort_cannot_be_explored() -> None:

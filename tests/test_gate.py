@@ -132,6 +132,7 @@ FAULTS = {
     "a timing": (mark("solution", papermill={"duration": 1}), "['papermill']"),
     "widget state": (lambda raw: raw["metadata"].update(widgets={}), "['widgets']"),
     "an unknown acronym": (prose("Use PETs."), "PET is not in the glossary"),
+    "an unknown term": (prose("{term}`ratios <no such term>`"), "'no such term' is no term"),
     "an unknown citation": (prose("{cite:p}`doe2020,roe2021`"), "'roe2021' is not in"),
     "no citation": (
         lambda raw: [c.update(source="".join(c["source"]).replace("{cite", "{citt"))
@@ -146,6 +147,7 @@ ALLOWED = {
     "a data loader's generator": code("DataLoader(x, shuffle=True, generator=g)"),
     "public names": code("from datkit import open_cohort; from datkit.view import plot_exam"),
     "a submodule": code("from datkit import view; import datkit.files"),
+    "a term in other words": prose("{term}`ratios <SBR>` and {term}`sbr`."),
     "code in prose": prose("`PET`, $PET$, <PET>, [x](PET.md), {doc}`/PET`, {cite}`doe2020`."),
     "names": prose("JupyterLab, PyTorch and GitHub in version 2.0; I, A."),
     "a fraction as a string": code("unit = 'a/b'"),
@@ -245,6 +247,7 @@ EXECUTED_FAULTS = {
     "a warning": (add(said("UserWarning: x", "stderr")), "wrote to stderr: 'UserWarning: x'"),
     "a figure without words": (add(IMAGE), "alt text has 0 characters"),
     "a short text": (mark("plt.subplots", **alt("Uptake.")), "alt text has 7 characters"),
+    "words without a figure": (mark("solution", **alt("x" * 40)), "yet shows no figure"),
     "two figures": (
         lambda raw: cell_of(raw, "plt.subplots")["outputs"].append(IMAGE), "2 figures share"),
     "no early figure": (

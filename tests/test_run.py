@@ -179,3 +179,10 @@ def test_nothing_is_left_in_the_temporary_folder(cohort_folder, tmp_path, monkey
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     run_submission(packed, cohort_folder, progress=False)
     assert os.listdir(tmp_path / "temporary") == []
+
+
+def test_a_replica_without_guards_is_reported(cohort_folder, tmp_path, monkeypatch):
+    (tmp_path / "guard.py").write_text("if __name__ == 'sitecustomize': import os; os._exit(1)")
+    monkeypatch.setattr("datkit.submit.guard.__file__", str(tmp_path / "guard.py"))
+    report = run("good_csv_module", cohort_folder, tmp_path)
+    assert "no-guards" in {problem.code for problem in report.problems}

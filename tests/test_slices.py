@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,15 @@ from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.scan import Scan
 from datkit.view.planes import draw_slice
-from datkit.view.slices import plot_exam, plot_mean_maps, plot_pair, plot_raw, plot_sheet
+from datkit.view.slices import (
+    plot_exam,
+    plot_examples,
+    plot_mean_maps,
+    plot_pair,
+    plot_raw,
+    plot_sheet,
+    simulate_examples,
+)
 
 HOT_MM = np.array([-25.0, 0.0, 4.0])  # in the left putamen
 
@@ -176,6 +185,23 @@ def test_what_lies_outside_an_oblique_field_of_view_is_not_drawn_as_zero_counts(
 def test_wrong_use_is_told_in_a_sentence(call, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_the_readmes_picture_is_what_its_command_makes() -> None:
+    kept = Path(__file__).resolve().parents[1] / "book" / "static" / "normal_abnormal.png"
+    assert kept.stat().st_size <= 120_000
+    exams = simulate_examples()
+    assert {name: int(exam.truth["votes"]) for name, exam in exams.items()} == {
+        "normal": 0,
+        "abnormal": 5,
+    }
+    assert exams["normal"].exam["centre"] == exams["abnormal"].exam["centre"]
+    was, is_now = (
+        np.asarray(Image.open(source).convert("RGB"), dtype=float)
+        for source in (kept, io.BytesIO(plot_examples(exams).png(colours=192)))
+    )
+    # Other machines round differently; a changed exam, scale or level changes far more.
+    assert np.abs(was - is_now).mean() < 1
 
 
 def test_looking_up_a_name_loads_no_other_library() -> None:

@@ -43,7 +43,8 @@ def test_a_slice_is_drawn_in_millimetres_with_its_sides(noisy) -> None:
     sides = {a.text: a.x for a in figure.layout.annotations}
     assert sides["<b>L</b>"] < 0.5 < sides["<b>R</b>"]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("x (mm)", "y (mm)")
-    assert figure.layout.coloraxis.colorbar.title.text == "uptake (non-specific = 1)"
+    assert figure.layout.title.subtitle.text == "uptake (non-specific = 1)"
+    assert list(figure.layout.coloraxis.colorbar.ticktext) == list("012345")
 
 
 def test_each_position_of_the_slider_shows_one_slice(noisy) -> None:

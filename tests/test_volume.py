@@ -14,7 +14,8 @@ from sklearn.exceptions import NotFittedError
 from datkit.errors import ModelError, UsageError
 from datkit.files import sha256_file
 from datkit.models import CompactCNN, VolumeClassifier, load_model, save_model
-from datkit.models.volume import BOX, GRID_SHAPE
+from datkit.models.volume import BOX
+from datkit.prepare import GRID, load_regions
 
 QUICK = VolumeClassifier(epochs=6, width=4, learning_rate=2e-2, batch_size=4, accelerator="cpu")
 
@@ -23,7 +24,7 @@ def make_volumes(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two blobs on noise; in abnormal exams the back half of one or both is dimmed."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 2
-    X = rng.normal(1, 0.2, size=(n, *GRID_SHAPE)).astype(np.float32)
+    X = rng.normal(1, 0.2, size=(n, *GRID.shape)).astype(np.float32)
     for exam in range(n):
         dimmed = [(0.2, 1.0), (1.0, 0.2), (0.3, 0.3)][exam % 3] if y[exam] else (1.0, 1.0)
         for side, left_edge in enumerate((22, 35)):
@@ -90,7 +91,7 @@ def test_an_exam_is_predicted_alone(fitted, data):
 
 def test_only_the_striatal_box_is_read(fitted, data):
     X = data[0][:3].copy()
-    outside = np.ones(GRID_SHAPE, dtype=bool)
+    outside = np.ones(GRID.shape, dtype=bool)
     outside[BOX] = False
     X[:, outside] = np.nan
     np.testing.assert_array_equal(
@@ -99,10 +100,7 @@ def test_only_the_striatal_box_is_read(fitted, data):
 
 
 def test_the_box_is_symmetric_and_holds_both_striata():
-    from datkit.prepare import GRID, load_regions
-
-    assert GRID.shape == GRID_SHAPE
-    assert BOX[0].start + BOX[0].stop == GRID_SHAPE[0]
+    assert BOX[0].start + BOX[0].stop == GRID.shape[0]
     for name, region in load_regions().items():
         if name.startswith("striatum"):
             for axis, place in enumerate(np.nonzero(region)):  # at least 8 mm to each side
@@ -121,7 +119,7 @@ def test_the_network_is_small_float32_and_made_of_plain_torch():
     network = CompactCNN()
     assert sum(weight.numel() for weight in network.parameters()) < 0.3e6
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
-    assert network(torch.ones(3, 24, 20, 12)).shape == (3,)
+    assert network(torch.ones(3, 24, 16, 16)).shape == (3,)
 
 
 def test_nothing_becomes_float64(fitted, data, monkeypatch):
@@ -141,10 +139,10 @@ def test_parameters_survive_clone_and_set_params():
     assert model.get_params()["epochs"] == 3
     assert model.get_params()["width"] == 6
     with pytest.raises(NotFittedError):
-        model.predict_proba(np.ones((1, *GRID_SHAPE)))
+        model.predict_proba(np.ones((1, *GRID.shape)))
 
 
-@pytest.mark.parametrize("shape", [GRID_SHAPE, (0, *GRID_SHAPE), (2, 64, 80, 47), (2, 5)])
+@pytest.mark.parametrize("shape", [GRID.shape, (0, *GRID.shape), (2, 64, 80, 47), (2, 5)])
 def test_other_shapes_are_refused(fitted, shape):
     with pytest.raises(ModelError, match=r"Expected prepared volumes of shape \(n, 64, 80, 48\)"):
         fitted.predict_proba(np.ones(shape, np.float32))

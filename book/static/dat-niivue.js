@@ -12,9 +12,13 @@ window.datFigures.niivue = (() => {
     crosshairWidthUnit: "mm",
     show3Dcrosshair: true,
     isColorbar: true,
+    multiplanarPadPixels: 8, // else one plane's R touches the next one's L
     dragAndDropEnabled: false,
     scrollRequiresFocus: true, // the wheel scrolls the page until one clicks into the figure
   };
+
+  // In space, what is below this share of the scale would hide the striata behind the cortex.
+  const SEE_THROUGH = 0.4;
 
   const hasWebGL = () => Boolean(document.createElement("canvas").getContext("webgl2"));
 
@@ -52,25 +56,40 @@ window.datFigures.niivue = (() => {
     return made;
   }
 
-  function opacitySlider(nv, initial) {
+  function slider(text, max, value, act) {
     const label = document.createElement("label");
-    const slider = document.createElement("input");
-    Object.assign(slider, { type: "range", min: 0, max: 1, step: 0.05, value: initial });
-    slider.addEventListener("input", () => nv.setOpacity(1, Number(slider.value)));
-    label.append("overlay ", slider);
+    const made = document.createElement("input");
+    Object.assign(made, { type: "range", min: 0, max, step: max / 50, value });
+    made.addEventListener("input", () => act(Number(made.value)));
+    label.append(`${text} `, made);
     return label;
   }
 
-  // The toolbar stands after the area: a reader of the screen takes the area as one picture.
-  function addToolbar(area, nv, content) {
-    const solid = content.slice_type === "render";
+  // The toolbar stands after the area: a screen reader takes the area as one picture.
+  function addToolbar(area, nv, { volumes, slice_type }) {
+    const [base, overlay] = volumes;
+    const solid = slice_type === "render";
+    const hideBelow = (value) => {
+      nv.volumes[0].cal_min = value;
+      nv.updateGLVolume();
+    };
+    const threshold = slider("hide below", base.cal_max, base.cal_min, hideBelow);
+    const show = (type, low) => {
+      nv.setSliceType(type);
+      threshold.querySelector("input").value = low;
+      hideBelow(low);
+    };
+    const seeThrough = Math.max(base.cal_min, SEE_THROUGH * base.cal_max);
     const bar = document.createElement("div");
     bar.className = "dat-toolbar";
     bar.append(
-      button("slices", !solid, () => nv.setSliceType(nv.sliceTypeMultiplanar)),
-      button("3-D", solid, () => nv.setSliceType(nv.sliceTypeRender))
+      button("slices", !solid, () => show(nv.sliceTypeMultiplanar, solid ? 0 : base.cal_min)),
+      button("3-D", solid, () => show(nv.sliceTypeRender, seeThrough)),
+      threshold
     );
-    if (content.volumes.length > 1) bar.append(opacitySlider(nv, content.volumes[1].opacity ?? 1));
+    if (overlay) {
+      bar.append(slider("overlay", 1, overlay.opacity ?? 1, (value) => nv.setOpacity(1, value)));
+    }
     area.after(bar);
   }
 

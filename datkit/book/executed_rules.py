@@ -68,6 +68,14 @@ def described_figures(notebook: Notebook) -> Findings:
             yield cell.number, f"The figure's alt text has {len(cell.alt)} characters, not 30–300."
 
 
+@EXECUTED.rule("Let the figure be the cell's last expression, or call its show().")
+def shown_figures(notebook: Notebook) -> Findings:
+    """A cell with an alt text shows a figure."""
+    for cell in notebook.code:
+        if cell.alt and not _figures(cell):
+            yield cell.number, "The cell has an alt text, yet shows no figure."
+
+
 @EXECUTED.rule("Show one figure a cell; one that is both returned and left open shows twice.")
 def single_figures(notebook: Notebook) -> Findings:
     """A cell shows one figure, so that the alt text is its own."""

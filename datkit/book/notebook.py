@@ -104,10 +104,15 @@ def read_notebook(path: str | os.PathLike[str]) -> Notebook:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What the book offers to its notebooks: words of its glossary, keys of its bibliography."""
+    """What the book offers to its notebooks: terms of its glossary, keys of its bibliography."""
 
-    glossary: frozenset[str] = frozenset()
+    terms: frozenset[str] = frozenset()
     citations: frozenset[str] = frozenset()
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of which the terms consist."""
+        return frozenset(re.findall(r"[A-Za-z]+", " ".join(self.terms)))
 
     @classmethod
     def read(cls, book: str | os.PathLike[str]) -> Shelf:
@@ -119,7 +124,7 @@ class Shelf:
         blocks = re.findall(r"\{glossary\}\n(.*?)^[:`]{3,}", glossary, re.M | re.S)
         terms = re.findall(r"^[^\s:].*$", "\n".join(blocks), re.M)  # definitions are indented
         keys = re.findall(r"^@\w+\s*\{\s*([^,\s]+)", references, re.M)
-        return cls(frozenset(re.findall(r"[A-Za-z]+", " ".join(terms))), frozenset(keys))
+        return cls(frozenset(map(str.strip, terms)), frozenset(keys))
 
 
 @dataclass(frozen=True)

@@ -216,13 +216,24 @@ def _is_acronym(word: str) -> bool:
 @SHELF.rule("Add it to a term line of book/glossary.md.")
 def acronyms(notebook: Notebook, shelf: Shelf) -> Findings:
     """Every acronym is in the glossary."""
-    seen = set(shelf.glossary)
+    seen = set(shelf.words)
     for cell in notebook.prose:
         for word in _words(plain_prose(cell.source)):
             word = re.sub(r"(?<=[A-Z])s$", "", word)  # SBRs
             if _is_acronym(word) and word not in seen:
                 seen.add(word)
                 yield cell.number, f"{word} is not in the glossary."
+
+
+@SHELF.rule("Use a term of book/glossary.md, or write {term}`your words <term>`.")
+def terms(notebook: Notebook, shelf: Shelf) -> Findings:
+    """Every {term} is in the glossary."""
+    known = {term.lower() for term in shelf.terms}
+    for cell in notebook.prose:
+        for text in re.findall(r"\{term\}`([^`]+)`", cell.source):
+            term = re.sub(r".*<(.*)>$", r"\1", text, flags=re.S)
+            if " ".join(term.split()).lower() not in known:
+                yield cell.number, f"{term!r} is no term of the glossary."
 
 
 @SHELF.rule("Cite with {cite}`key`; keep the source, with its DOI, in book/references.bib.")

@@ -46,9 +46,9 @@ class TrainingSettings:
         If a number is out of range; every problem is listed.
     """
 
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 16
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     seed: int = 0
     accelerator: str = "auto"

@@ -18,19 +18,19 @@ from datkit.models.augment import augment, draw_changes
 from datkit.models.base import LogitClassifier, check_labels, list_some
 from datkit.models.store import read_document, write_document
 from datkit.models.training import TrainingSettings, one_thread, seeded, train
+from datkit.prepare import GRID
 
 __all__ = ["BOX", "CompactCNN", "VolumeClassifier"]
 
-# The part of the canonical grid (64, 80, 48) that holds both striata: x −47 … +47, y −40 … +38,
-# z −20 … +26 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
-GRID_SHAPE = (64, 80, 48)
-BOX = (slice(8, 56), slice(36, 76), slice(8, 32))
+# The part of the canonical grid that holds both striata and 8 mm around them: x −47 … +47,
+# y −30 … +32, z −26 … +36 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
+BOX = (slice(8, 56), slice(41, 73), slice(5, 37))
 SPACING = 4.0  # mm, after averaging 2 × 2 × 2 voxels: enough for cameras that resolve 8–10 mm
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage
 
 
 class CompactCNN(nn.Module):
-    """Three convolutions, the last two halving the volume, then one linear unit.
+    """Three convolutions, two of which halve the volume, then one linear unit.
 
     The input is a box of prepared volumes, where non-specific uptake is 1; the network sees
     ``volume − 1``, the specific binding ratio of each voxel. The volumes are registered, so a place
@@ -40,22 +40,22 @@ class CompactCNN(nn.Module):
     def __init__(self, width: int = 8) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            _block(1, width, stride=1),
-            _block(width, 2 * width, stride=2),
+            _block(1, width, stride=2),
+            _block(width, 2 * width, stride=1),
             _block(2 * width, 4 * width, stride=2),
         )
         self.drop = nn.Dropout(0.3)
-        self.logit = nn.Linear(4 * width * 6 * 5 * 3, 1)
+        self.logit = nn.Linear(4 * width * 6 * 4 * 4, 1)
 
     def forward(self, box: torch.Tensor) -> torch.Tensor:
-        x = box[:, None] - 1  # (n, 1, 24, 20, 12)
-        x = self.features(x)  # (n, 4·width, 6, 5, 3)
-        x = self.drop(x.flatten(1))  # (n, 4·width · 90)
+        x = box[:, None] - 1  # (n, 1, 24, 16, 16)
+        x = self.features(x)  # (n, 4·width, 6, 4, 4)
+        x = self.drop(x.flatten(1))  # (n, 4·width · 96)
         return self.logit(x)[:, 0]  # (n,)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """Convolve, normalise over the batch, rectify; stride 2 halves each side."""
+    """Convolve 3 × 3 × 3, normalise over the batch, rectify; stride 2 halves each side."""
     return nn.Sequential(
         nn.Conv3d(inputs, outputs, 3, stride, padding=1, bias=False),
         nn.BatchNorm3d(outputs),
@@ -94,7 +94,7 @@ class VolumeClassifier(LogitClassifier):
         self,
         epochs: int = 40,
         width: int = 8,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         batch_size: int = 16,
         augment: bool = True,
@@ -205,11 +205,11 @@ def _change(boxes: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 def _crop(X: ArrayLike) -> np.ndarray:
-    """Return the striatal boxes of checked volumes at half the resolution, (n, 24, 20, 12)."""
+    """Return the striatal boxes of checked volumes at half the resolution, (n, 24, 16, 16)."""
     X = X if isinstance(X, np.ndarray) else np.asarray(X)
-    if X.ndim != 4 or X.shape[1:] != GRID_SHAPE or len(X) == 0:
+    if X.ndim != 4 or X.shape[1:] != GRID.shape or len(X) == 0:
         raise ModelError(
-            f"Expected prepared volumes of shape (n, {', '.join(map(str, GRID_SHAPE))}), found "
+            f"Expected prepared volumes of shape (n, {', '.join(map(str, GRID.shape))}), found "
             f"{X.shape}. Prepare the scans first; write volume[None] for a single one."
         )
     fine = X[(slice(None), *BOX)].astype(np.float32)

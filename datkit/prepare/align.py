@@ -34,7 +34,7 @@ MAX_VOXEL = 5.0  # mm; finer scans are averaged in blocks up to this size before
 BRAIN_ML = 600  # half of a brain: the level that so much of a scan exceeds is the brain's
 HEAD_MM = 150  # vertex to skull base; what lies deeper, neck and shoulders, does not count
 BOTTOM_MM = -60.0  # template z below which glands and neck differ between patients
-RIM_MM = 12.0  # air and scalp around the head that tell where it ends
+RIM_MM = 18.0  # air and scalp around the head that tell where it ends
 STRIATUM_MM = 10.0  # around the striatal masks, uptake is fitted, not cut off
 STRIATUM_CEILING = 8.0  # times the brain; prepared striata reach 8 (challenge aggregates)
 RADIUS = 80.0  # mm; makes a radian of rotation comparable with a shift: at the head's surface
@@ -181,10 +181,10 @@ def _head_centre(volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 def _sample(
-    volume: np.ndarray, affine: np.ndarray, points: np.ndarray, **outside: object
+    volume: np.ndarray, to_mm: np.ndarray, points: np.ndarray, **outside: object
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the volume's values at points (4, n) in mm, and whether each lies inside it."""
-    index = np.einsum("ij,jn->in", np.linalg.inv(affine), points)[:3]
+    index = np.einsum("ij,jn->in", np.linalg.inv(to_mm), points)[:3]
     inside = ((index > -0.5) & (index < np.array(volume.shape)[:, None] - 0.5)).all(axis=0)
     return ndimage.map_coordinates(volume, index, order=1, **outside), inside
 
@@ -194,7 +194,8 @@ def _fit(volume: np.ndarray, affine: np.ndarray, level: _Level, matrix: np.ndarr
     n, parts = level.parts.shape
     amplitude = np.eye(parts)[0]
     for _ in range(MAX_ROUNDS):
-        uptake, inside = _sample(volume, affine, matrix @ level.points, mode="nearest")
+        to_template = np.linalg.inv(matrix) @ affine
+        uptake, inside = _sample(volume, to_template, level.points, mode="nearest")
         uptake, weight = np.minimum(uptake, level.ceiling), level.weight * inside
         slopes = np.einsum("ngp,p->ng", level.slopes, amplitude)
         design = np.column_stack([np.ones(n), level.parts, slopes])

@@ -183,12 +183,13 @@ def _outside_brain(brain: np.ndarray) -> dict[str, np.ndarray]:
     head = np.clip(4 * (head - 0.375), 0, 1)  # steepen the smoothed edge to about one voxel
     inner, outer = SKULL_MM
     vault = axes_mm()[2] > -50  # below, bone is thin and scattered: left to the soft tissue
-    skull = ((depth > inner) & (depth <= outer) & vault).astype(np.float32)
-    gap = ((depth > 0) & (depth <= inner)).astype(np.float32)
+    skull = ((depth > inner) & (depth <= outer) & vault) * (1 - brain)
+    gap = ((depth > 0) & (depth <= inner)) * (1 - brain)
     nose, throat = _ellipsoid((0, 58, -48), (13, 28, 20)), _ellipsoid((0, 14, -75), (10, 9, 34))
     free = np.clip(head - brain - skull - gap, 0, 1) * (1 - 0.8 * np.maximum(nose, throat))
     skin = np.float32(distance_transform_edt(head > 0.5) * 2 <= 7)
-    return {"skull": skull * head, "scalp": free * skin, "soft": free * (1 - skin)}
+    skull = np.minimum(skull, head - brain).clip(0)
+    return {"skull": skull, "scalp": free * skin, "soft": free * (1 - skin)}
 
 
 def _face_and_neck() -> np.ndarray:

@@ -20,9 +20,9 @@ __all__ = ["acquire"]
 
 SIGMA = 1 / 2.3548  # standard deviation of a Gaussian over its full width at half maximum
 SCATTER_MM = 30.0  # SD of the scatter kernel; 25-40 mm, design
-SCATTER_SHARE = 0.60  # scatter 0.25-0.40 of primary counts (no firm source) and septal penetration,
+SCATTER_SHARE = 0.80  # scatter 0.25-0.40 of primary counts (no firm source) and septal penetration,
 # up to 28 % of all counts (Cot 2006, IEEE TNS 53:198), over primary counts
-SCATTER_LEFT = 0.10  # what correction leaves: it raises SBR by 24-32 % (Tossici-Bolt 2017)
+SCATTER_LEFT = 0.08  # what correction leaves: it raises SBR by 24-32 % (Tossici-Bolt 2017)
 CUPPING = 0.33  # without attenuation correction deep activity loses up to this share; design,
 # set so that correction raises SBR by about 16 % (Tossici-Bolt 2017, 10.1186/s40658-017-0175-6)
 NOISE_POWER = 0.7  # noise SD over activity: 0.5 counting, 1 iterative; design

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def simulate_cohort(
     Parameters
     ----------
     folder : path
-        A new folder, or one that holds this very cohort, whole or unfinished.
+        A new or empty folder, or one that holds this very cohort, whole or unfinished.
     size : str
         ``"tiny"`` (24 exams) or ``"small"`` (96).
     seed : int
@@ -62,16 +62,17 @@ def simulate_cohort(
     UsageError
         If `size` or `seed` is not allowed.
     CohortError
-        If `folder` holds another cohort.
+        If `folder` holds anything else; it is left as it was.
     OSError
         If the folder cannot be written to.
     """
     folder, info = Path(folder), _describe(size, seed)
-    records = _read_records(folder, info)
+    _check_folder(folder, info)
+    records = {record["exam"]["uid"]: record for record in _read_records(folder)}
     uids = [exam_uid(seed, index) for index in range(SIZES[size])]
     missing = [i for i, uid in enumerate(uids) if not _is_whole(_volume(folder, uid), records, uid)]
     if missing or not (folder / INFO).exists():
-        for record in _make_exams(folder, info, seed, missing, n_jobs, progress):
+        for record in _make_exams(folder, info, records, missing, n_jobs, progress):
             records[record["exam"]["uid"]] = record
         _write_tables(folder, info, [records[uid] for uid in uids])
     return open_folder(folder)
@@ -112,21 +113,28 @@ def _is_whole(path: Path, records: dict[str, Record], uid: str) -> bool:
 
 
 def _make_exams(
-    folder: Path, info: dict, seed: int, missing: list[int], n_jobs: int | None, progress: bool
+    folder: Path,
+    info: dict[str, Any],
+    records: dict[str, Record],
+    missing: list[int],
+    n_jobs: int | None,
+    progress: bool,
 ) -> Iterator[Record]:
     """Make exams in parallel; yield their records, in order, after writing them to the journal."""
     from joblib import Parallel, cpu_count, delayed
     from tqdm.auto import tqdm
 
-    folder.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(folder / JOURNAL) as part:
+        lines = [info, *(records[uid] for uid in sorted(records))]
+        part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_make_exam)(folder, seed, index) for index in missing
+        delayed(_make_exam)(folder, info["seed"], index) for index in missing
     )
     bar = tqdm(jobs, info["name"], total=len(missing), unit="exam", disable=not progress)
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
         for record in bar:
-            journal.write(json.dumps({"info": info, "record": record}) + "\n")
+            journal.write(json.dumps(record) + "\n")
             journal.flush()
             yield record
 
@@ -153,39 +161,45 @@ def _write_tables(folder: Path, info: dict[str, Any], records: list[Record]) -> 
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def _read_records(folder: Path, info: dict[str, Any]) -> dict[str, Record]:
-    """Return the records of the exams made before, from the tables or from the journal."""
-    found = [*_read_finished(folder), *_read_journal(folder)]
-    others = {other["name"] for other, _ in found if other != info}
-    if others:
+def _check_folder(folder: Path, info: dict[str, Any]) -> None:
+    """Refuse a folder that holds anything but this cohort, so that nothing is overwritten."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    found = _read_info(folder)
+    if found != info:
+        other = f"cohort {found.get('name')} version {found.get('version')}" if found else "files"
         raise CohortError(
             f"{folder}: expected a new folder or cohort {info['name']} version {VERSION}, found "
-            f"{', '.join(sorted(others))} of other settings; choose another folder."
+            f"{other}; choose another folder, or delete this one if you no longer need it."
         )
-    return {record["exam"]["uid"]: record for _, record in found}
 
 
-def _read_finished(folder: Path) -> Iterable[tuple[dict, Record]]:
-    """Read the records of a whole cohort; none if a table is damaged."""
+def _read_info(folder: Path) -> dict[str, Any] | None:
+    """Return which cohort a folder says it holds, whole or unfinished; None if it does not say."""
+    for name in (INFO, JOURNAL):
+        try:
+            text = (folder / name).read_text(encoding="utf-8")
+            info = json.loads(text if name == INFO else text.splitlines()[0])
+            return {key: value for key, value in info.items() if key != "sha256"}
+        except (OSError, ValueError, AttributeError, IndexError):
+            continue  # absent or not ours: the caller refuses the folder if nothing speaks for it
+    return None
+
+
+def _read_records(folder: Path) -> list[Record]:
+    """Return the records of exams made before: those of the journal, else those of the tables."""
+    if (folder / JOURNAL).is_file():
+        lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut
     if not (folder / INFO).is_file():
-        return
-    info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-    hashes = info.pop("sha256")
+        return []
+    hashes = json.loads((folder / INFO).read_text(encoding="utf-8")).get("sha256", {})
     tables = [folder / name for name in TABLES.values()]
-    if any(not t.is_file() or sha256_file(t) != hashes[t.name] for t in tables):
-        return
+    if any(not t.is_file() or sha256_file(t) != hashes.get(t.name) for t in tables):
+        return []
     texts = [table.read_text(encoding="utf-8").splitlines() for table in tables]
-    rows = [list(csv.DictReader(text)) for text in texts]
-    for row in zip(*rows, strict=True):
-        sha256 = hashes[f"niftis/{row[0]['uid']}.nii.gz"]
-        yield info, {"sha256": sha256} | dict(zip(TABLES, row, strict=True))
-
-
-def _read_journal(folder: Path) -> Iterable[tuple[dict, Record]]:
-    """Read the journal of an interrupted run; a last line cut short does not count."""
-    if not (folder / JOURNAL).is_file():
-        return
-    for line in (folder / JOURNAL).read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            entry = json.loads(line)
-            yield entry["info"], entry["record"]
+    rows = zip(*(csv.DictReader(text) for text in texts), strict=True)
+    return [
+        {"sha256": hashes[f"niftis/{row[0]['uid']}.nii.gz"]} | dict(zip(TABLES, row, strict=True))
+        for row in rows
+    ]

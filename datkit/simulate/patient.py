@@ -57,7 +57,7 @@ REGION_FACTOR = {  # mean and SD of a factor on the background
     "thalamus": (1.38, 0.08),
     "brainstem": (1.22, 0.08),
     "medial_temporal": (1.20, 0.08),
-    "cerebellum": (0.98, 0.04),
+    "cerebellum": (0.95, 0.04),
     "parietal": (0.90, 0.03),
 }
 GLANDS = ("parotid_left", "parotid_right", "submandibular_left", "submandibular_right")

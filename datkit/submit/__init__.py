@@ -5,7 +5,7 @@ root, read-only data, no network, `submission.csv` in the order of `data/submiss
 """
 
 from datkit.submit.check import check_submission
-from datkit.submit.pack import PackReport, pack_submission
+from datkit.submit.pack import PackReport, pack_submission, write_prior
 from datkit.submit.predictions import check_predictions
 from datkit.submit.problem import Problem
 from datkit.submit.run import RunReport, run_submission
@@ -18,4 +18,5 @@ __all__ = [
     "check_submission",
     "pack_submission",
     "run_submission",
+    "write_prior",
 ]

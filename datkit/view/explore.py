@@ -87,6 +87,7 @@ class ExamExplorer:
     def plot_slice(self, uid: str, plane: str, mm: float, top: float) -> Picture:
         """Plot one plane of one exam, as the widget shows it."""
         picture, ((axes,),) = new_picture(1, 1, 6.4, uid)
+        picture.set_dpi(90)  # drawn at each move of a slider, so it has to be quick
         image = draw_slice(axes, self.volumes[uid], GRID.affine, plane, mm, high=top)
         picture.colorbar(image, ax=axes, label=UPTAKE, **BELOW)
         return picture
@@ -115,7 +116,7 @@ def _build_widget(explorer: ExamExplorer) -> Any:
     plane = w.ToggleButtons(options=list(PLANES), description="plane")
     calm = {"continuous_update": False}  # a picture takes about a quarter of a second
     start = {"options": _positions("axial"), "value": AT_MM["axial"]}
-    place = w.SelectionSlider(description="at", **start, **calm)
+    place = w.SelectionSlider(description="z", **start, **calm)
     top = w.FloatSlider(explorer.top, min=1, max=12, step=0.5, description="scale top", **calm)
     screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
 
@@ -124,6 +125,7 @@ def _build_widget(explorer: ExamExplorer) -> Any:
 
     def turn(change: Any) -> None:
         place.unobserve(redraw, "value")
+        place.description = "xyz"[axis_of(change["new"])]
         place.options = _positions(change["new"])
         place.value = AT_MM[change["new"]]
         place.observe(redraw, "value")
@@ -139,4 +141,4 @@ def _build_widget(explorer: ExamExplorer) -> Any:
 def _positions(plane: str) -> list[tuple[str, float]]:
     axis = axis_of(plane)
     places = GRID.affine[axis, 3] + GRID.affine[axis, axis] * np.arange(GRID.shape[axis])
-    return [(f"{'xyz'[axis]} = {signed_mm(mm)}", float(mm)) for mm in places]
+    return [(signed_mm(mm), float(mm)) for mm in places]

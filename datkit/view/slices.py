@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.image import AxesImage
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID
+from datkit.scan import Scan
 from datkit.view.canvas import BELOW, BESIDE, WIDTH, Picture, house_style, new_picture
 from datkit.view.planes import check_volume, draw_slice
 from datkit.view.raw import plot_raw
@@ -22,15 +24,21 @@ __all__ = [
     "TOP",
     "UPTAKE",
     "plot_exam",
+    "plot_examples",
     "plot_mean_maps",
     "plot_pair",
     "plot_raw",
     "plot_sheet",
+    "simulate_examples",
 ]
 
-TOP = 5.0  # fixed top of the uptake scale
+TOP = (
+    5.0  # top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated)
+)
 UPTAKE = "uptake (non-specific = 1)"
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
+# Exams of seed 2026 from one centre, on which all five readers agree.
+EXAMPLES = {"normal": 8, "abnormal": 11}
 LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
 
 
@@ -199,6 +207,22 @@ def plot_mean_maps(
     return figure
 
 
+def simulate_examples(seed: int = 2026) -> dict[str, Any]:
+    """Simulate a normal and an abnormal exam, by name."""
+    from datkit.simulate.exam import simulate_exam
+
+    return {name: simulate_exam(seed, index) for name, index in EXAMPLES.items()}
+
+
+def plot_examples(exams: Mapping[str, Any]) -> Picture:
+    """Prepare and plot a normal and an abnormal simulated exam: the README's picture."""
+    from datkit.prepare import prepare_scan
+
+    scans = [Scan(exam.volume.astype(np.float32), exam.affine) for exam in exams.values()]
+    names = [f"{name} (simulated exam)" for name in exams]
+    return plot_pair(*(prepare_scan(scan).volume for scan in scans), names=names)
+
+
 def _scale_text(top: float) -> str:
     return f"{UPTAKE}, fixed scale 0 to {top:g}"
 
@@ -231,3 +255,10 @@ def _of_class(labels: Sequence[float], value: int) -> np.ndarray:
             "pass labels of 0 (normal) and 1 (abnormal)."
         )
     return chosen
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: python -m datkit.view.slices PICTURE.png", file=sys.stderr)
+        sys.exit(2)
+    print(plot_examples(simulate_examples()).save(sys.argv[1], colours=192))

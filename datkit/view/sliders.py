@@ -92,7 +92,8 @@ def plot_slice_slider(
     start = int(np.argmin(np.abs(heights[chosen])))
     _add_slider(figure, names, start=start, prefix="z = ", suffix=" mm")
     _lay_out(figure, title, "x (mm)", "y (mm)", height=640)
-    figure.update_layout(coloraxis=_colour_axis(top))
+    # The scale is named above, where it takes no width from the slice on a phone.
+    figure.update_layout(coloraxis=_colour_axis(top), title_subtitle_text=UPTAKE)
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain", scaleanchor="x")
     _print_sides(figure)
@@ -181,11 +182,7 @@ def _cells(affine: np.ndarray) -> dict[str, Any]:
 def _colour_axis(top: float) -> dict[str, Any]:
     ticks = np.linspace(0, top, 6)
     bar = {
-        "orientation": "h",
-        "y": 1.0,
-        "yanchor": "bottom",
         "thickness": 14,
-        "title": {"text": UPTAKE, "side": "top"},
         "tickvals": list(ticks * 255 / top),
         "ticktext": [f"{tick:g}" for tick in ticks],
     }

@@ -24,6 +24,8 @@ __all__ = ["MIME", "VolumeView"]
 
 MIME = "application/vnd.datkit.niivue+json"
 MAX_BYTES = 400_000  # of text in the page: a volume on the canonical grid takes about 0.2 MB
+# From behind and above, degrees: the patient's left is on the left in space, too.
+VIEWPOINT = {"azimuth": 0, "elevation": 50}
 # x −43 to +43, y −40 to +30, z −18 to +32 mm: the striata with 8 mm or more around them.
 STRIATAL_BOX = (slice(10, 54), slice(36, 72), slice(9, 35))
 
@@ -151,6 +153,7 @@ class VolumeView:
             "height": self.height,
             "slice_type": self.slice_type,
             "at": self._point(),
+            **VIEWPOINT,
         }
 
     @house_style

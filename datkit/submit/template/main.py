@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
 from datkit.files import replace_atomically
 from datkit.measure import measure_volume
@@ -58,7 +57,6 @@ def silence_libraries() -> None:
     """Keep what libraries say about single exams (paths, odd headers) out of the log."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 def read_uids(path: Path) -> list[str]:
