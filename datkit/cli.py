@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, FINDINGS)
     except OSError as error:  # a full disk, a folder that may not be written to
         place = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{place}{error.strerror or error}; free or choose another place.", FINDINGS)
+        return _complain(
+            f"{place}{error.strerror or error}; free or choose another place.", FINDINGS
+        )
     except KeyboardInterrupt:
         return _complain("Stopped; nothing half-written was left behind.", INTERRUPTED)
 
@@ -141,7 +143,7 @@ def _print_measures(rows: dict[str, dict[str, float]]) -> None:
         for name, value in values.items():
             print(f"  {name:28} {value:8.2f}{' %' if name.endswith('asymmetry') else ''}")
     if rows:
-        print(f"Binding ratios have no unit; non-specific uptake is the occipital mean. {_NOT_CLINICAL}")
+        print(f"Binding ratios have no unit; their reference is occipital. {_NOT_CLINICAL}")
 
 
 # ---------------------------------------------------------------- datkit submit
@@ -151,7 +153,9 @@ def _submit_pack(args: argparse.Namespace) -> int:
     from datkit.submit.pack import pack_submission
 
     packed = pack_submission(args.models, args.out)
-    _report(packed, args.json, f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check")
+    _report(
+        packed, args.json, f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
+    )
     return FINE
 
 
@@ -165,7 +169,7 @@ def _submit_check(args: argparse.Namespace) -> int:
 def _submit_run(args: argparse.Namespace) -> int:
     from datkit.submit.run import run_submission
 
-    report = run_submission(args.zip, args.cohort)
+    report = run_submission(args.zip, args.cohort, exams=args.exams)
     if args.json:
         _print_json(report.to_dict())
     else:
@@ -191,7 +195,7 @@ def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="datkit",
-        description=f"Learn, measure and benchmark dopamine-transporter (DaT) SPECT. {_NOT_CLINICAL}",
+        description=f"Learn and benchmark dopamine-transporter (DaT) SPECT. {_NOT_CLINICAL}",
         epilog="First steps: datkit data list; datkit simulate --size tiny --out cohort; "
         "datkit measure cohort/niftis/*.nii.gz. Exit codes: 0 fine, 1 findings, 2 wrong use.",
     )
@@ -202,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(verbs)
     _add_simulate(verbs)
     measure = _verb(verbs, "measure", _measure, "binding ratios and asymmetry of one or more scans")
-    measure.add_argument("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file")
+    measure.add_argument(
+        "scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file"
+    )
     _add_submit(verbs)
     return parser
 
@@ -227,8 +233,12 @@ def _add_data(verbs: Any) -> None:
 
 
 def _add_simulate(verbs: Any) -> None:
-    simulate = _verb(verbs, "simulate", _simulate, "make the simulated cohort (same seed, same bytes)")
-    simulate.add_argument("--size", default="small", choices=["tiny", "small"], help="default: small")
+    simulate = _verb(
+        verbs, "simulate", _simulate, "make the simulated cohort (same seed, same bytes)"
+    )
+    simulate.add_argument(
+        "--size", default="small", choices=["tiny", "small"], help="default: small"
+    )
     simulate.add_argument("--seed", type=int, default=2026, help="default: 2026")
     simulate.add_argument("--out", type=Path, metavar="FOLDER", help="default: the data folder")
     simulate.add_argument("--jobs", type=int, metavar="N", help="processes; default: one a core")
@@ -237,14 +247,21 @@ def _add_simulate(verbs: Any) -> None:
 def _add_submit(verbs: Any) -> None:
     submit = verbs.add_parser("submit", help="pack, check and run a challenge submission")
     actions = submit.add_subparsers(metavar="ACTION", required=True)
-    pack = _verb(actions, "pack", _submit_pack, "make submission.zip from a folder of trained models")
-    pack.add_argument("models", type=Path, metavar="MODELS", help="written by the baseline notebook")
+    pack = _verb(
+        actions, "pack", _submit_pack, "make submission.zip from a folder of trained models"
+    )
+    pack.add_argument(
+        "models", type=Path, metavar="MODELS", help="written by the baseline notebook"
+    )
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
     check = _verb(actions, "check", _submit_check, "list every problem of a submission.zip")
     check.add_argument("zip", type=Path, metavar="ZIP")
     run = _verb(actions, "run", _submit_run, "run a submission.zip in a replica of the challenge")
     run.add_argument("zip", type=Path, metavar="ZIP")
-    run.add_argument("--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict")
+    run.add_argument(
+        "--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"
+    )
+    run.add_argument("--exams", type=int, default=20, metavar="N", help="how many; default: 20")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from datkit.files import replace_atomically
 
 __all__ = ["Scan", "check_uid", "load_scan", "save_scan"]
 
-# The challenge's spacings run from 1.37 to 4.42 mm (about the problem page's data; entrants' counts).
-# The bounds leave room for phantoms and coarse PET, and stop a corrupt pixdim, which once asked an
+# The challenge's spacings run from 1.37 to 4.42 mm (its problem page, and counts by entrants). The
+# bounds leave room for phantoms and coarse PET, and stop a corrupt pixdim, which once asked an
 # entrant's resampling for 62 GiB.
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
@@ -79,7 +79,7 @@ def check_uid(uid: str) -> str:
     '007'
     >>> check_uid("../secret")
     Traceback (most recent call last):
-    datkit.errors.ScanError: Expected a uid of letters, digits, '_', '-' and '.', found '../secret'; ...
+    datkit.errors.ScanError: Expected a uid of letters, digits, '_', '-' and '.', found ...
     """
     if not (isinstance(uid, str) and _UID.fullmatch(uid)):
         raise ScanError(
@@ -155,9 +155,12 @@ def save_scan(
     image = nib.Nifti1Image(np.asarray(data, dtype=target), affine)
     image.header.set_xyzt_units("mm")
     # No time and no name in the gzip header, so that a volume's hash is its content's hash.
-    with replace_atomically(path) as part, part.open("wb") as raw:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as stream:
-            stream.write(image.to_bytes())
+    with (
+        replace_atomically(path) as part,
+        part.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as stream,
+    ):
+        stream.write(image.to_bytes())
     return path
 
 
@@ -170,7 +173,7 @@ def _open_image(path: Path) -> nib.Nifti1Image:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise ScanError(
-            f"{path}: expected a NIfTI volume, found a damaged or different file ({_one_line(error)}); "
+            f"{path}: expected a NIfTI volume, found a damaged or other file ({_one_line(error)}); "
             "copy or export it again."
         ) from error
     if not isinstance(image, nib.Nifti1Image):

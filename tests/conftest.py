@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Third-party volumes are never committed. They lie beside the checkout, or where this variable says.
+# Third-party volumes are never committed: they lie beside the checkout, or at DATKIT_TEST_DATA.
 SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 # CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
 REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))

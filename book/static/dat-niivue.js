@@ -10,7 +10,6 @@ window.datFigures.niivue = (() => {
     crosshairColor: [0.4, 0.8, 1, 0.8],
     crosshairWidth: 0.6,
     crosshairWidthUnit: "mm",
-    show3Dcrosshair: true,
     isColorbar: true,
     multiplanarPadPixels: 8, // else one plane's R touches the next one's L
     dragAndDropEnabled: false,
@@ -18,7 +17,7 @@ window.datFigures.niivue = (() => {
   };
 
   // In space, what is below this share of the scale would hide the striata behind the cortex.
-  const SEE_THROUGH = 0.4;
+  const SEE_THROUGH = 0.32;
 
   const hasWebGL = () => Boolean(document.createElement("canvas").getContext("webgl2"));
 
@@ -102,6 +101,8 @@ window.datFigures.niivue = (() => {
     await addVolumes(nv, content.volumes);
     const solid = content.slice_type === "render";
     nv.setSliceType(solid ? nv.sliceTypeRender : nv.sliceTypeMultiplanar);
+    nv.setRenderAzimuthElevation(10, 50); // from above and behind: left stays on the left
+    nv.setScale(1.4);
     if (content.at) moveTo(nv, content.at);
     addToolbar(area, nv, content);
   }

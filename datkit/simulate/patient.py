@@ -38,7 +38,7 @@ SBR_AT_65 = {"caudate": 5.4, "putamen": 6.0, "ventral_striatum": 5.4}
 SLOPE_PER_DECADE = {"caudate": 0.055, "putamen": 0.063, "ventral_striatum": 0.055}
 # 4-6.7 % per decade (Varrone 2013, ENC-DAT), 6.3 % (Matsuda 2018), steeper in putamen (Nobili 2013)
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
-BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457)
+BETWEEN_SUBJECTS = 0.13  # log-SD; 13-17 % in normal scans, noise included (Lange 2014, PMC4182457)
 CAUDATE_PUTAMEN_CORRELATION = 0.85  # design
 NORMAL_TAPER = 0.10  # loss of SBR from front to back of a healthy putamen; design
 BORDERLINE_SHARE = 0.20  # of non-degenerative exams, 9 % of all (10 % in Makinen 2016)
