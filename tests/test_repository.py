@@ -14,6 +14,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "nilearn", "matplotlib", "plotly", "sklearn", "SimpleITK", "papermill", "monai")
 
 
+def normal(name):
+    """The name as PyPI compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def read(name):
     return (REPOSITORY / name).read_text(encoding="utf-8")
 
@@ -28,8 +33,8 @@ def test_environment_yml_is_what_pyproject_makes():
 def test_every_dependency_is_pinned_in_constraints():
     project = tomllib.loads(read("pyproject.toml"))["project"]
     wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
-    names = {re.split(r"[\[<>=~! ]", need, maxsplit=1)[0].lower() for need in wanted}
-    pinned = {line.split("==")[0].lower() for line in read("constraints.txt").splitlines()}
+    names = {normal(re.split(r"[\[<>=~! ]", need, maxsplit=1)[0]) for need in wanted}
+    pinned = {normal(line.split("==")[0]) for line in read("constraints.txt").splitlines()}
     assert names <= pinned
     assert "torch==2.13.0" in read("constraints.txt").splitlines()
 
