@@ -46,6 +46,7 @@ notebooks: cohort  ## Run every notebook with papermill, into build/notebooks
 
 book: notebooks  ## Simulate, run the notebooks, make and check a submission, build the book
 	$(BIN)/datkit submit check $(SUBMISSION)
+	$(BIN)/datkit submit run $(SUBMISSION) --cohort $(DATKIT_DATA)/simulated/$(SIZE)-$(SEED) --exams 4
 	$(BIN)/python -m datkit.book.build --notebooks $(BUILD)/notebooks --out $(BUILD)/book
 	@echo "Submission, checked and run: $(CURDIR)/$(SUBMISSION)"
 

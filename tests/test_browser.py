@@ -159,6 +159,7 @@ def test_figures_move_without_a_kernel(toy: Visit) -> None:
     solid = toy.tab.get_by_role("button", name="3-D")
     solid.click()
     assert solid.get_attribute("aria-pressed") == "true"
+    assert float(toy.tab.get_by_label("hide below").input_value()) > 0, "else one sees only cortex"
     toy.tab.get_by_label("overlay").fill("0.1")
 
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from datkit.errors import ModelError, UsageError
 from datkit.files import sha256_file
 from datkit.models import CompactCNN, VolumeClassifier, load_model, save_model
-from datkit.models.volume import BOX
+from datkit.models.volume import BOX, BOX_AFFINE, SPACING, crop_striata
 from datkit.prepare import GRID, load_regions
 
 QUICK = VolumeClassifier(epochs=6, width=4, learning_rate=2e-2, batch_size=4, accelerator="cpu")
@@ -105,6 +105,15 @@ def test_the_box_is_symmetric_and_holds_both_striata():
         if name.startswith("striatum"):
             for axis, place in enumerate(np.nonzero(region)):  # at least 8 mm to each side
                 assert BOX[axis].start + 4 <= place.min() and place.max() < BOX[axis].stop - 4
+
+
+def test_the_box_keeps_means_and_places():
+    x, y, z = GRID.affine[:3, :3] @ np.indices(GRID.shape).reshape(3, -1) + GRID.affine[:3, 3:]
+    box = crop_striata(np.stack([x, y, z]).reshape(3, *GRID.shape))
+    corner, step = BOX_AFFINE[:3, 3], BOX_AFFINE[:3, :3]
+    np.testing.assert_allclose(box[:, 0, 0, 0], corner)  # mm of its first voxel's centre
+    np.testing.assert_allclose(box[:, 5, 6, 7], corner + step @ [5, 6, 7])
+    np.testing.assert_array_equal(step, SPACING * np.eye(3))
 
 
 def test_memory_mapped_volumes_are_read_as_they_are(fitted, data, tmp_path):

@@ -22,6 +22,7 @@ _HOME = {
     "TemperatureCalibrated": "datkit.models.calibration",
     "TrainingSettings": "datkit.models.training",
     "VolumeClassifier": "datkit.models.volume",
+    "crop_striata": "datkit.models.volume",
     "fit_temperature": "datkit.models.calibration",
     "train": "datkit.models.training",
 }

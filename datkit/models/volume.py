@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from datkit.errors import ModelError
-from datkit.files import replace_atomically, sha256_file
 from datkit.models.augment import augment, draw_changes
 from datkit.models.base import LogitClassifier, check_labels, list_some
 from datkit.models.store import read_document, write_document
 from datkit.models.training import TrainingSettings, one_thread, seeded, train
+from datkit.models.weights import load_weights, save_weights
 from datkit.prepare import GRID
 
-__all__ = ["BOX", "CompactCNN", "VolumeClassifier"]
+__all__ = ["BOX", "BOX_AFFINE", "CompactCNN", "VolumeClassifier", "crop_striata"]
 
 # The part of the canonical grid that holds both striata and 8 mm around them: x −47 … +47,
 # y −30 … +32, z −26 … +36 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
 BOX = (slice(8, 56), slice(41, 73), slice(5, 37))
+BOX_AFFINE = GRID.affine @ [[2, 0, 0, 8.5], [0, 2, 0, 41.5], [0, 0, 2, 5.5], [0, 0, 0, 1]]
 SPACING = 4.0  # mm, after averaging 2 × 2 × 2 voxels: enough for cameras that resolve 8–10 mm
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage
 
@@ -124,7 +124,7 @@ class VolumeClassifier(LogitClassifier):
             If a setting is out of range, or this machine lacks the accelerator asked for.
         """
         settings = self._settings()
-        boxes = _crop(X)
+        boxes = crop_striata(X)
         labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
         with seeded(self.seed):
             network = CompactCNN(self.width)
@@ -148,7 +148,7 @@ class VolumeClassifier(LogitClassifier):
             If the shape is not (n, 64, 80, 48), or a voxel of the box is not finite.
         """
         check_is_fitted(self)
-        boxes = torch.from_numpy(_crop(X))
+        boxes = torch.from_numpy(crop_striata(X))
         use_gpu = self.accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
         device = torch.device("cuda" if use_gpu else "cpu")
         network = self.network_.to(device).eval()
@@ -165,14 +165,8 @@ class VolumeClassifier(LogitClassifier):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``weights.safetensors``, then ``model.json``, which holds the other's sha256."""
-        from safetensors.torch import save_file
-
         check_is_fitted(self)
-        path = Path(folder) / "weights.safetensors"
-        tensors = {name: t.detach().cpu() for name, t in self.network_.state_dict().items()}
-        with replace_atomically(path) as part:
-            save_file(tensors, part)
-        write_document(self, folder, {"weights": {"file": path.name, "sha256": sha256_file(path)}})
+        write_document(self, folder, {"weights": save_weights(self.network_, folder)})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> VolumeClassifier:
@@ -192,10 +186,7 @@ class VolumeClassifier(LogitClassifier):
                 f"found {model.width!r}. Save the model again."
             )
         network = CompactCNN(model.width)
-        tensors = _read_weights(Path(folder) / "weights.safetensors", document)
-        if problems := _find_problems(tensors, network.state_dict()):
-            raise ModelError.of(problems, where=Path(folder) / "weights.safetensors")
-        network.load_state_dict(tensors)
+        load_weights(network, folder, document.get("weights"))
         model.network_ = network.eval()
         return model
 
@@ -204,8 +195,29 @@ def _change(boxes: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return augment(boxes, draw_changes(tuple(boxes.shape), rng), SPACING)
 
 
-def _crop(X: ArrayLike) -> np.ndarray:
-    """Return the striatal boxes of checked volumes at half the resolution, (n, 24, 16, 16)."""
+def crop_striata(X: ArrayLike) -> np.ndarray:
+    """Return what the network sees: the striatal box at half the resolution.
+
+    Parameters
+    ----------
+    X : array, shape (n, 64, 80, 48)
+        Prepared volumes.
+
+    Returns
+    -------
+    array, shape (n, 24, 16, 16), float32
+        The part ``BOX`` in voxels of 4 mm; ``BOX_AFFINE`` takes their indices to template mm.
+
+    Raises
+    ------
+    ModelError
+        If the shape is another, or a voxel of the box is not finite.
+
+    Examples
+    --------
+    >>> crop_striata(np.ones((2, 64, 80, 48))).shape
+    (2, 24, 16, 16)
+    """
     X = X if isinstance(X, np.ndarray) else np.asarray(X)
     if X.ndim != 4 or X.shape[1:] != GRID.shape or len(X) == 0:
         raise ModelError(
@@ -222,41 +234,3 @@ def _crop(X: ArrayLike) -> np.ndarray:
             f"(counted from 0: {list_some(bad)}). Prepare these scans again."
         )
     return boxes
-
-
-def _read_weights(path: Path, document: dict[str, Any]) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        found, tensors = sha256_file(path), load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read: {error}. Save the model again.") from error
-    named = document.get("weights")
-    expected = named.get("sha256") if isinstance(named, dict) else None
-    if found != expected:
-        raise ModelError(
-            f"{path}: Expected the sha256 {expected} that model.json names, found {found}. The two "
-            "files are not of one model, or one was changed: save the model again."
-        )
-    return tensors
-
-
-def _find_problems(
-    tensors: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
-) -> list[str]:
-    """List what is wrong with stored tensors, beside those of an untrained network."""
-    problems = [f"The tensor {name} is missing." for name in expected if name not in tensors]
-    for name, tensor in tensors.items():
-        if name not in expected:
-            problems.append(f"The tensor {name} is unknown.")
-            continue
-        like = expected[name]
-        if tensor.shape != like.shape or tensor.dtype != like.dtype:
-            problems.append(
-                f"{name}: Expected {tuple(like.shape)} {like.dtype}, "
-                f"found {tuple(tensor.shape)} {tensor.dtype}."
-            )
-        elif not torch.isfinite(tensor).all():
-            problems.append(f"{name}: Expected finite weights, found NaN or infinity.")
-    return problems

@@ -60,7 +60,9 @@ class PreparedCohort:
 
     def __repr__(self) -> str:
         look = int((self.table["verdict"] != "good").sum())
-        return f"<PreparedCohort: {len(self)} exams, {look} to look at, {len(self.failures)} failed>"
+        return (
+            f"<PreparedCohort: {len(self)} exams, {look} to look at, {len(self.failures)} failed>"
+        )
 
 
 def prepare_cohort(

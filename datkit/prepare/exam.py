@@ -12,10 +12,13 @@ from scipy import ndimage
 from datkit.errors import UsageError
 from datkit.prepare.align import Pose, find_pose
 from datkit.prepare.grid import GRID, LABELS, load_regions, reference_level
+from datkit.prepare.volume import crop, is_inside, shift, spacing, transform
 from datkit.scan import Scan
 
 __all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
 
+CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
+AIR_MM = 30.0  # beyond the rim of air that registration looks at
 # What good exams have; see the tests for the bad ones that fall outside.
 EXPECTED = {
     "similarity": (0.9, 1.0),
@@ -83,8 +86,8 @@ class Prepared:
     quality : dict
         `similarity` (correlation with the template, 1 at best), `head_in_view` and
         `regions_in_view` (shares; the latter of the least visible region), `scale` (of the head
-        against the template), `rotation` (degrees against the scan's axes), `reference` (the
-        occipital region's uptake in the scan's unit), and `verdict`: ``"good"``, or what to look at.
+        against the template's), `rotation` (degrees against the scanner's axes), `reference` (the
+        occipital region's uptake in the scan's unit) and `verdict` (``"good"``, or what to look at).
     """
 
     volume: np.ndarray
@@ -103,7 +106,7 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         If there is no head in the scan, or not enough of its occipital region to scale by.
     """
     settings = settings or PrepareSettings()
-    data, affine = _trim(*_reorient(scan))
+    data, affine = _frame(*_reorient(scan))
     pose = find_pose(
         data,
         affine,
@@ -111,13 +114,12 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         ceiling=settings.ceiling,
         striatal_weight=settings.striatal_weight,
     )
-    to_voxels = np.linalg.inv(affine) @ pose.matrix @ GRID.affine
-    volume = _resample(data, to_voxels, settings.order)
+    volume = _resample(data, affine, pose.matrix, settings.order)
     reference = reference_level(volume)
     return Prepared(
         (volume / reference).astype(np.float32),
         pose.matrix,
-        _quality(pose, data.shape, to_voxels, reference),
+        _quality(pose, data.shape, affine, reference),
     )
 
 
@@ -127,33 +129,36 @@ def _reorient(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(image.dataobj, np.float32), image.affine
 
 
-def _trim(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut off empty borders: what was padded with zeros was not seen by the camera."""
-    box = ndimage.find_objects((data != 0).view(np.int8))[0]
-    trimmed = affine.copy()
-    trimmed[:3, 3] += affine[:3, :3] @ [part.start for part in box]
-    return data[box], trimmed
+def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut off empty borders, then add air on the sides where no head was cut.
+
+    Zeros beside a cut head were not seen by the camera; zeros beside a whole one are air. So the
+    result is the same however wide an empty border a scan has.
+    """
+    others = ((1, 2), (0, 2), (0, 1))
+    ends = [np.flatnonzero(data.any(axis=pair))[[0, -1]] for pair in others]
+    data = data[tuple(slice(first, last + 1) for first, last in ends)]
+    pad, size = np.zeros((3, 2), int), spacing(affine)
+    for axis, end in np.ndindex(3, 2):
+        face = np.count_nonzero(data.take(-end, axis=axis)) * size.prod() / size[axis]
+        pad[axis, end] = np.ceil(AIR_MM / size[axis]) if face < CUT_MM2 else 0
+    first = [first for first, _ in ends] - pad[:, 0]
+    return np.pad(data, pad), affine @ shift(first)
 
 
-def _resample(data: np.ndarray, to_voxels: np.ndarray, order: int) -> np.ndarray:
-    """Return the scan on the canonical grid; only the box around the grid is looked at."""
-    margin = 6  # voxels; a cubic spline's coefficient fades by 0.27 a voxel, to 0.0004
-    index = to_voxels[:3] @ np.vstack([_corners().T, np.ones(8)])
-    low = np.maximum(np.floor(index.min(axis=1)).astype(int) - margin, 0)
-    high = np.maximum(np.ceil(index.max(axis=1)).astype(int) + margin, low + 1)
-    box = data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    volume = ndimage.affine_transform(
-        box, to_voxels[:3, :3], to_voxels[:3, 3] - low, GRID.shape, order=order
-    )
+def _resample(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray, order: int) -> np.ndarray:
+    """Return a volume on the canonical grid; only the box around the grid is looked at."""
+    corners = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(GRID.shape)[:, None] - 1)
+    # A cubic spline's coefficients fade by 0.27 a voxel (Unser 1999, 10.1109/79.799930).
+    margin = 8 * spacing(affine).max()
+    box, affine = crop(data, affine, transform(to_scan @ GRID.affine, corners), margin)
+    to_box = np.linalg.inv(affine) @ to_scan @ GRID.affine
+    volume = ndimage.affine_transform(box, to_box[:3, :3], to_box[:3, 3], GRID.shape, order=order)
     return np.maximum(volume, 0)
 
 
-def _corners() -> np.ndarray:
-    return np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(GRID.shape) - 1)
-
-
 def _quality(
-    pose: Pose, shape: tuple[int, ...], to_voxels: np.ndarray, reference: float
+    pose: Pose, shape: tuple[int, ...], affine: np.ndarray, reference: float
 ) -> dict[str, float | str]:
     linear = pose.matrix[:3, :3]
     scale = float(np.cbrt(np.linalg.det(linear)))
@@ -161,7 +166,7 @@ def _quality(
     quality = {
         "similarity": pose.similarity,
         "head_in_view": pose.in_view,
-        "regions_in_view": _regions_in_view(shape, to_voxels),
+        "regions_in_view": _regions_in_view(shape, np.linalg.inv(affine) @ pose.matrix),
         "scale": scale,
         "rotation": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
         "reference": reference,
@@ -171,12 +176,9 @@ def _quality(
 
 def _regions_in_view(shape: tuple[int, ...], to_voxels: np.ndarray) -> float:
     """Return the visible share of the least visible region."""
-    regions = load_regions()
-    shares = []
-    for name in LABELS:
-        index = np.argwhere(regions[name]) @ to_voxels[:3, :3].T + to_voxels[:3, 3]
-        shares.append(((index >= 0) & (index <= np.array(shape) - 1)).all(axis=1).mean())
-    return float(min(shares))
+    masks, to_index = load_regions(), to_voxels @ GRID.affine
+    index = [transform(to_index, np.argwhere(masks[name]).T) for name in LABELS]
+    return float(min(is_inside(shape, each).mean() for each in index))
 
 
 def _verdict(quality: dict[str, float]) -> str:

@@ -26,15 +26,21 @@ class Grid(NamedTuple):
     affine: np.ndarray
 
 
-# 2 mm RAS in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from the
-# patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
-GRID = Grid((64, 80, 48), np.array([[2.0, 0, 0, -63], [0, 2, 0, -112], [0, 0, 2, -36], [0, 0, 0, 1]]))
-GRID.affine.setflags(write=False)
+def _affine() -> np.ndarray:
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = (-63, -112, -36)
+    affine.setflags(write=False)
+    return affine
+
+
+# RAS, 2 mm, in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from
+# the patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
+GRID = Grid((64, 80, 48), _affine())
 
 
 @cache
 def load_template() -> Scan:
-    """Load the template: the mean normal exam without noise, the whole head, symmetric about x = 0."""
+    """Load the template: the mean normal head without noise, symmetric about x = 0."""
     return load_scan(RESOURCES / "template.nii.gz")
 
 

@@ -7,6 +7,8 @@ by a few per cent.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from datkit.simulate.anatomy import standard_anatomy
@@ -16,6 +18,7 @@ from datkit.simulate.shape import deform
 __all__ = ["STRIATUM", "paint"]
 
 STRIATUM = ("caudate", "putamen", "ventral_striatum")
+POSTERIOR = 0.6  # depth from which the putamen counts as posterior; design
 
 
 def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
@@ -38,8 +41,8 @@ def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
             weight = anatomy.regions[f"{name}_{side}"]
             sbr = _painted_sbr(patient, name, side)
             uptake += weight * np.float32(reference * (1 + sbr))
-            truth[f"{name}_{side}"] = _mean(sbr, weight)
-        back = anatomy.regions[f"putamen_{side}"] * (anatomy.putamen_depth > 0.6)
+            truth[f"{name}_{side}"] = _mean(sbr, _profile(f"{name}_{side}"))
+        back = _profile(f"putamen_{side}") * (anatomy.putamen_depth > POSTERIOR)
         truth[f"posterior_putamen_{side}"] = _mean(_painted_sbr(patient, "putamen", side), back)
     for gland, value in patient.glands.items():
         weight = anatomy.regions[gland]
@@ -60,9 +63,16 @@ def _paint_background(patient: Patient) -> tuple[np.ndarray, float]:
     return uptake * factor, float(reference)
 
 
+@lru_cache
+def _profile(region: str) -> np.ndarray:
+    """Return how much of a region lies at each y, (1, 121, 1): what is painted varies along y."""
+    weight = standard_anatomy().regions[region]
+    return weight.sum(axis=(0, 2), keepdims=True, dtype=np.float64)
+
+
 def _mean(values: np.ndarray | float, weight: np.ndarray) -> float:
-    """Return the weighted mean of values that broadcast over the grid."""
-    return float((values * weight).sum(dtype=np.float64) / weight.sum(dtype=np.float64))
+    """Return the weighted mean of values along y."""
+    return float((values * weight).sum() / weight.sum())
 
 
 def _painted_sbr(patient: Patient, region: str, side: str) -> np.ndarray | float:

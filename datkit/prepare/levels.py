@@ -1,0 +1,176 @@
+"""The template's side of the registration: what a scan is regressed on, at each level of blur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy import ndimage
+
+from datkit.prepare.grid import GRID, LABELS, load_regions, load_template
+from datkit.prepare.volume import blur, sample, spacing, transform
+
+__all__ = [
+    "BRAIN_ML",
+    "GENERATORS",
+    "RADIUS",
+    "Level",
+    "brain_level",
+    "head_centre",
+    "load_levels",
+    "template_centre",
+]
+
+TEMPLATE_FWHM = 9.5  # mm, datkit.simulate.template
+BRAIN_ML = 600  # half of a brain
+HEAD_MM = 150  # vertex to skull base; what lies deeper, neck and shoulders, does not count
+BOTTOM_MM = -60.0  # template z below which glands and neck differ between patients
+RIM_MM = 18.0  # air and scalp around the head: they tell where it ends
+STRIATUM_MM = 10.0  # this far around the striatal masks uptake is fitted, not cut off
+STRIATUM_CEILING = 8.0  # times the brain; prepared striata reach 8 (about the challenge's exams)
+RADIUS = 80.0  # mm; measures rotation and scaling by how far they move the head's surface
+
+
+def _similarity_generators() -> np.ndarray:
+    generators = np.zeros((7, 4, 4))
+    for axis in range(3):
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        generators[axis, axis, 3] = 1
+        generators[3 + axis, [j, i], [i, j]] = 1 / RADIUS, -1 / RADIUS
+    generators[6, :3, :3] = np.eye(3) / RADIUS
+    return generators
+
+
+# The directions of a similarity, (7, 4, 4): shifts along and rotations about x, y, z, then scaling.
+# expm(sum of mm times generator) is the transform.
+GENERATORS = _similarity_generators()
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a scan is regressed on, at n points and with p parts and g generators.
+
+    Attributes
+    ----------
+    fwhm, largest_voxel : float
+        Blur of the scan and the size up to which its voxels are averaged before, mm.
+    points : numpy.ndarray, shape (3, n)
+        Template mm.
+    parts : numpy.ndarray, shape (n, p)
+        Uptake of the template, over the brain's; then, at the fine level, the four striatal masks.
+    slopes : numpy.ndarray, shape (n, g, p)
+        How the parts change along the generators, per mm.
+    ceiling, weight : numpy.ndarray, shape (n,)
+        Uptake above which a value is cut off, so that glands do not matter; weight of the point.
+    """
+
+    fwhm: float
+    largest_voxel: float
+    points: np.ndarray
+    parts: np.ndarray
+    slopes: np.ndarray
+    ceiling: np.ndarray
+    weight: np.ndarray
+
+
+@cache
+def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[Level, Level]:
+    """Return the coarse level, where the head's outline counts, and the fine one with the striata.
+
+    See :class:`datkit.prepare.PrepareSettings` for the parameters.
+    """
+    generators = GENERATORS[: 7 if scaling else 6]
+    coarse = _build(20.0, 8.0, _points(10.0), generators, ceiling, None)
+    # Sampling 8 mm blur linearly between voxels of more than 3.5 mm would move the pose by 0.1 mm.
+    fine = _build(8.0, 3.5, _points(6.0), generators, ceiling, striatal_weight)
+    return coarse, fine
+
+
+def brain_level(volume: np.ndarray, affine: np.ndarray) -> float:
+    """Return the value that BRAIN_ML of a volume exceed; 0 if it is smaller.
+
+    Striata and glands together are a tenth of that, so they do not matter, however hot; nor does
+    the air around the head, however much of it there is.
+    """
+    count = int(BRAIN_ML * 1000 / abs(np.linalg.det(affine[:3, :3])))
+    if not 0 < count <= volume.size:
+        return 0.0
+    return float(np.partition(volume, -count, axis=None)[-count])
+
+
+def head_centre(volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the centroid (3,), in mm, of the largest piece above half the brain's level 1."""
+    labels, _ = ndimage.label(volume > 0.5)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    mm = transform(affine, np.argwhere(labels == sizes.argmax()).T)
+    return mm[:, mm[2] > mm[2].max() - HEAD_MM].mean(axis=1)
+
+
+@cache
+def _template() -> tuple[np.ndarray, np.ndarray]:
+    """Return the template with the brain's level 1, and its affine."""
+    scan = load_template()
+    return scan.data / brain_level(scan.data, scan.affine), scan.affine
+
+
+@cache
+def template_centre() -> np.ndarray:
+    """Return where :func:`head_centre` finds the template's own head, mm."""
+    return head_centre(*_template())
+
+
+def _points(distance: float) -> np.ndarray:
+    """Return a lattice (3, n) in and around the head, symmetric about x = 0, its steps in mm."""
+    template, affine = _template()
+    reach = np.arange(-200, 200 + distance, distance)  # beyond any head
+    lattice = np.stack(np.meshgrid(reach, reach, reach[reach > BOTTOM_MM], indexing="ij"))
+    points = lattice.reshape(3, -1)
+    to_head = ndimage.distance_transform_edt(template < 0.3, sampling=spacing(affine))
+    distances, inside = sample(to_head, affine, points, mode="nearest")
+    return points[:, inside & (distances < RIM_MM)]
+
+
+def _build(
+    fwhm: float,
+    largest_voxel: float,
+    points: np.ndarray,
+    generators: np.ndarray,
+    ceiling: float,
+    striatal_weight: float | None,
+) -> Level:
+    """Build a level; without a striatal weight, without striata."""
+    volumes = [(*_template(), fwhm)]
+    near = np.zeros(points.shape[1], bool)
+    if striatal_weight is not None:
+        striata = [load_regions()[name] for name in LABELS[:4]]
+        # The masks are sharp, the template is not: blurred alike, they can be added to it.
+        wide = np.hypot(fwhm, TEMPLATE_FWHM)
+        volumes += [(mask.astype(np.float32), GRID.affine, wide) for mask in striata]
+        away = ndimage.distance_transform_edt(
+            ~np.logical_or.reduce(striata), sampling=spacing(GRID.affine)
+        )
+        near = sample(away, GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
+    values, slopes = zip(*(_part(*each, points, generators) for each in volumes), strict=True)
+    parts, slopes = np.stack(values, axis=-1), np.stack(slopes, axis=-1)
+    limit = np.where(near, STRIATUM_CEILING, ceiling)
+    slopes[parts[:, 0] > limit, :, 0] = 0
+    parts[:, 0] = np.minimum(parts[:, 0], limit)
+    weight = np.where(near, striatal_weight or 1.0, 1.0)
+    return Level(fwhm, largest_voxel, points, parts, slopes, limit, weight)
+
+
+def _part(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    fwhm: float,
+    points: np.ndarray,
+    generators: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a blurred volume at the points (n,), and its change along the generators (n, g)."""
+    blurred = blur(volume, affine, fwhm)
+    slopes = np.gradient(blurred, *spacing(affine))
+    gradient = np.stack([sample(slope, affine, points)[0] for slope in slopes])  # (3, n)
+    moves = np.stack([transform(generator, points) for generator in generators])  # (g, 3, n)
+    return sample(blurred, affine, points)[0], np.einsum("gan,an->ng", moves, gradient)
