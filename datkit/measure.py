@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datkit.errors import PrepareError
-from datkit.prepare import GRID, load_regions, prepare_scan
+from datkit.prepare import GRID, load_regions, prepare_scan, reference_level
 from datkit.scan import load_scan
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ def asymmetry(left: float, right: float) -> float:
 def measure_volume(volume: np.ndarray) -> dict[str, float]:
     """Measure one prepared volume.
 
-    ``SBR = mean(region) / mean(occipital) − 1``; regions are those of
-    :func:`datkit.prepare.load_regions`, where `striatum` is caudate and putamen together.
+    ``SBR = mean(region) / reference − 1``. Regions are those of
+    :func:`datkit.prepare.load_regions`, where `striatum` is caudate and putamen together; the
+    reference is the robust occipital mean of :func:`datkit.prepare.reference_level`.
 
     Parameters
     ----------
     volume : array, shape (64, 80, 48)
-        Uptake on the canonical grid, non-specific uptake 1 (see :mod:`datkit.prepare`).
+        Uptake on the canonical grid (see :mod:`datkit.prepare`), in any unit.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def measure_volume(volume: np.ndarray) -> dict[str, float]:
     Raises
     ------
     PrepareError
-        If the volume has another shape or voxels that are not finite.
+        If the volume has another shape, voxels that are not finite, or no occipital uptake.
 
     Examples
     --------
@@ -90,9 +91,9 @@ def measure_volume(volume: np.ndarray) -> dict[str, float]:
             f"Expected a prepared volume of shape {GRID.shape} with finite voxels, found "
             f"{volume.shape}; use datkit.prepare_scan first."
         )
-    # The volume is scaled already: its non-specific uptake is 1.
+    reference = reference_level(volume)
     sbr = {
-        name: float(volume[mask].mean(dtype=np.float64)) - 1
+        name: float(volume[mask].mean(dtype=np.float64)) / reference - 1
         for name, mask in load_regions().items()
         if name != "occipital"
     }

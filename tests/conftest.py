@@ -127,3 +127,11 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     need(found, "Chromium is not installed: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="session")
+def executed_notebooks() -> Path:
+    """The folder of the notebooks' executed copies."""
+    folder = REPOSITORY / "build" / "notebooks"
+    need(list(folder.glob("*.ipynb")), f"no executed notebooks in {folder}: run make book")
+    return folder

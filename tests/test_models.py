@@ -12,7 +12,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from datkit.errors import ModelError
-from datkit.models import MeasuresClassifier, TemperatureCalibrated, load_model, save_model
+from datkit.evaluate import auroc
+from datkit.measure import MEASURES, measure_cohort
+from datkit.models import (
+    MeasuresClassifier,
+    TemperatureCalibrated,
+    VolumeClassifier,
+    load_model,
+    save_model,
+)
 
 X = np.array([[2.4], [2.2], [2.5], [0.9], [1.1], [0.8]])
 Y = np.array([0, 0, 0, 1, 1, 1])
@@ -74,6 +82,15 @@ def test_stored_settings_are_plain_json(tmp_path):
     save_model(MeasuresClassifier(C=0.5).fit(X, Y), tmp_path)
     document = json.loads((tmp_path / "model.json").read_text())
     assert (document["kind"], document["params"]) == ("measures", {"C": 0.5, "seed": 0})
+
+
+def test_a_prepared_cohort_goes_in_as_it_comes(prepared_tiny):
+    """Memory-mapped volumes, a table of measures, labels as a series of floats."""
+    labels = prepared_tiny.labels
+    measures = MeasuresClassifier().fit(measure_cohort(prepared_tiny), labels)
+    assert list(measures.feature_names_in_) == list(MEASURES)
+    volumes = VolumeClassifier(epochs=30, width=4).fit(prepared_tiny.volumes, labels)
+    assert auroc(labels, volumes.predict_proba(prepared_tiny.volumes)[:, 1]) > 0.8
 
 
 HIDDEN = ("lightning_fabric", "lightning", "tqdm", "nilearn", "plotly", "pydantic", "matplotlib",

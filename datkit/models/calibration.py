@@ -103,6 +103,8 @@ class TemperatureCalibrated(LogitClassifier):
         ------
         ModelError
             If the labels do not fit, or a part would be trained on one class only.
+        UsageError
+            If there is one group only: nothing can be left out.
         """
         labels = check_labels(y, len(X))
         logits = np.empty(len(labels))

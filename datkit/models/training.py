@@ -6,6 +6,7 @@ loop itself is plain PyTorch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,15 +105,7 @@ def train(
     """
     fabric = _start_fabric(settings)
     rng = np.random.default_rng(settings.seed)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=settings.learning_rate,
-        total_steps=settings.epochs * -(-len(X) // settings.batch_size) + 1,
-        pct_start=0.25,
-    )
+    optimizer, schedule = _make_optimizer(network, settings, len(X))
     model, optimizer = fabric.setup(network.train(), optimizer)
     history = []
     with seeded(settings.seed), one_thread():
@@ -128,11 +121,8 @@ def train(
                 optimizer.step()
                 schedule.step()
                 total += loss.item() * len(rows)
-            record = {
-                "epoch": epoch,
-                "loss": total / len(X),
-                "learning_rate": schedule.get_last_lr()[0],
-            }
+            rate = schedule.get_last_lr()[0]
+            record = {"epoch": epoch, "loss": total / len(X), "learning_rate": rate}
             history.append(_check_finite(record, settings))
     network.cpu().eval()
     return history
@@ -172,6 +162,17 @@ def _start_fabric(settings: TrainingSettings) -> Any:
             f"Training cannot start with accelerator={settings.accelerator!r} and "
             f'precision={settings.precision!r}: {error} Use accelerator="auto".'
         ) from error
+
+
+def _make_optimizer(network: torch.nn.Module, settings: TrainingSettings, n: int) -> tuple:
+    """Return AdamW and its schedule: one rise, one fall, counted in batches."""
+    rate = settings.learning_rate
+    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
+    batches = settings.epochs * math.ceil(n / settings.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=batches + 1, pct_start=0.25
+    )
+    return optimizer, schedule
 
 
 def _count_epochs(epochs: int, progress: bool) -> Any:

@@ -43,6 +43,7 @@ CROP_MM = 30.0  # the blur's reach, and what the fine level may still move
 TRUSTED = 0.95
 TURNS = (-90, 90, 180)  # degrees, about each axis
 LIFTS = (-80.0, 80.0)  # mm along z
+LIKE_A_HEAD = 0.7  # fine similarity of heads 0.96 and more, of cylinders and noise 0.66 and less
 MIN_IN_VIEW = 0.1  # of the points; the similarity of fewer means nothing
 
 
@@ -87,7 +88,7 @@ def find_pose(
     Raises
     ------
     PrepareError
-        If the scan holds less uptake than half a brain.
+        If the scan holds less uptake than half a brain, or nothing that looks like a head.
     """
     coarse, fine = load_levels(scaling, ceiling, striatal_weight)
     volume, its_affine = shrink(data, affine, coarse.largest_voxel)
@@ -100,7 +101,13 @@ def find_pose(
     pose = _fit_coarse(volume / level, its_affine, coarse)
     data, affine = crop(data, affine, transform(pose.matrix, fine.points), CROP_MM)
     volume, affine = shrink(data, affine, fine.largest_voxel)
-    return _fit(blur(volume / level, affine, fine.fwhm), affine, fine, pose.matrix)
+    pose = _fit(blur(volume / level, affine, fine.fwhm), affine, fine, pose.matrix)
+    if pose.similarity < LIKE_A_HEAD:
+        raise PrepareError(
+            f"Expected a head, whose similarity to the template is {LIKE_A_HEAD} or more, found "
+            f"{pose.similarity:.2f} at best; look at the scan: is it a brain's?"
+        )
+    return pose
 
 
 def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
@@ -155,4 +162,5 @@ def _regress(design: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.n
 
 def _correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
     a, b = (x - np.average(x, weights=weight) for x in (a, b))
-    return float((weight * a * b).sum() / np.sqrt((weight * a**2).sum() * (weight * b**2).sum()))
+    norm = np.sqrt((weight * a**2).sum() * (weight * b**2).sum())
+    return float((weight * a * b).sum() / norm) if norm > 0 else 0.0

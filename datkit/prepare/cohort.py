@@ -22,8 +22,6 @@ from datkit.prepare.grid import GRID, RESOURCES
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
 
-VERSION = 1  # raise it when the same scan is prepared otherwise: older caches are then left alone
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PreparedCohort:
@@ -75,7 +73,7 @@ def prepare_cohort(
     """Prepare every exam, or read them back if the same files were prepared the same way before.
 
     The result is kept in ``data_folder()/prepared/<key>``, where the key is made of the volumes'
-    hashes, the settings, the shipped template and this code's version. An exam that cannot be read
+    hashes, the settings, the shipped template and this package's code. An exam that cannot be read
     or prepared does not stop the others: see :attr:`PreparedCohort.failures`.
 
     Parameters
@@ -98,7 +96,7 @@ def prepare_cohort(
     """
     settings = settings or PrepareSettings()
     folder = data_folder() / "prepared" / _key(cohort, settings)
-    if not (folder / "prepared.json").is_file():
+    if not all((folder / name).is_file() for name in ("volumes.npy", "prepared.json")):
         _prepare_into(folder, cohort, settings, n_jobs, progress)
     record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
     quality = pd.DataFrame.from_dict(record["quality"], orient="index")
@@ -109,7 +107,7 @@ def prepare_cohort(
 
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
     parts = {
-        "version": VERSION,
+        "code": [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
         "settings": settings.to_dict(),
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],
         "volumes": [[uid, _hash_or_absent(cohort.path_of(uid))] for uid in cohort.uids],

@@ -24,7 +24,7 @@ EXPECTED = {
     "similarity": (0.9, 1.0),
     "head_in_view": (0.5, 1.0),
     "regions_in_view": (0.95, 1.0),
-    "scale": (0.8, 1.25),
+    "scale": (0.75, 1.15),  # adult heads measure about 0.9 of the MNI template
     "rotation": (0.0, 45.0),
 }
 
@@ -87,7 +87,8 @@ class Prepared:
         `similarity` (correlation with the template, 1 at best), `head_in_view` and
         `regions_in_view` (shares; the latter of the least visible region), `scale` (of the head
         against the template's), `rotation` (degrees against the scanner's axes), `reference` (the
-        occipital region's uptake in the scan's unit) and `verdict` (``"good"``, or what to look at).
+        occipital region's uptake in the scan's unit), and `verdict`, which is ``"good"`` or says
+        what to look at.
     """
 
     volume: np.ndarray
@@ -103,7 +104,7 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     Raises
     ------
     PrepareError
-        If there is no head in the scan, or not enough of its occipital region to scale by.
+        If no head is found in the scan, or too little of its occipital region to scale by.
     """
     settings = settings or PrepareSettings()
     data, affine = _frame(*_reorient(scan))

@@ -1,0 +1,222 @@
+"""The pose of a head: right where it is known, the same however the exam is stored or spoilt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy.linalg import expm
+from scipy.ndimage import gaussian_filter
+
+from datkit.errors import PrepareError
+from datkit.prepare import GRID, load_regions
+from datkit.prepare.align import find_pose
+from datkit.prepare.grid import load_template
+from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
+from datkit.prepare.volume import blur, crop, is_inside, sample, shift, shrink, transform
+from datkit.simulate.acquisition import draw_acquisition
+from datkit.simulate.camera import acquire
+from datkit.simulate.centres import CENTRES
+from datkit.simulate.patient import standard_normal
+from datkit.simulate.uptake import paint
+
+STRIATA = np.array([[-12, 10, 9], [12, 10, 9], [-26, 2, 0], [26, 2, 0]], float).T  # centres, mm
+
+
+@pytest.fixture(scope="module")
+def template() -> tuple[np.ndarray, np.ndarray]:
+    scan = load_template()
+    return scan.data, scan.affine
+
+
+@pytest.fixture(scope="module", params=range(len(CENTRES)), ids=lambda index: CENTRES[index].name)
+def exam(request: pytest.FixtureRequest):
+    """One noisy exam of the standard head at each centre: volume, affine, true pose."""
+    rng = np.random.default_rng([11, request.param])
+    acquisition = draw_acquisition(rng, CENTRES[request.param])
+    volume = acquire(paint(standard_normal())[0], acquisition)
+    return volume.astype(np.float32), acquisition.affine, acquisition.head_to_scanner
+
+
+def turn(axis: int, degrees: float) -> np.ndarray:
+    return expm(np.radians(degrees) * RADIUS * GENERATORS[3 + axis])
+
+
+def error_mm(found: np.ndarray, true: np.ndarray) -> float:
+    """The largest distance between where two poses put a striatum."""
+    return np.linalg.norm(transform(found, STRIATA) - transform(true, STRIATA), axis=0).max()
+
+
+# ---------------------------------------------------------------- right where it is known
+
+
+def test_template_finds_itself(template):
+    pose = find_pose(*template)
+    assert error_mm(pose.matrix, np.eye(4)) < 0.05
+    assert pose.similarity > 0.999
+
+
+def test_known_poses_are_found_at_every_centre(exam):
+    volume, affine, true = exam
+    pose = find_pose(volume, affine)
+    assert error_mm(pose.matrix, true) < 1.0
+    assert pose.similarity > 0.95 and pose.in_view > 0.8
+
+
+def test_known_size_is_found_or_left_out(template):
+    data, affine = template
+    small = np.diag([0.85, 0.85, 0.85, 1.0])
+    assert error_mm(find_pose(data, small @ affine).matrix, small) < 0.1
+    rigid = find_pose(data, small @ affine, scaling=False).matrix
+    assert np.linalg.det(rigid[:3, :3]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("degrees", [-30, 60, 90, 180])
+def test_head_may_lie_any_way(template, axis, degrees):
+    data, affine = template
+    turned = shift([30, -200, 400]) @ turn(axis, degrees)
+    assert error_mm(find_pose(data, turned @ affine).matrix, turned) < 0.1
+
+
+def test_simpleitk_agrees(exam):
+    """The reference: correlation of outlines and striata, maximised by someone else's optimiser."""
+    volume, affine, true = exam
+    ours, theirs = find_pose(volume, affine).matrix, simpleitk_pose(volume, affine, true)
+    assert error_mm(ours, theirs) < 2.0
+    assert error_mm(ours, true) < error_mm(theirs, true) + 0.1
+
+
+def simpleitk_pose(data: np.ndarray, affine: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Fit a similarity with SimpleITK, from a start at the true pose."""
+    images = [itk_image(*part) for part in (load_template_clipped(), clipped(data, affine))]
+    lps = np.diag([-1.0, -1, 1, 1])
+    matrix = lps @ start @ lps
+    fitted = sitk.Similarity3DTransform()
+    fitted.SetMatrix(matrix[:3, :3].ravel().tolist())
+    fitted.SetTranslation(matrix[:3, 3].tolist())
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsCorrelation()
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, 100, gradientMagnitudeTolerance=1e-7)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetNumberOfThreads(1)
+    method.SetInitialTransform(fitted, True)
+    method.Execute(*images)
+    found = np.eye(4)
+    found[:3, :3] = np.reshape(fitted.GetMatrix(), (3, 3))
+    found[:3, 3] = fitted.GetTranslation()
+    return lps @ found @ lps
+
+
+def load_template_clipped() -> tuple[np.ndarray, np.ndarray]:
+    scan = load_template()
+    return clipped(scan.data, scan.affine)
+
+
+def clipped(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return 4 mm voxels, cut off so that glands matter little, blurred by 8 mm."""
+    small, to_mm = shrink(data, affine, 5.0)
+    return blur(np.minimum(small / brain_level(small, to_mm), 1.6), to_mm, 8.0), to_mm
+
+
+def itk_image(volume: np.ndarray, affine: np.ndarray) -> sitk.Image:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.T, np.float32))
+    axes, sizes = affine[:3, :3], np.linalg.norm(affine[:3, :3], axis=0)
+    flip = np.diag([-1.0, -1, 1])
+    image.SetSpacing(sizes.tolist())
+    image.SetOrigin((flip @ affine[:3, 3]).tolist())
+    image.SetDirection((flip @ axes / sizes).ravel().tolist())
+    return image
+
+
+# ---------------------------------------------------------------- the same, however spoilt
+
+
+def test_turned_header_turns_the_pose_alone(exam):
+    volume, affine, _ = exam
+    turned = shift([15, -10, 12]) @ turn(0, 8) @ turn(2, 5) @ turn(1, 3)
+    straight, oblique = find_pose(volume, affine), find_pose(volume, turned @ affine)
+    assert error_mm(oblique.matrix, turned @ straight.matrix) < 0.02
+    assert oblique.similarity == pytest.approx(straight.similarity, abs=1e-4)
+
+
+def test_hot_glands_do_not_attract(template):
+    data, affine = template
+    hot = data.copy()
+    for x in (-57.0, 57.0):  # parotid glands, ten times hotter than any striatum
+        i, j, k = np.rint(transform(np.linalg.inv(affine), np.array([[x], [-15], [-70]]))).ravel()
+        hot[int(i) - 3 : int(i) + 4, int(j) - 4 : int(j) + 5, int(k) - 4 : int(k) + 5] = 2550
+    assert hot.max() == 10 * data.max()
+    assert error_mm(find_pose(hot, affine).matrix, find_pose(data, affine).matrix) < 0.2
+
+
+def test_lost_putamen_does_not_shift_the_head(template):
+    data, affine = template
+    mask = gaussian_filter(load_regions()["putamen_left"].astype(np.float32), 9.5 / 2.3548 / 2)
+    weight, _ = sample(mask, GRID.affine, transform(affine, np.indices(data.shape).reshape(3, -1)))
+    lost = data - 0.6 * data.max() * weight.reshape(data.shape)
+    assert error_mm(find_pose(lost, affine).matrix, np.eye(4)) < 0.3
+
+
+@pytest.mark.parametrize("axis, end", [(2, "top"), (2, "bottom"), (1, "front"), (0, "left")])
+def test_cut_head_is_found_by_the_rest(template, axis, end):
+    data, affine = template
+    keep = [slice(None)] * 3
+    middle = data.shape[axis] // 2
+    cut = {"top": middle + 6, "bottom": middle - 6, "front": middle + 13, "left": 16}[end]
+    keep[axis] = slice(None, cut) if end in ("top", "front") else slice(cut, None)
+    origin = [part.start or 0 for part in keep]
+    pose = find_pose(data[tuple(keep)], affine @ shift(origin))
+    assert error_mm(pose.matrix, np.eye(4)) < 0.1
+    assert pose.in_view < 1
+
+
+# ---------------------------------------------------------------- what is no head
+
+
+@pytest.mark.parametrize("shape", ["small ball", "cylinder", "noise"])
+def test_what_is_no_head_is_refused(shape):
+    x, y, z = (np.indices((64, 64, 50)).T - np.array([32, 32, 25])).T * 4
+    volumes = {
+        "small ball": x**2 + y**2 + z**2 < 30**2,
+        "cylinder": x**2 + y**2 < 90**2,
+        "noise": np.random.default_rng(0).normal(size=x.shape),
+    }
+    with pytest.raises(PrepareError, match="Expected .* found .*; look at the scan"):
+        find_pose(volumes[shape].astype(np.float32), np.diag([4.0, 4, 4, 1]))
+
+
+# ---------------------------------------------------------------- the small parts
+
+
+def test_slopes_are_the_change_of_the_parts(template):
+    """A pencil check of the regressors: move the points by 0.5 mm, look at what the template does."""
+    data, affine = template
+    _, fine = load_levels(True, 1.6, 4.0)
+    blurred = blur(data / brain_level(data, affine), affine, fine.fwhm)
+    inner = fine.parts[:, 0] < 1.5
+    for index, generator in enumerate(GENERATORS):
+        ahead, behind = (
+            sample(blurred, affine, transform(expm(step * generator), fine.points))[0]
+            for step in (0.5, -0.5)
+        )
+        np.testing.assert_allclose((ahead - behind)[inner], fine.slopes[inner, index, 0], atol=0.02)
+
+
+def test_points_mirror_each_other():
+    for level in load_levels(True, 1.6, 4.0):
+        points = {tuple(point) for point in level.points.T}
+        assert points == {(-x, y, z) for x, y, z in points}
+
+
+def test_crop_keeps_where_voxels_lie():
+    volume, affine = np.arange(1000.0).reshape(10, 10, 10), np.diag([2.0, 3, 4, 1])
+    box, moved = crop(volume, affine, np.array([[8.0], [9], [16]]), margin=4)
+    assert box.shape == (5, 5, 3)
+    assert sample(box, moved, np.array([[8.0], [9], [16]]))[0] == volume[4, 3, 4]
+
+
+def test_is_inside_counts_whole_voxels():
+    index = np.array([[-0.4, -0.6, 8.4, 8.6]] * 3)
+    assert is_inside((9, 9, 9), index).tolist() == [True, False, True, False]

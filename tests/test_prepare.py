@@ -1,0 +1,261 @@
+"""From scans to the canonical grid: the real map and simulated exams, stored in every way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
+from scipy.ndimage import affine_transform
+
+from datkit.errors import PrepareError, UsageError
+from datkit.measure import measure_scan, measure_volume
+from datkit.prepare import GRID, PrepareSettings, load_regions, prepare_scan, reference_level
+from datkit.prepare.volume import shift, transform
+from datkit.scan import Scan, load_scan
+from datkit.simulate.acquisition import rotation
+
+RATIOS = [
+    f"{part}_{side}" for part in ("caudate", "putamen", "striatum") for side in ("left", "right")
+]
+MIRROR = {"left": "right", "right": "left"}
+
+
+@pytest.fixture(scope="module")
+def exam(tiny_cohort) -> Scan:
+    return tiny_cohort.load(tiny_cohort.uids[0])
+
+
+def measured(scan: Scan) -> dict[str, float]:
+    return measure_volume(prepare_scan(scan).volume)
+
+
+def assert_same(found: dict[str, float], expected: dict[str, float]) -> None:
+    """No SBR differs by more than 1 %, no asymmetry by more than one percentage point."""
+    for name, value in expected.items():
+        if name.endswith("asymmetry"):
+            assert found[name] == pytest.approx(value, abs=1.0), name
+        else:
+            assert found[name] == pytest.approx(value, rel=0.01), name
+
+
+# ---------------------------------------------------------------- the real map of 174 controls
+
+
+@pytest.fixture(scope="module")
+def map_measures(real_map) -> dict[str, float]:
+    return measure_scan(real_map)
+
+
+def test_real_map_lies_in_the_published_bands(map_measures):
+    for side in ("left", "right"):
+        assert 0.9 < map_measures[f"caudate_{side}"] < 1.5
+        assert 1.3 < map_measures[f"putamen_{side}"] < 2.0
+    assert abs(map_measures["putamen_asymmetry"]) < 8
+
+
+def test_real_map_looks_good(real_map):
+    quality = prepare_scan(load_scan(real_map)).quality
+    assert quality["verdict"] == "good"
+    assert quality["regions_in_view"] == 1 and quality["similarity"] > 0.95
+
+
+def flip_x(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return data[::-1], affine @ shift([data.shape[0] - 1, 0, 0]) @ np.diag([-1.0, 1, 1, 1])
+
+
+def permute(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    change = ornt_transform(axcodes2ornt("LAS"), axcodes2ornt("PSR"))
+    return nib.apply_orientation(data, change), affine @ inv_ornt_aff(change, data.shape)
+
+
+def turn_header(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    turned = np.eye(4)
+    turned[:3, :3], turned[:3, 3] = rotation((8, 3, 5)), (9, -9, 8)
+    return data, turned @ affine
+
+
+def resample_oblique(
+    angles: tuple[float, float, float], spacing: float, shape: tuple[int, int, int]
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    def store(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        oblique = np.eye(4)
+        oblique[:3, :3] = rotation(angles) * spacing
+        oblique[:3, 3] = transform(affine, np.array(data.shape)[:, None] / 2).ravel()
+        oblique = oblique @ shift(-np.array(shape) / 2)
+        to_map = np.linalg.inv(affine) @ oblique
+        volume = affine_transform(data, to_map[:3, :3], to_map[:3, 3], shape, order=3)
+        return np.maximum(volume, 0), oblique
+
+    return store
+
+
+STORED = {
+    "little-endian": lambda data, affine: (data.astype("<f4"), affine),
+    "big-endian": lambda data, affine: (data.astype(">f4"), affine),
+    "float64": lambda data, affine: (data.astype("<f8"), affine),
+    "LAS to RAS": flip_x,
+    "PSR": permute,
+    "oblique header": turn_header,
+    "oblique 2.46 mm": resample_oblique((8, 3, 5), 2.46, (120, 130, 100)),
+    "oblique 2 mm": resample_oblique((-10, 4, 12), 2.0, (110, 130, 110)),
+    "gain of 10⁴": lambda data, affine: (data * 1e4, affine),
+    "empty border": lambda data, affine: (np.pad(data, 17), affine @ shift([-17] * 3)),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_real_map_measures_the_same_however_stored(real_map, map_measures, tmp_path, name):
+    image = nib.load(real_map)
+    stored = nib.Nifti1Image(*STORED[name](np.asarray(image.dataobj), image.affine))
+    if name == "big-endian":
+        stored = nib.Nifti1Image(stored.dataobj, stored.affine, nib.Nifti1Header(endianness=">"))
+        stored.set_data_dtype(">f4")
+    nib.save(stored, tmp_path / "stored.nii.gz")
+    assert_same(measure_scan(tmp_path / "stored.nii.gz"), map_measures)
+
+
+# ---------------------------------------------------------------- simulated exams
+
+
+def test_tiny_cohort_is_good(prepared_tiny):
+    assert not prepared_tiny.failures
+    assert (prepared_tiny.table["verdict"] == "good").mean() > 0.9
+    assert prepared_tiny.table["similarity"].min() > 0.95
+    assert prepared_tiny.table["scale"].between(0.75, 1.15).all()
+
+
+def test_volume_is_scaled_and_on_the_grid(prepared_tiny):
+    for volume in prepared_tiny.volumes[:4]:
+        assert volume.shape == GRID.shape and volume.dtype == np.float32
+        assert reference_level(volume) == pytest.approx(1)
+        assert (volume >= 0).all()
+
+
+def test_gain_and_empty_border_change_nothing(exam):
+    expected = prepare_scan(exam)
+    wide = replace(exam, data=np.pad(exam.data, 9), affine=exam.affine @ shift([-9] * 3))
+    for other in (replace(exam, data=exam.data * np.float32(1e4)), wide):
+        found = prepare_scan(other)
+        np.testing.assert_allclose(found.volume, expected.volume, atol=2e-3)
+        np.testing.assert_allclose(found.to_scan, expected.to_scan, atol=1e-3)
+
+
+def test_mirrored_head_swaps_left_and_right(exam):
+    mirrored = measured(replace(exam, affine=np.diag([-1.0, 1, 1, 1]) @ exam.affine))
+    expected = {}
+    for name, value in measured(exam).items():
+        part, _, side = name.rpartition("_")
+        expected[f"{part}_{MIRROR.get(side, side)}"] = -value if side == "asymmetry" else value
+    assert_same(mirrored, expected)
+
+
+def test_zeros_around_a_cut_head_were_not_seen(exam):
+    """Cut the exam below the vertex; padding it with zeros again must not look like air."""
+    straight = nib.as_closest_canonical(nib.Nifti1Image(exam.data, exam.affine))
+    data, affine = np.asarray(straight.dataobj), straight.affine
+    top = int(
+        transform(
+            np.linalg.inv(affine) @ prepare_scan(exam).to_scan, np.array([[0.0], [-20], [45]])
+        )[2]
+    )
+    cut = prepare_scan(Scan(data[:, :, :top], affine))
+    padded = data.copy()
+    padded[:, :, top:] = 0
+    found = prepare_scan(Scan(padded, affine))
+    np.testing.assert_allclose(found.to_scan, cut.to_scan, atol=1e-3)
+    assert cut.quality["head_in_view"] < 0.95
+
+
+def test_cut_reference_region_is_told(exam):
+    to_scan = prepare_scan(exam).to_scan
+    straight = nib.as_closest_canonical(nib.Nifti1Image(exam.data, exam.affine))
+    data, affine = np.asarray(straight.dataobj), straight.affine
+    to_voxels = np.linalg.inv(affine) @ to_scan
+    back, middle = (int(transform(to_voxels, np.array([[0.0], [y], [0]]))[1]) for y in (-80, -50))
+    cut = prepare_scan(Scan(data[:, back:], affine @ shift([0, back, 0])))
+    assert "regions_in_view" in cut.quality["verdict"]
+    with pytest.raises(PrepareError, match="occipital reference region.*back of the head"):
+        prepare_scan(Scan(data[:, middle:], affine @ shift([0, middle, 0])))
+
+
+def test_head_upside_down_is_found_and_told(exam):
+    turned = np.eye(4)
+    turned[:3, :3] = rotation((180, 0, 0))
+    prepared = prepare_scan(replace(exam, affine=turned @ exam.affine))
+    assert_same(measure_volume(prepared.volume), measured(exam))
+    assert "rotation" in prepared.quality["verdict"]
+
+
+def test_rigid_preparation_keeps_the_size(exam):
+    prepared = prepare_scan(exam, PrepareSettings(scaling=False))
+    assert prepared.quality["scale"] == pytest.approx(1)
+
+
+def test_pose_says_where_the_scan_was_sampled(exam):
+    """A voxel of the canonical grid holds what the scan holds at its place."""
+    prepared = prepare_scan(exam, PrepareSettings(order=1))
+    voxel = np.array([[40.0], [30], [25]])
+    place = transform(np.linalg.inv(exam.affine) @ prepared.to_scan @ GRID.affine, voxel)
+    near = exam.data[tuple(slice(int(p), int(p) + 2) for p in place.ravel())]
+    value = prepared.volume[40, 30, 25] * prepared.quality["reference"]
+    assert near.min() <= value <= near.max()
+
+
+def test_cubic_resampling_blurs_less_than_linear(prepared_tiny, tiny_cohort):
+    """Why cubic is the default: linear flattens the striata of coarse scans."""
+    thin = tiny_cohort.exams.query("centre == 'centre-2'").index[0]
+    scan = tiny_cohort.load(thin)
+    striata = load_regions()["striatum_left"] | load_regions()["striatum_right"]
+    cubic, linear = (
+        prepare_scan(scan, PrepareSettings(order=order)).volume[striata].std() for order in (3, 1)
+    )
+    assert cubic > linear
+
+
+def test_an_exam_takes_a_second_of_one_core_at_most(exam):
+    prepare_scan(exam)  # builds what all exams share
+    started = time.process_time()
+    prepare_scan(exam)
+    assert time.process_time() - started < 1.0
+
+
+# ---------------------------------------------------------------- settings and the reference
+
+
+@pytest.mark.parametrize("wrong", [{"ceiling": 1.0}, {"striatal_weight": 0.0}, {"order": 7}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UsageError, match="Expected ceiling > 1"):
+        PrepareSettings(**wrong)
+
+
+def test_reference_ignores_stray_voxels_and_what_was_not_seen():
+    volume = np.full(GRID.shape, 2.0)
+    occipital = np.argwhere(load_regions()["occipital"])
+    volume[tuple(occipital[::10].T)] = 100.0
+    volume[tuple(occipital[1::10].T)] = 0.0
+    assert reference_level(volume) == 2.0
+
+
+def test_regions_shipped_are_symmetric_and_apart():
+    regions = load_regions()
+    for part in ("caudate", "putamen", "striatum"):
+        np.testing.assert_array_equal(regions[f"{part}_left"], regions[f"{part}_right"][::-1])
+    parts = ("caudate_left", "putamen_left", "caudate_right", "putamen_right", "occipital")
+    assert sum(regions[name].astype(int) for name in parts).max() == 1
+
+
+def test_grid_cannot_be_changed_by_accident():
+    with pytest.raises(ValueError, match="read-only"):
+        GRID.affine[0, 0] = 3
+
+
+def test_nothing_is_written(real_map, tmp_path):
+    before = sorted(Path(tmp_path).rglob("*"))
+    prepare_scan(load_scan(real_map))
+    assert sorted(Path(tmp_path).rglob("*")) == before
