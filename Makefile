@@ -61,13 +61,13 @@ lint: $(VENV)/.ok  ## Check style, the direction of imports, and that notebooks 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/nbstripout --verify $(NOTEBOOKS)
+	$(BIN)/nbstripout --keep-id --verify $(NOTEBOOKS)
 	$(BIN)/python -m datkit.book.gate $(NOTEBOOKS)
 
 format: $(VENV)/.ok  ## Format the code and strip the notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/nbstripout $(NOTEBOOKS)
+	$(BIN)/nbstripout --keep-id $(NOTEBOOKS)
 
 environment.yml: pyproject.toml .ci/environment.py  ## Write environment.yml (for conda) from pyproject.toml
 	$(PYTHON) .ci/environment.py > $@

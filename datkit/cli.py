@@ -20,13 +20,7 @@ _NOT_CLINICAL = "For education and research, not for diagnosis."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Examples
-    --------
-    >>> main(["data", "list", "--json"])  # doctest: +SKIP
-    0
-    """
+    """Run one command, such as ``["data", "list", "--json"]``, and return its exit code."""
     args = _parser().parse_args(arguments)
     try:
         return args.run(args)

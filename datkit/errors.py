@@ -89,8 +89,11 @@ class PrepareError(DatkitError):
     """A scan could not be brought into the canonical grid."""
 
 
-class ModelError(DatkitError):
-    """A model was given what it cannot learn from, or stored weights are damaged."""
+class ModelError(DatkitError, ValueError):
+    """A model was given what it cannot learn from, or stored weights are damaged.
+
+    A ValueError too, since scikit-learn's own tools catch that.
+    """
 
 
 class SubmissionError(DatkitError):

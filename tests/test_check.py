@@ -303,7 +303,8 @@ TABLES = {
     "a_row_twice": (FINE + b"abc,0.2\n", [("uid-duplicate", None)]),
     "an_unknown_row": (FINE + b"xyz,0.2\n", [("uid-unknown", 5)]),
     "a_uid_with_a_space": (
-        FINE.replace(b"007", b" 007"), [("uid-unknown", 2), ("uid-missing", None)]
+        FINE.replace(b"007", b" 007"),
+        [("uid-unknown", 2), ("uid-missing", None)],
     ),
     "uids_as_numbers": (
         FINE.replace(b"007", b"7").replace(b"1e5", b"100000.0"),

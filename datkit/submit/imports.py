@@ -87,6 +87,4 @@ class _Collector(ast.NodeVisitor):
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:
     caught = ast.unparse(handler.type) if handler.type else "Exception"
-    return any(
-        name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception")
-    )
+    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))

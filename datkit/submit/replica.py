@@ -1,11 +1,11 @@
 """A replica of the platform's folders for one run: the code, read-only data, a place to write.
 
-    <folder>/code_execution/                          the unpacked zip; the working directory
-    <folder>/code_execution/data/submission_format.csv
-    <folder>/code_execution/data/niftis/<uid>.nii.gz
-    <folder>/tmp/                                     TMPDIR and HOME
-    <folder>/guard/                                   sitecustomize.py, guard.json
-    <folder>/log.txt, <folder>/events.jsonl           what the run printed, what the guards refused
+<folder>/code_execution/                          the unpacked zip; the working directory
+<folder>/code_execution/data/submission_format.csv
+<folder>/code_execution/data/niftis/<uid>.nii.gz
+<folder>/tmp/                                     TMPDIR and HOME
+<folder>/guard/                                   sitecustomize.py, guard.json
+<folder>/log.txt, <folder>/events.jsonl           what the run printed, what the guards refused
 """
 
 from __future__ import annotations
