@@ -155,33 +155,53 @@ def test_mirrored_head_swaps_left_and_right(exam):
     assert_same(mirrored, expected)
 
 
+def cut_at(scan: Scan, axis: int, mm: float) -> tuple[Scan, int]:
+    """Return the exam in RAS voxels, and which of its layers lies at a place in the template."""
+    straight = nib.as_closest_canonical(nib.Nifti1Image(scan.data, scan.affine))
+    place = np.zeros((3, 1))
+    place[axis] = mm
+    to_voxels = np.linalg.inv(straight.affine) @ prepare_scan(scan).to_scan
+    return Scan(np.asarray(straight.dataobj), straight.affine), int(
+        transform(to_voxels, place)[axis, 0]
+    )
+
+
 def test_zeros_around_a_cut_head_were_not_seen(exam):
     """Cut the exam below the vertex; padding it with zeros again must not look like air."""
-    straight = nib.as_closest_canonical(nib.Nifti1Image(exam.data, exam.affine))
-    data, affine = np.asarray(straight.dataobj), straight.affine
-    top = int(
-        transform(
-            np.linalg.inv(affine) @ prepare_scan(exam).to_scan, np.array([[0.0], [-20], [45]])
-        )[2]
-    )
-    cut = prepare_scan(Scan(data[:, :, :top], affine))
-    padded = data.copy()
+    straight, top = cut_at(exam, axis=2, mm=45)
+    cut = prepare_scan(replace(straight, data=straight.data[:, :, :top]))
+    padded = straight.data.copy()
     padded[:, :, top:] = 0
-    found = prepare_scan(Scan(padded, affine))
+    found = prepare_scan(replace(straight, data=padded))
     np.testing.assert_allclose(found.to_scan, cut.to_scan, atol=1e-3)
     assert cut.quality["head_in_view"] < 0.95
 
 
 def test_cut_reference_region_is_told(exam):
-    to_scan = prepare_scan(exam).to_scan
-    straight = nib.as_closest_canonical(nib.Nifti1Image(exam.data, exam.affine))
-    data, affine = np.asarray(straight.dataobj), straight.affine
-    to_voxels = np.linalg.inv(affine) @ to_scan
-    back, middle = (int(transform(to_voxels, np.array([[0.0], [y], [0]]))[1]) for y in (-80, -50))
-    cut = prepare_scan(Scan(data[:, back:], affine @ shift([0, back, 0])))
-    assert "regions_in_view" in cut.quality["verdict"]
+    straight, back = cut_at(exam, axis=1, mm=-80)
+    cut = replace(
+        straight, data=straight.data[:, back:], affine=straight.affine @ shift([0, back, 0])
+    )
+    assert "regions_in_view" in prepare_scan(cut).quality["verdict"]
+
+
+def test_lost_reference_region_is_an_error(exam):
+    straight, back = cut_at(exam, axis=1, mm=-50)
     with pytest.raises(PrepareError, match="occipital reference region.*back of the head"):
-        prepare_scan(Scan(data[:, middle:], affine @ shift([0, middle, 0])))
+        prepare_scan(replace(straight, data=straight.data[:, back:]))
+
+
+def test_empty_scan_is_an_error():
+    with pytest.raises(PrepareError, match="found zeros alone"):
+        prepare_scan(Scan(np.zeros((20, 20, 20), np.float32), np.diag([4.0, 4, 4, 1])))
+
+
+@pytest.mark.parametrize("radii", [(80, 80, 80), (70, 88, 65)])
+def test_what_merely_looks_like_a_head_is_told(radii):
+    voxels = np.indices((64, 64, 50)).reshape(3, -1) - np.array([[32], [32], [25]])
+    ball = ((4 * voxels / np.array(radii)[:, None]) ** 2).sum(axis=0) < 1
+    scan = Scan(ball.reshape(64, 64, 50).astype(np.float32), np.diag([4.0, 4, 4, 1]))
+    assert "similarity" in prepare_scan(scan).quality["verdict"]
 
 
 def test_head_upside_down_is_found_and_told(exam):

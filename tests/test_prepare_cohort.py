@@ -11,7 +11,8 @@ import pytest
 from datkit.cohort import Cohort, open_folder
 from datkit.errors import PrepareError
 from datkit.files import data_folder
-from datkit.prepare import PrepareSettings, cohort as module, prepare_cohort
+from datkit.prepare import PrepareSettings, prepare_cohort
+from datkit.prepare import cohort as module
 from datkit.scan import save_scan
 
 

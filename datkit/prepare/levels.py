@@ -124,7 +124,8 @@ def template_centre() -> np.ndarray:
 def _points(distance: float) -> np.ndarray:
     """Return a lattice (3, n) in and around the head, symmetric about x = 0, its steps in mm."""
     template, affine = _template()
-    reach = np.arange(-200, 200 + distance, distance)  # beyond any head
+    count = int(200 / distance)  # 200 mm is beyond any head
+    reach = distance * np.arange(-count, count + 1)
     lattice = np.stack(np.meshgrid(reach, reach, reach[reach > BOTTOM_MM], indexing="ij"))
     points = lattice.reshape(3, -1)
     to_head = ndimage.distance_transform_edt(template < 0.3, sampling=spacing(affine))
