@@ -55,7 +55,7 @@ serve:  ## Serve the built book on http://127.0.0.1:8000
 	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(BUILD)/book/_build/html
 
 test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ok  ## Check style, the direction of imports, and that notebooks are clean
 	$(BIN)/ruff check .

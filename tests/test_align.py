@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter
 
@@ -13,14 +15,20 @@ from datkit.prepare import GRID, load_regions
 from datkit.prepare.align import find_pose
 from datkit.prepare.grid import load_template
 from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
-from datkit.prepare.volume import blur, crop, is_inside, sample, shift, shrink, transform
-from datkit.simulate.acquisition import draw_acquisition
-from datkit.simulate.camera import acquire
+from datkit.prepare.volume import blur, crop, is_inside, sample, shift, transform
 from datkit.simulate.centres import CENTRES
-from datkit.simulate.patient import standard_normal
-from datkit.simulate.uptake import paint
 
-STRIATA = np.array([[-12, 10, 9], [12, 10, 9], [-26, 2, 0], [26, 2, 0]], float).T  # centres, mm
+# The benchmark's exams and its use of SimpleITK are the reference here too.
+_spec = spec_from_file_location(
+    "registration", Path(__file__).resolve().parents[1] / "benchmarks" / "registration.py"
+)
+registration = module_from_spec(_spec)
+_spec.loader.exec_module(registration)
+STRIATA, error_mm, simpleitk_pose = (
+    registration.STRIATA,
+    registration.error_mm,
+    registration.simpleitk_pose,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +40,11 @@ def template() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module", params=range(len(CENTRES)), ids=lambda index: CENTRES[index].name)
 def exam(request: pytest.FixtureRequest):
     """One noisy exam of the standard head at each centre: volume, affine, true pose."""
-    rng = np.random.default_rng([11, request.param])
-    acquisition = draw_acquisition(rng, CENTRES[request.param])
-    volume = acquire(paint(standard_normal())[0], acquisition)
-    return volume.astype(np.float32), acquisition.affine, acquisition.head_to_scanner
+    return registration.simulate(request.param)
 
 
 def turn(axis: int, degrees: float) -> np.ndarray:
     return expm(np.radians(degrees) * RADIUS * GENERATORS[3 + axis])
-
-
-def error_mm(found: np.ndarray, true: np.ndarray) -> float:
-    """The largest distance between where two poses put a striatum."""
-    return np.linalg.norm(transform(found, STRIATA) - transform(true, STRIATA), axis=0).max()
 
 
 # ---------------------------------------------------------------- right where it is known
@@ -86,49 +86,6 @@ def test_simpleitk_agrees(exam):
     ours, theirs = find_pose(volume, affine).matrix, simpleitk_pose(volume, affine, true)
     assert error_mm(ours, theirs) < 2.0
     assert error_mm(ours, true) < error_mm(theirs, true) + 0.1
-
-
-def simpleitk_pose(data: np.ndarray, affine: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Fit a similarity with SimpleITK, from a start at the true pose."""
-    images = [itk_image(*part) for part in (load_template_clipped(), clipped(data, affine))]
-    lps = np.diag([-1.0, -1, 1, 1])
-    matrix = lps @ start @ lps
-    fitted = sitk.Similarity3DTransform()
-    fitted.SetMatrix(matrix[:3, :3].ravel().tolist())
-    fitted.SetTranslation(matrix[:3, 3].tolist())
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsCorrelation()
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, 100, gradientMagnitudeTolerance=1e-7)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetNumberOfThreads(1)
-    method.SetInitialTransform(fitted, True)
-    method.Execute(*images)
-    found = np.eye(4)
-    found[:3, :3] = np.reshape(fitted.GetMatrix(), (3, 3))
-    found[:3, 3] = fitted.GetTranslation()
-    return lps @ found @ lps
-
-
-def load_template_clipped() -> tuple[np.ndarray, np.ndarray]:
-    scan = load_template()
-    return clipped(scan.data, scan.affine)
-
-
-def clipped(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return 4 mm voxels, cut off so that glands matter little, blurred by 8 mm."""
-    small, to_mm = shrink(data, affine, 5.0)
-    return blur(np.minimum(small / brain_level(small, to_mm), 1.6), to_mm, 8.0), to_mm
-
-
-def itk_image(volume: np.ndarray, affine: np.ndarray) -> sitk.Image:
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.T, np.float32))
-    axes, sizes = affine[:3, :3], np.linalg.norm(affine[:3, :3], axis=0)
-    flip = np.diag([-1.0, -1, 1])
-    image.SetSpacing(sizes.tolist())
-    image.SetOrigin((flip @ affine[:3, 3]).tolist())
-    image.SetDirection((flip @ axes / sizes).ravel().tolist())
-    return image
 
 
 # ---------------------------------------------------------------- the same, however spoilt
