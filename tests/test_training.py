@@ -135,3 +135,12 @@ def test_progress_is_shown_only_on_request(capsys):
     assert capsys.readouterr().err == ""
     train(make_unit(), *make_points(), QUICK, progress=True)
     assert "training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_a_run_of_very_few_steps_ends(epochs):
+    """The schedule of the learning rate once divided by zero in a run of three steps."""
+    X, y = torch.zeros(4, 2), torch.tensor([0.0, 1, 0, 1])
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    settings = TrainingSettings(epochs=epochs, batch_size=4, accelerator="cpu")
+    assert len(train(network, X, y, settings)) == epochs

@@ -32,7 +32,7 @@ class TrainingSettings:
     epochs, batch_size : int
         How often each exam is seen, and how many exams share one step.
     learning_rate : float
-        The highest rate; it rises to there during the first quarter, then falls to zero.
+        The highest rate; it rises to there during the first three tenths, then falls to zero.
     weight_decay : float
         Of AdamW.
     seed : int
