@@ -169,8 +169,9 @@ def _make_optimizer(network: torch.nn.Module, settings: TrainingSettings, n: int
     rate = settings.learning_rate
     optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
     batches = settings.epochs * math.ceil(n / settings.batch_size)
+    # No 1/4 here: torch divides by zero where a share of the steps is exactly one step.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=batches + 1, pct_start=0.25
+        optimizer, rate, total_steps=batches + 1, pct_start=0.3
     )
     return optimizer, schedule
 
