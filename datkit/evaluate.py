@@ -191,8 +191,16 @@ def paired_difference(
 ) -> Difference:
     """Compare two models on the same exams: a score of `p_a` minus that of `p_b`, with interval.
 
-    Both are scored on the same draws, so what makes an exam hard for both cancels out.
-    Parameters and errors as in :func:`score_probabilities`.
+    Both are scored on the same draws, so what makes an exam hard for both cancels out. The interval
+    holds the luck of the exams only: the same network from another seed may differ by as much.
+    Parameters as in :func:`score_probabilities`.
+
+    Raises
+    ------
+    UsageError
+        If the metric is unknown, or what is scored does not fit (:func:`score_probabilities`).
+    ModelError
+        If the labels are not 0 and 1, both present.
 
     Examples
     --------

@@ -29,7 +29,13 @@ class LogitClassifier(ClassifierMixin, BaseEstimator):
     classes_ = np.array([0, 1])
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return one logit per exam, shape (n,)."""
+        """Return one logit per exam, shape (n,).
+
+        Raises
+        ------
+        NotImplementedError
+            Here: each model has its own.
+        """
         raise NotImplementedError(f"{type(self).__name__} must say how it finds a logit.")
 
     def predict_proba(self, X: Any) -> np.ndarray:
