@@ -148,10 +148,10 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
             axes.plot([score.low, score.high], [row, row], color=NORMAL, linewidth=3, alpha=0.5)
             axes.plot(score.value, row, marker="o", color=NORMAL)
         axes.set_xlabel(SCORE_LABELS.get(kind, kind))
-        axes.margins(x=0.15, y=0.4)
+        axes.margins(x=0.15)
     n = {name: next(iter(of_model.values())).n for name, of_model in scores.items()}
     grid[0, 0].set_yticks(range(len(scores)), [f"{name}\nn = {n[name]}" for name in scores])
-    grid[0, 0].invert_yaxis()
+    grid[0, 0].set_ylim(len(scores) - 0.5, -0.5)  # the first model on top
     return figure
 
 
