@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import datkit
+from datkit.prepare import GRID
+from datkit.prepare.grid import LABELS as PREPARED_LABELS
 from datkit.scan import load_scan
 from datkit.simulate.template import GRID_ORIGIN, GRID_SHAPE, LABELS, main
 
@@ -86,3 +88,10 @@ def test_it_resembles_the_mean_of_174_real_controls(template, real_map):
     blurred = gaussian_filter(template.data, 12 / 2.3548 / template.spacing)
     simulated = sample(type(template)(blurred, template.affine, None, ()), points)
     assert np.corrcoef(values[tuple(inside.T)], simulated)[0, 1] > 0.85
+
+
+def test_the_grid_and_the_labels_are_those_of_preparation():
+    """They stand in two places, since simulation may not import preparation."""
+    assert GRID.shape == GRID_SHAPE
+    np.testing.assert_array_equal(GRID_ORIGIN, GRID.affine[:3, 3])
+    assert tuple(LABELS) == PREPARED_LABELS
