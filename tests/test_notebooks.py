@@ -29,5 +29,5 @@ def test_two_executions_give_the_same_files(executed_notebooks, tmp_path, monkey
     ]
     assert not differing
     folders = (executed_notebooks / "work", tmp_path / "run" / "work")
-    packed, packed_again = (next(f.glob("05_*/submission.zip")).read_bytes() for f in folders)
+    packed, packed_again = (next(f.glob("07_*/submission.zip")).read_bytes() for f in folders)
     assert packed == packed_again

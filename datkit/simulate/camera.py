@@ -1,120 +1,249 @@
-"""One centre's exam of one patient, at image level: blur, background, pose, noise, storage.
+"""One centre's exam of one patient: place, project, count, reconstruct, store.
 
-This is a stand-in for a projector and a reconstruction. A reconstructed exam is modelled as the
-uptake blurred by the centre's resolution, diluted by what the centre does not correct (scatter,
-attenuation), resampled into the centre's matrix, with noise that is correlated over about the
-resolution and stronger where activity is higher, times the centre's intensity scale.
+:mod:`datkit.simulate.acquisition` draws every parameter; :func:`acquire` applies them, and is the
+chain of the functions below, which can be called one by one:
 
-:mod:`datkit.simulate.acquisition` draws every parameter; :func:`acquire` applies them.
+1. :func:`place` puts the patient into the camera's field.
+2. :func:`camera_of` builds the camera; its :meth:`~datkit.simulate.projector.Projector.project`
+   and :func:`broad_background` give the counts that are expected: primary photons, and those that
+   are scattered or cross the septa.
+3. :func:`count` draws photons from them, and from a second energy window.
+4. :func:`reconstruct` makes an image, as the centre's recipe says.
+5. :func:`store` puts the image into the centre's matrix, in its unit and number format.
+
+The camera's field is a cylinder of 3.9 mm voxels about the axis of rotation, 281 mm wide and 215 mm
+long: the head with a margin. Centres store finer or wider matrices; they interpolate, as most
+vendors do when they zoom.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from datkit.simulate.acquisition import Acquisition
-from datkit.simulate.anatomy import AFFINE
-from datkit.simulate.centres import Centre
+from datkit.simulate.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.projector import Projector
+from datkit.simulate.reconstruction import chang_correction, filtered_back_projection, osem
+from datkit.simulate.scanner import Recipe
+from datkit.simulate.shape import Shape, source_voxels
 
-__all__ = ["acquire"]
+__all__ = [
+    "Counts",
+    "Head",
+    "acquire",
+    "broad_background",
+    "camera_of",
+    "count",
+    "field_affine",
+    "place",
+    "reconstruct",
+    "store",
+]
 
+FIELD, FIELD_MM = (72, 72, 55), 3.9
 SIGMA = 1 / 2.3548  # standard deviation of a Gaussian over its full width at half maximum
-SCATTER_MM = 30.0  # SD of the scatter kernel; 25-40 mm, design
-SCATTER_SHARE = 0.80  # scatter 0.25-0.40 of primary counts (no firm source) and septal penetration,
-# up to 28 % of all counts (Cot 2006, IEEE TNS 53:198), over primary counts
-SCATTER_LEFT = 0.08  # what correction leaves: it raises SBR by 24-32 % (Tossici-Bolt 2017)
-CUPPING = 0.33  # without attenuation correction deep activity loses up to this share; design,
-# set so that correction raises SBR by about 16 % (Tossici-Bolt 2017, 10.1186/s40658-017-0175-6)
-NOISE_POWER = 0.7  # noise SD over activity: 0.5 counting, 1 iterative; design
-VOXEL_MM = float(AFFINE[0, 0])
+SAMPLED_MM = 3.0  # FWHM before sampling 2 mm voxels at 3.9 mm; counted as part of the crystal's
+SCATTER = 0.40  # scattered over primary counts; 0.25-0.40, no firm source: see the data card
+BROAD_MM = 35.0  # SD of scatter and penetration in a projection; 25-40 mm, design
+WINDOW = 0.5  # counts of the second energy window over those it stands for; design
+WINDOW_MM = 20.0  # FWHM by which its noisy estimate is smoothed; design
+UNIFORM = 0.010  # 1/mm: broad-beam value of Chang's method, 0.010-0.012 (EANM 2010)
+UNIFORM_NARROW = 0.0146  # 1/mm: once scatter is taken off
 
 
-def acquire(uptake: np.ndarray, exam: Acquisition) -> np.ndarray:
+@dataclass(frozen=True)
+class Head:
+    """A patient in the camera's field.
+
+    Attributes
+    ----------
+    activity : ndarray, float32 (72, 72, 55)
+        Uptake, brain background about 1.
+    attenuation : ndarray, float32 (72, 72, 55)
+        Linear attenuation coefficient, 1/mm.
+    """
+
+    activity: np.ndarray
+    attenuation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the camera counted.
+
+    Attributes
+    ----------
+    photopeak : ndarray (views, 72, 55)
+        Counts of the window at 159 keV.
+    background : ndarray (views, 72, 55)
+        What a second window says of the scatter among them.
+    scale : float
+        Counts for each unit of activity.
+    """
+
+    photopeak: np.ndarray
+    background: np.ndarray
+    scale: float
+
+
+def acquire(activity: np.ndarray, shape: Shape, exam: Acquisition) -> np.ndarray:
     """Make the stored volume of one exam.
 
     Parameters
     ----------
-    uptake : ndarray, float32 (99, 121, 128)
-        Uptake in the patient's head, from :func:`datkit.simulate.uptake.paint`.
+    activity : ndarray, float32 (99, 121, 128)
+        Uptake in the standard head, from :func:`datkit.simulate.uptake.paint`.
+    shape : Shape
+        The form of the patient's head.
     exam : Acquisition
         The drawn parameters.
 
     Returns
     -------
-    ndarray, uint16, shape `exam.shape`
-        Stored values, at most 65535; voxels outside the head's box are 0.
+    ndarray, `exam.dtype`, shape `exam.shape`
+        Stored values; voxels outside the camera's field are 0.
+    """
+    head = place(activity, shape, exam)
+    camera = camera_of(head, exam)
+    primary = camera.project(head.activity)
+    if exam.motion is not None:
+        start = round(exam.motion.start * len(primary))
+        moved = replace(exam, head_to_scanner=exam.motion.transform @ exam.head_to_scanner)
+        later = place(activity, shape, moved)
+        views = range(start, len(primary))
+        primary[start:] = camera_of(later, exam).project(later.activity, views)
+    broad = broad_background(primary, exam.protocol.collimator.penetration)
+    counts = count(primary, broad, exam.counts, np.random.default_rng(exam.noise_seed))
+    image = reconstruct(counts, camera, head.attenuation, exam.recipe)
+    return store(image / image[head.activity > 0.5].mean(), exam)
+
+
+def field_affine(exam: Acquisition) -> np.ndarray:
+    """Return voxel to scanner mm of the camera's field, (4, 4)."""
+    affine = np.diag([FIELD_MM] * 3 + [1.0])
+    affine[:3, 3] = exam.orbit_centre - FIELD_MM * (np.array(FIELD) - 1) / 2
+    return affine
+
+
+def place(activity: np.ndarray, shape: Shape, exam: Acquisition) -> Head:
+    """Put a patient into the camera's field, in the pose of the exam."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    voxels = source_voxels(shape, np.linalg.inv(exam.head_to_scanner) @ field_affine(exam), FIELD)
+    smooth = SAMPLED_MM * SIGMA / AFFINE[0, 0]
+    volumes = (
+        map_coordinates(gaussian_filter(volume, smooth, truncate=3), voxels, order=1)
+        for volume in (activity, standard_anatomy().attenuation)
+    )
+    return Head(*volumes)
+
+
+def camera_of(head: Head, exam: Acquisition) -> Projector:
+    """Return the camera as it is, with the head's attenuation."""
+    collimator = exam.protocol.collimator
+    intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
+    return Projector(
+        n=FIELD[0],
+        nz=FIELD[2],
+        spacing_mm=FIELD_MM,
+        views=exam.centre.views,
+        radius_mm=exam.radius_mm,
+        collimator=replace(collimator, intrinsic_mm=intrinsic),
+        attenuation=head.attenuation,
+    )
+
+
+def broad_background(primary: np.ndarray, penetration: float) -> np.ndarray:
+    """Return the expected counts of scatter and penetration, broad copies of the primary ones."""
+    from scipy.ndimage import gaussian_filter1d
+
+    broad = np.float32(SCATTER + penetration) * primary
+    for axis in (1, 2):
+        broad = gaussian_filter1d(broad, BROAD_MM / FIELD_MM, axis, mode="constant", truncate=3)
+    return broad
+
+
+def count(primary: np.ndarray, broad: np.ndarray, total: float, rng: np.random.Generator) -> Counts:
+    """Draw Poisson counts, `total` of them expected, in the photopeak and in a second window."""
+    from scipy.ndimage import gaussian_filter1d
+
+    scale = total / float(primary.sum(dtype=np.float64) + broad.sum(dtype=np.float64))
+    photopeak = rng.poisson(scale * (primary + broad)).astype(np.float32)
+    background = rng.poisson(scale * WINDOW * broad).astype(np.float32) / np.float32(WINDOW)
+    for axis in (1, 2):
+        background = gaussian_filter1d(background, WINDOW_MM * SIGMA / FIELD_MM, axis)
+    return Counts(photopeak, background, scale)
+
+
+def reconstruct(
+    counts: Counts, camera: Projector, attenuation: np.ndarray, recipe: Recipe
+) -> np.ndarray:
+    """Make an image of counts as a recipe says, in units of activity.
+
+    Parameters
+    ----------
+    counts : Counts
+    camera : Projector
+        The camera as it is, with the attenuation `attenuation`.
+    attenuation : ndarray (72, 72, 55)
+        1/mm.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray, float32 (72, 72, 55)
     """
     from scipy.ndimage import gaussian_filter
 
-    blurred = gaussian_filter(uptake, exam.fwhm * SIGMA / VOXEL_MM, truncate=3)
-    voxel_to_head = np.linalg.inv(exam.head_to_scanner) @ exam.affine
-    box = _head_box(uptake, voxel_to_head, exam.shape)
-    voxel_to_head = voxel_to_head.copy()
-    voxel_to_head[:3, 3] += voxel_to_head[:3, :3] @ [part.start for part in box]
+    believed = camera if recipe.resolution else camera.without_blur()
+    if recipe.attenuation != "map":
+        believed = believed.with_attenuation(_assumed(attenuation, recipe))
+    if recipe.method == "fbp":
+        net = counts.photopeak - counts.background if recipe.scatter else counts.photopeak
+        image = filtered_back_projection(net, believed, recipe.cutoff, recipe.order)
+        image = chang_correction(image, believed)
+    else:
+        background = counts.background if recipe.scatter else None
+        image = osem(counts.photopeak, believed, recipe.iterations, recipe.subsets, background)
+        image = gaussian_filter(image, recipe.postfilter_mm * SIGMA / FIELD_MM, truncate=3)
+    return image / np.float32(counts.scale)
+
+
+def store(image: np.ndarray, exam: Acquisition) -> np.ndarray:
+    """Put an image whose mean brain is 1 into the exam's matrix, unit and number format."""
+    from scipy.ndimage import affine_transform
+
+    to_field = np.linalg.inv(field_affine(exam)) @ exam.affine
+    box = _box(to_field, exam.shape)
     size = tuple(part.stop - part.start for part in box)
-    image = _resample(blurred, AFFINE, voxel_to_head, size)
-    image = _leave_uncorrected(image, blurred, voxel_to_head, exam.centre)
-    image += _noise(image, exam)
-    stored = np.zeros(exam.shape, np.uint16)
-    stored[box] = np.clip(np.rint(image * np.float32(exam.gain)), 0, 65535)
-    return stored
+    start = to_field[:3, :3] @ [part.start for part in box] + to_field[:3, 3]
+    part = affine_transform(image, to_field[:3, :3], start, size, np.float32, order=3)
+    out = np.zeros(exam.shape, exam.dtype)
+    limit = np.iinfo(out.dtype).max
+    out[box] = np.clip(np.rint(part * np.float32(exam.gain)), 0, limit)
+    if exam.edge:  # the last slice of a field has few counts, and may come out far too hot
+        out[..., 0] = np.clip(np.rint(out[..., 0] * (1 + exam.edge)), 0, limit)
+    return out
 
 
-def _head_box(uptake: np.ndarray, voxel_to_head: np.ndarray, shape: tuple) -> tuple[slice, ...]:
-    """Return the part of a matrix that holds the head, with a margin for blur."""
-    ends = []
-    for axis in range(3):
-        line = uptake.max(axis=tuple(k for k in range(3) if k != axis)) > 0.05
-        ends.append(AFFINE[axis, 3] + VOXEL_MM * np.flatnonzero(line)[[0, -1]] + (-12, 12))
-    corners = np.stack(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
-    inverse = np.linalg.inv(voxel_to_head)
+def _assumed(attenuation: np.ndarray, recipe: Recipe) -> np.ndarray | None:
+    """Return the attenuation that a recipe without a measured map assumes."""
+    from scipy.ndimage import binary_fill_holes
+
+    if recipe.attenuation == "none":
+        return None
+    outline = np.stack([binary_fill_holes(part > 0.005) for part in np.moveaxis(attenuation, 2, 0)])
+    value = UNIFORM_NARROW if recipe.scatter else UNIFORM
+    return np.moveaxis(outline, 0, 2) * np.float32(value)
+
+
+def _box(to_field: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the part of a matrix that lies over the camera's field."""
+    corners = np.stack(np.meshgrid(*([0, n - 1] for n in FIELD), indexing="ij")).reshape(3, -1)
+    inverse = np.linalg.inv(to_field)
     voxels = inverse[:3, :3] @ corners + inverse[:3, 3:]
     low = np.clip(np.floor(voxels.min(1)).astype(int), 0, shape)
     high = np.clip(np.ceil(voxels.max(1)).astype(int) + 1, 0, shape)
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-
-
-def _resample(
-    volume: np.ndarray, affine: np.ndarray, voxel_to_head: np.ndarray, size: tuple[int, ...]
-) -> np.ndarray:
-    """Sample a volume whose voxels lie at `affine` (mm) on a grid at `voxel_to_head`."""
-    from scipy.ndimage import affine_transform
-
-    matrix = np.linalg.inv(affine) @ voxel_to_head
-    return affine_transform(volume, matrix[:3, :3], matrix[:3, 3], size, np.float32, order=1)
-
-
-def _leave_uncorrected(
-    image: np.ndarray, blurred: np.ndarray, voxel_to_head: np.ndarray, centre: Centre
-) -> np.ndarray:
-    """Add scatter and dim deep activity, as far as the centre does not correct them."""
-    from scipy.ndimage import gaussian_filter
-
-    coarse = blurred[::4, ::4, ::4]  # 8 mm: both terms are smooth over 30 mm
-    affine = AFFINE @ np.diag([4, 4, 4, 1])
-    width = SCATTER_MM / (4 * VOXEL_MM)
-    head = np.float32(coarse > 0.1)
-    share = np.float32(SCATTER_LEFT if centre.scatter else SCATTER_SHARE)
-    scatter = share * gaussian_filter(coarse, width) * gaussian_filter(head, 1)
-    image = image + _resample(scatter, affine, voxel_to_head, image.shape)
-    if not centre.attenuation:
-        deep = np.float32(CUPPING) * gaussian_filter(head, width)
-        image *= 1 - _resample(deep, affine, voxel_to_head, image.shape)
-    return image
-
-
-def _noise(image: np.ndarray, exam: Acquisition) -> np.ndarray:
-    """Return noise correlated over about the resolution, stronger where activity is higher.
-
-    White noise is smoothed and freed of its slowest part, as filtered back-projection does.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    rng = np.random.default_rng(exam.noise_seed)
-    white = rng.standard_normal(image.shape, dtype=np.float32)
-    spacing = np.linalg.norm(exam.affine[:3, :3], axis=0)
-    width = 0.75 * exam.fwhm * SIGMA / spacing
-    grain = gaussian_filter(white, width, truncate=3)
-    grain -= gaussian_filter(grain, width, truncate=3)
-    level = np.float32(exam.noise / grain.std())
-    return grain * level * np.clip(image, 0.02, None) ** np.float32(NOISE_POWER)
