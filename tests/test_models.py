@@ -32,7 +32,7 @@ Y = np.array([0, 0, 0, 1, 1, 1])
         ("", "not a readable JSON file"),
         ("\x00\xff", "not a readable JSON file"),
         ("[" * 100_000, "not a readable JSON file"),
-        ("[]", '"kind" should be one of measures, volume, calibrated, found None'),
+        ("[]", '"kind" should be one of measures, projection, volume, calibrated, found None'),
         ('{"kind": "os.system", "format": 1}', "found 'os.system'"),
         ('{"kind": ["measures"], "format": 1}', "found \\['measures'\\]"),
         ('{"kind": "measures", "format": 2}', '"format" should be 1, found 2. Save'),

@@ -20,6 +20,7 @@ __all__ = ["load_model", "read_document", "save_model", "write_document"]
 FORMAT = 1
 KINDS = {
     "measures": ("datkit.models.measures", "MeasuresClassifier"),
+    "projection": ("datkit.models.projection", "ProjectionClassifier"),
     "volume": ("datkit.models.volume", "VolumeClassifier"),
     "calibrated": ("datkit.models.calibration", "TemperatureCalibrated"),
 }
