@@ -69,10 +69,61 @@ def test_depth_runs_from_the_front_to_the_back_of_the_putamen(head):
     assert (np.diff(depth) <= 0).all()
 
 
-def test_glands_lie_outside_the_brain(head):
+def test_glands_lie_inside_the_head_and_outside_the_brain(head):
     brain = head.tissue["grey"] + head.tissue["white"]
+    filled = sum(head.tissue.values())
     for name in ("parotid_left", "submandibular_left"):
-        assert (brain * head.regions[name]).sum() < 0.01 * head.regions[name].sum()
+        gland = head.regions[name]
+        assert (brain * gland).sum() < 0.01 * gland.sum()
+        assert (filled * gland).sum() > 0.95 * gland.sum()
+
+
+@pytest.mark.parametrize(("name", "millilitres"), [("parotid", 25), ("submandibular", 8)])
+def test_glands_have_the_size_of_real_ones(head, name, millilitres):
+    """A real head is 0.9 times as long as the MNI template in each direction."""
+    gland = head.regions[f"{name}_right"].sum() * MILLILITRES * 0.9**3
+    assert gland == pytest.approx(millilitres, rel=0.1)
+
+
+def test_the_parotid_lies_below_the_ear_and_the_submandibular_gland_below_and_before_it(head):
+    ear = np.array([86, -20, -48])  # the ear canal on the MNI head
+    parotid, below = (centre_of(head.regions[f"{n}_right"]) for n in ("parotid", "submandibular"))
+    assert parotid[2] < ear[2] - 15 and abs(parotid[1] - ear[1]) < 15
+    assert below[2] < parotid[2] - 20 and below[1] > parotid[1] + 20 and below[0] < parotid[0]
+
+
+def test_scalp_and_skull_are_thin(head):
+    """A scalp that filled the field once went unnoticed: measure it along a line at the vertex."""
+    line = {name: part[54, 55, 78:] for name, part in head.tissue.items()}  # x = 10, y = -24 mm
+    skull, scalp = (2 * line[name].sum() for name in ("skull", "scalp"))  # mm
+    assert 3 < skull < 9
+    assert 3 < scalp < 10
+
+
+def test_what_lies_outside_the_head_is_empty(head):
+    x, y, z = axes_mm()
+    outside = ((x / 90) ** 2 + ((y + 15) / 118) ** 2 > 1) & (z > 0)
+    filled = sum(head.tissue.values())
+    assert (filled * outside).sum() < 0.002 * filled.sum()
+
+
+def test_attenuation_is_that_of_air_tissue_and_bone(head):
+    attenuation = head.attenuation
+    assert attenuation.shape == SHAPE and attenuation.dtype == np.float32
+    assert attenuation[..., -1].max() == 0
+    inside = (head.tissue["white"] > 0.99) | (head.regions["putamen_left"] > 0.99)
+    np.testing.assert_allclose(attenuation[inside], 0.0153, rtol=0.02)
+    assert 0.02 < attenuation.max() <= 0.028
+    for place in ((0, 24, -46), (32, 58, -78), (0, -6, -100)):  # sinuses and throat, mm
+        voxel = np.rint(np.linalg.inv(AFFINE)[:3] @ (*place, 1)).astype(int)
+        assert attenuation[tuple(voxel)] < 0.002, place
+
+
+def test_the_neck_leaves_the_grid_and_the_chin_does_not(head):
+    lowest = np.argwhere(sum(head.tissue.values())[..., 0] > 0.5)
+    x, y = (2 * lowest - (98, 134)).T
+    assert 110 < np.ptp(x) < 170 and 110 < np.ptp(y) < 150
+    assert y.max() < 40
 
 
 def test_the_reference_region_is_occipital_brain(head):

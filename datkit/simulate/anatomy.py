@@ -1,8 +1,8 @@
 """A standard head: tissue fractions, striatum and glands on one 2 mm grid in MNI space.
 
 The brain is nilearn's bundled MNI152 2009a symmetric template (Fonov et al. 2009,
-10.1016/S1053-8119(09)70884-5). That template is stripped of its skull, so skull, scalp, face, neck
-and glands are drawn here with simple solids. Nothing is downloaded.
+10.1016/S1053-8119(09)70884-5). That template is stripped of its skull: what lies outside the brain
+is drawn by :mod:`datkit.simulate.head`. Nothing is downloaded.
 
 All arrays have shape (99, 121, 128), axes x (left to right), y (back to front), z (bottom to top),
 2 mm voxels, and are exactly symmetric about x = 0.
@@ -17,17 +17,22 @@ from pathlib import Path
 
 import numpy as np
 
+from datkit.simulate.grid import AFFINE, SHAPE, axes_mm, ellipsoid
+from datkit.simulate.head import draw_glands, draw_outside
+
 __all__ = ["AFFINE", "SHAPE", "Anatomy", "axes_mm", "standard_anatomy", "striatum_masks"]
 
-SHAPE = (99, 121, 128)
-AFFINE = np.array(
-    [[2.0, 0, 0, -98], [0, 2.0, 0, -134], [0, 0, 2.0, -150], [0, 0, 0, 1]]
-)  # voxel -> mm, x -98..98, y -134..106, z -150..104: vertex to below the chin
 TEMPLATE_ORIGIN = (-98, -134, -72)  # mm of voxel (0, 0, 0) of nilearn's 1 mm templates
 TEMPLATE_BOTTOM = 39  # the grid's slice that holds the template's lowest, z = -72 mm
 
-SKIN_MM = 13.0  # brain surface to skin; design choice, adults are near 12-15 mm at the vertex
-SKULL_MM = (2.5, 8.5)  # inner and outer table, mm from the brain surface; design choice
+PER_MM = {  # attenuation at 159 keV, 1/mm, narrow beam: from NIST's mass coefficients
+    "grey": 0.0153,  # (XCOM, 10.18434/T48G6X) and the densities of ICRU report 44
+    "white": 0.0153,
+    "csf": 0.0149,
+    "soft": 0.0152,
+    "scalp": 0.0152,
+    "skull": 0.0277,  # cortical bone: the skull's fraction leaves room for its marrow
+}
 
 
 @dataclass(frozen=True)
@@ -42,23 +47,15 @@ class Anatomy:
         Weights in 0..1 of the regions that uptake tells apart; ``*_left`` lies at x < 0.
     putamen_depth : ndarray, float32 (1, 121, 1)
         0 at the front end of the putamen, 1 at its back end; it varies along y only.
+    attenuation : ndarray, float32 (99, 121, 128)
+        Linear attenuation at 159 keV in 1/mm, narrow beam: 0 in air, 0.0149 in fluid, near 0.024
+        in the skull.
     """
 
     tissue: Mapping[str, np.ndarray]
     regions: Mapping[str, np.ndarray]
     putamen_depth: np.ndarray
-
-
-def axes_mm(shape: tuple[int, ...] = SHAPE, affine: np.ndarray = AFFINE) -> list[np.ndarray]:
-    """Return the open x, y and z axes in mm of an axis-aligned grid, ready to broadcast.
-
-    Examples
-    --------
-    >>> [axis.shape for axis in axes_mm((2, 3, 4))]
-    [(2, 1, 1), (1, 3, 1), (1, 1, 4)]
-    """
-    lines = [affine[k, 3] + affine[k, k] * np.arange(n) for k, n in enumerate(shape)]
-    return [np.float32(line) for line in np.ix_(*lines)]
+    attenuation: np.ndarray
 
 
 @lru_cache(maxsize=1)
@@ -73,9 +70,11 @@ def standard_anatomy() -> Anatomy:
     tissue = {"grey": _onto_grid(grey), "white": _onto_grid(white)}
     tissue["csf"] = np.clip(brain - tissue["grey"] - tissue["white"], 0, 1)
     tissue = {name: np.float32(part * (1 - inside)) for name, part in tissue.items()}
-    tissue |= _outside_brain(brain)
-    regions |= _other_regions(tissue["grey"] + tissue["white"]) | _glands()
-    return Anatomy(tissue, regions, _putamen_depth())
+    tissue |= draw_outside(brain)
+    tissue["csf"] += tissue.pop("fluid")
+    regions |= _other_regions(tissue["grey"] + tissue["white"]) | _both_sides(draw_glands())
+    attenuation = inside * PER_MM["grey"] + sum(tissue[name] * PER_MM[name] for name in tissue)
+    return Anatomy(tissue, regions, _putamen_depth(), np.float32(attenuation))
 
 
 def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
@@ -110,7 +109,7 @@ def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
     medial = np.interp(y, [-10, 0, 8, 16, 20], [26, 24.5, 20.5, 17, 15.5])
     floor = np.interp(y, [-24, -12, 0, 14], [-4, -7, -10, -13])
     ceiling = np.interp(y, [0, 8, 16, 24], [16, 14, 10, 4])
-    putamen = (grey > 0.3) & (x >= medial) & (x <= lateral) & (z >= floor) & (z <= ceiling)
+    putamen = (grey > 0.25) & (x >= medial) & (x <= lateral) & (z >= floor) & (z <= ceiling)
     putamen = _component_at(putamen & (y >= -24) & (y <= 24) & ~caudate, (28, 0, 2))
 
     bowl = ((x - 11) / 7) ** 2 + ((y - 11) / 8) ** 2 + ((z + 7) / 6) ** 2 <= 1
@@ -174,42 +173,6 @@ def _onto_grid(volume: np.ndarray) -> np.ndarray:
     return out
 
 
-def _outside_brain(brain: np.ndarray) -> dict[str, np.ndarray]:
-    """Draw skull, scalp, and the soft tissue of face and neck, as fractions on the grid."""
-    from scipy.ndimage import distance_transform_edt, gaussian_filter
-
-    depth = np.float32(2 * distance_transform_edt(brain < 0.5))  # mm from the brain surface
-    head = gaussian_filter(np.float32((depth <= SKIN_MM) | _face_and_neck()), 2.5)
-    head = np.clip(4 * (head - 0.375), 0, 1)  # steepen the smoothed edge to about one voxel
-    inner, outer = SKULL_MM
-    vault = axes_mm()[2] > -50  # below, bone is thin and scattered: left to the soft tissue
-    skull = ((depth > inner) & (depth <= outer) & vault) * (1 - brain)
-    gap = ((depth > 0) & (depth <= inner)) * (1 - brain)
-    nose, throat = _ellipsoid((0, 58, -48), (13, 28, 20)), _ellipsoid((0, 14, -75), (10, 9, 34))
-    free = np.clip(head - brain - skull - gap, 0, 1) * (1 - 0.8 * np.maximum(nose, throat))
-    skin = np.float32(distance_transform_edt(head > 0.5) * 2 <= 7)
-    skull = np.minimum(skull, head - brain).clip(0)
-    return {"skull": skull, "scalp": free * skin, "soft": free * (1 - skin)}
-
-
-def _face_and_neck() -> np.ndarray:
-    """Return the solid face and a neck that ends rounded, bool (99, 121, 128)."""
-    x, y, z = axes_mm()
-    width = np.interp(z, [-120, -85, -40], [42, 58, 66])  # narrower towards the chin
-    front = np.interp(z, [-120, -60, -20], [62, 68, 62])
-    face = np.abs(x / width) ** 2.5 + np.abs((y - 22) / front) ** 2.5 <= 1
-    face &= np.abs((z + 60) / 62) ** 3 + np.clip((y - 22) / 90, 0, None) ** 3 <= 1
-    middle = -32 + 0.15 * (z + 60)  # the neck leans forward towards the head
-    neck = (x / 54) ** 2 + ((y - middle) / 50) ** 2 + (np.clip(z + 60, None, 0) / 90) ** 4 <= 1
-    return face | (neck & (z < -40))
-
-
-def _ellipsoid(centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
-    """Return a soft-edged ellipsoid on the grid: 1 inside, 0 outside, about 3 mm wide edge."""
-    squared = sum(((a - c) / r) ** 2 for a, c, r in zip(axes_mm(), centre, radii, strict=True))
-    return np.clip(0.5 + (1 - np.sqrt(squared)) * min(radii) / 3, 0, 1).astype(np.float32)
-
-
 def _other_regions(tissue: np.ndarray) -> dict[str, np.ndarray]:
     """Draw the regions whose uptake differs from the cortex; centres in MNI mm, by eye.
 
@@ -221,26 +184,19 @@ def _other_regions(tissue: np.ndarray) -> dict[str, np.ndarray]:
     x, y, z = axes_mm()
     core = gaussian_filter(tissue, 2) > 0.7
     tent = -4 - 0.30 * np.abs(x) + 0.25 * np.clip(y + 45, None, 0)  # the tentorium's underside
-    midbrain, pons = _ellipsoid((0, -24, -10), (14, 10, 9)), _ellipsoid((0, -27, -32), (13, 11, 16))
+    midbrain, pons = ellipsoid((0, -24, -10), (14, 10, 9)), ellipsoid((0, -27, -32), (13, 11, 16))
     brainstem = np.maximum(midbrain, pons)
-    thalamus = _ellipsoid((11, -18, 8), (9, 14, 9))
-    temporal = _ellipsoid((24, -14, -18), (8, 17, 9))  # amygdala and hippocampus
+    thalamus = ellipsoid((11, -18, 8), (9, 14, 9))
+    temporal = ellipsoid((24, -14, -18), (8, 17, 9))  # amygdala and hippocampus
     cerebellum = np.clip(0.5 + (tent - z) / 3, 0, 1) * np.clip(0.5 + (-38 - y) / 4, 0, 1)
     return {
         "thalamus": thalamus + thalamus[::-1],
         "brainstem": brainstem,
         "medial_temporal": temporal + temporal[::-1],
         "cerebellum": np.float32(cerebellum * (1 - brainstem)),
-        "parietal": _ellipsoid((0, -56, 56), (62, 34, 30)),
+        "parietal": ellipsoid((0, -56, 56), (62, 34, 30)),
         "occipital": np.float32(core * (y <= -70) * (z >= tent + 4) * (z <= 30)),
     }
-
-
-def _glands() -> dict[str, np.ndarray]:
-    """Draw parotid and submandibular glands; positions in MNI mm, by eye, design choice."""
-    parotid = _ellipsoid((53, -14, -70), (10, 15, 24))
-    submandibular = _ellipsoid((28, 22, -104), (9, 14, 10))
-    return _both_sides({"parotid": parotid, "submandibular": submandibular})
 
 
 def _putamen_depth() -> np.ndarray:
