@@ -38,7 +38,7 @@ data: $(VENV)/.ok  ## Download the open data of data_manifest.yaml (needs a netw
 lab: $(VENV)/.ok  ## Open the notebooks in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab
 
-cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small, SEED=2026)
+cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small|full, SEED=2026)
 	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
 
 notebooks: cohort  ## Run every notebook with papermill, into build/notebooks

@@ -40,7 +40,8 @@ def open_cohort(
     source : str or Path
         ``"simulated"``, or a folder that holds ``niftis/`` and ``train_labels.csv``.
     size, seed : str, int
-        For the simulated cohort, which is made on first use (seconds to minutes) and then kept.
+        For the simulated cohort, made on first use (`tiny` in a minute, `full` in an hour) and then
+        kept. Test sets open by their path: ``cohort.folder / "public_test"``.
 
     Raises
     ------

@@ -7,6 +7,7 @@ output, all else to standard error, so that ``--json`` can be piped.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +17,21 @@ from typing import Any
 from datkit.errors import DatkitError, UsageError
 
 FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+SIZE, SEED = "small", 2026
 _NOT_CLINICAL = "For education and research, not for diagnosis."
+_SIMULATE_HELP = """\
+size    exams                                  two cores    disk
+tiny    24                                     1 min        15 MB
+small   200                                    5 min        100 MB
+full    1400, and two test sets of 400 each    50 min       1.1 GB
+
+The same seed gives the same bytes. An interrupted run goes on when it is started again.
+Each process computes on one core and takes up to 1 GB of memory.
+
+examples:
+  datkit simulate --size tiny --out cohort
+  datkit simulate --uid sim-2026-0003 --out volumes    the same bytes as in the cohort
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,17 +112,45 @@ def _data_verify(args: argparse.Namespace) -> int:
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from datkit.simulate.cohort import open_simulated, simulate_cohort
+    if args.uid:
+        return _simulate_one(args)
+    from datkit.cohort import open_folder
+    from datkit.simulate.cohort import TEST_SETS, open_simulated, simulate_cohort
 
-    if args.out:
-        cohort = simulate_cohort(args.out, size=args.size, seed=args.seed, n_jobs=args.jobs)
-    else:
-        cohort = open_simulated(args.size, args.seed)
-    abnormal = int((cohort.labels == 1).sum())
+    size, seed = args.size or SIZE, SEED if args.seed is None else args.seed
+    make = functools.partial(simulate_cohort, args.out) if args.out else open_simulated
+    cohort = make(size=size, seed=seed, n_jobs=args.jobs, progress=not args.json)
+    tests = {name: cohort.folder / f"{name}_test" for name in TEST_SETS if size == "full"}
+    sets = {"train": cohort} | {name: open_folder(folder) for name, folder in tests.items()}
+    rows = {name: _counts(one) for name, one in sets.items()}
     if args.json:
-        _print_json({"folder": str(cohort.folder), "exams": len(cohort), "abnormal": abnormal})
+        _print_json(rows.pop("train") | {"test_sets": rows})
+    for row in [] if args.json else rows.values():
+        print("{exams} simulated exams, {abnormal} read as abnormal: {folder}".format(**row))
+    return FINE
+
+
+def _counts(cohort: Any) -> dict[str, Any]:
+    abnormal = int((cohort.labels == 1).sum())
+    return {"folder": str(cohort.folder), "exams": len(cohort), "abnormal": abnormal}
+
+
+def _simulate_one(args: argparse.Namespace) -> int:
+    extra = [f"--{name}" for name in ("size", "seed", "jobs") if getattr(args, name) is not None]
+    if extra:
+        raise UsageError(
+            f"Expected --uid with --out only, since a uid names the seed and the exam; found "
+            f"{' and '.join(extra)}; leave them out, or leave out --uid to make a cohort."
+        )
+    from datkit.simulate.cohort import simulate_volume
+
+    path, exam = simulate_volume(args.uid, args.out or Path())
+    if args.json:
+        rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
+        _print_json({"uid": exam.uid, "file": str(path)} | rows)
     else:
-        print(f"{len(cohort)} simulated exams, {abnormal} read as abnormal: {cohort.folder}")
+        called = "abnormal" if exam.label else "normal"
+        print(f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}")
     return FINE
 
 
@@ -227,15 +270,19 @@ def _add_data(verbs: Any) -> None:
 
 
 def _add_simulate(verbs: Any) -> None:
-    simulate = _verb(
-        verbs, "simulate", _simulate, "make the simulated cohort (same seed, same bytes)"
-    )
+    simulate = _verb(verbs, "simulate", _simulate, "make the simulated cohort, or one exam of it")
+    simulate.formatter_class = argparse.RawDescriptionHelpFormatter
+    simulate.epilog = _SIMULATE_HELP
+    simulate.add_argument("--size", choices=["tiny", "small", "full"], help=f"default: {SIZE}")
+    simulate.add_argument("--seed", type=int, metavar="S", help=f"0 or more; default: {SEED}")
     simulate.add_argument(
-        "--size", default="small", choices=["tiny", "small"], help="default: small"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="default: the data folder; with --uid, the present one",
     )
-    simulate.add_argument("--seed", type=int, default=2026, help="default: 2026")
-    simulate.add_argument("--out", type=Path, metavar="FOLDER", help="default: the data folder")
     simulate.add_argument("--jobs", type=int, metavar="N", help="processes; default: one a core")
+    simulate.add_argument("--uid", metavar="UID", help="make this exam's volume alone")
 
 
 def _add_submit(verbs: Any) -> None:

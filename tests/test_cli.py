@@ -1,11 +1,14 @@
 """The command line: results on standard output, 0 fine, 1 findings, 2 wrong use."""
 
 import json
+import re
 import shutil
 
 import pytest
 
 from datkit.cli import main
+from datkit.files import sha256_file
+from datkit.simulate.cohort import SIZES
 
 
 def run_json(capsys, *arguments):
@@ -89,8 +92,45 @@ def test_simulate_again_makes_nothing_new(capsys, tiny_cohort, tmp_path):
     shutil.copytree(tiny_cohort.folder, folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")}
     code, made = run_json(capsys, "simulate", "--size", "tiny", "--out", folder)
-    assert code == 0 and made["exams"] == 24
+    assert code == 0 and made["exams"] == 24 and made["test_sets"] == {}
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")} == before
+
+
+def test_simulate_makes_one_volume_alone(capsys, tiny_cohort, tmp_path):
+    uid = tiny_cohort.uids[3]
+    code, made = run_json(capsys, "simulate", "--uid", uid, "--out", tmp_path)
+    assert code == 0 and made["file"] == str(tmp_path / f"{uid}.nii.gz")
+    assert sha256_file(made["file"]) == tiny_cohort.info["sha256"][f"niftis/{uid}.nii.gz"]
+    assert made["label"] == tiny_cohort.labels[uid] and made["truth"]["uid"] == uid
+
+
+def test_simulate_teaches_every_size(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    shown = capsys.readouterr().out
+    for size, exams in SIZES.items():
+        assert re.search(rf"^{size} +{exams}\b.*(MB|GB)$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--jobs", "0"], "Expected 1 process or more"),
+        (["--seed", "-1"], "A seed is an integer, 0 or more; found -1"),
+        (["--uid", "007"], "such as sim-2026-0003; found '007'"),
+        (["--uid", "sim-2026-0003", "--size", "tiny", "--seed", "7"], "found --size and --seed"),
+    ],
+)
+def test_an_impossible_simulation_is_wrong_use(words, said, capsys, tmp_path):
+    assert main(["simulate", *words, "--out", str(tmp_path / "new")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_simulate_says_which_other_cohort_a_folder_holds(capsys, tiny_cohort):
+    assert (
+        main(["simulate", "--size", "tiny", "--seed", "7", "--out", str(tiny_cohort.folder)]) == 1
+    )
+    assert "found simulated-tiny-2026 version" in capsys.readouterr().err
 
 
 def test_submit_check_lists_problems(capsys, tmp_path):

@@ -59,8 +59,12 @@ def _dress(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def stage_book(book: Path, sources: Path, executed: Path, out: Path) -> None:
+def stage_book(
+    book: Path, sources: Path, executed: Path, out: Path, results: Path | None = None
+) -> None:
     """Make `out` a fresh copy of the book's chapters with its executed notebooks.
+
+    Tables of `results`, if that folder exists, lie in ``results/``, where chapters include them.
 
     Raises
     ------
@@ -78,6 +82,8 @@ def stage_book(book: Path, sources: Path, executed: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out)
     (out / MARK).touch()
+    if results is not None and results.is_dir():
+        shutil.copytree(results, out / "results")
     (out / "notebooks").mkdir(exist_ok=True)
     for source in sources.glob("*.ipynb"):
         raw = json.loads((executed / source.name).read_text(encoding="utf-8"))
@@ -107,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--book", "book", "folder of the chapters"),
         ("--sources", "notebooks", "folder of the committed notebooks"),
         ("--notebooks", "build/notebooks", "folder of their executed copies"),
+        ("--results", "benchmarks/results", "folder of the tables that chapters show"),
         ("--out", "build/book", "where to stage and build"),
     ]:
         parser.add_argument(name, type=Path, default=Path(default), help=f"{what} ({default})")
@@ -117,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Build the book from the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        stage_book(options.book, options.sources, options.notebooks, options.out)
+        stage_book(options.book, options.sources, options.notebooks, options.out, options.results)
     except DatkitError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

@@ -17,8 +17,9 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from datkit.errors import ModelError, UsageError
+from datkit.threads import one_thread
 
-__all__ = ["TrainingSettings", "one_thread", "seeded", "train"]
+__all__ = ["TrainingSettings", "seeded", "train"]
 
 Change = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 
@@ -134,22 +135,6 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let PyTorch use one CPU thread inside the block.
-
-    Our networks are too small to gain from more; sums then do not depend on the number of cores,
-    and a busy neighbour costs a fair share instead of a factor of ten (threads wait for each other
-    at every layer).
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _start_fabric(settings: TrainingSettings) -> Any:

@@ -15,9 +15,10 @@ from datkit.errors import ModelError
 from datkit.models.augment import augment, draw_changes
 from datkit.models.base import LogitClassifier, check_labels, list_some
 from datkit.models.store import read_document, write_document
-from datkit.models.training import TrainingSettings, one_thread, seeded, train
+from datkit.models.training import TrainingSettings, seeded, train
 from datkit.models.weights import load_weights, save_weights
 from datkit.prepare import GRID
+from datkit.threads import one_thread
 
 __all__ = ["BOX", "BOX_AFFINE", "CompactCNN", "VolumeClassifier", "crop_striata"]
 

@@ -1,35 +1,55 @@
 """Simulated cohorts on disk: made in parallel, resumable, and always the same bytes.
 
-The layout is that of :mod:`datkit.cohort`. While a cohort is being made, a journal keeps the rows
-and hashes of the exams that are done; ``cohort.json`` is written last, so that its presence means
-that the cohort is whole.
+The layout is that of :mod:`datkit.cohort`. The size ``"full"`` brings two test sets as well, each a
+cohort folder of its own inside the first, with patients that none of the others holds:
+
+    <cohort>/                 the training exams
+    <cohort>/public_test/     as many centres, other patients
+    <cohort>/private_test/    a quarter of its exams from a centre that is nowhere else
+
+Their names say what they stand for in the challenge; here nothing is secret, and their labels are
+there as in every cohort folder. An honest benchmark looks at those of the private set once.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import os
+import re
+import shutil
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from datkit.cohort import Cohort, open_folder
 from datkit.errors import CohortError, UsageError
-from datkit.files import data_folder, replace_atomically, sha256_file, write_json
+from datkit.files import data_folder, sha256_file
 from datkit.scan import save_scan
-from datkit.simulate.exam import Exam, exam_uid, simulate_exam
+from datkit.simulate.centres import CENTRES, SHIFTED
+from datkit.simulate.exam import SETS, Exam, exam_uid, simulate_exam
+from datkit.simulate.folder import Record, SetFolder
 
-__all__ = ["LICENCE", "SIZES", "Exam", "open_simulated", "simulate_cohort", "simulate_exam"]
+__all__ = [
+    "LICENCE",
+    "SIZES",
+    "TEST_SETS",
+    "Exam",
+    "open_simulated",
+    "simulate_cohort",
+    "simulate_exam",
+    "simulate_volume",
+]
 
-SIZES = {"tiny": 24, "small": 96}
-VERSION = "1"  # to be raised whenever the same seed gives other bytes
+SIZES = {"tiny": 24, "small": 200, "full": 1400}
+TEST_SETS = {"public": 400, "private": 400}  # beside the training exams of the size "full"
+VERSION = "2"  # to be raised whenever the same seed gives other bytes
 LICENCE = "CC0-1.0"
-SOURCE = "Simulated by datkit.simulate: standard head, image-level camera. No patient's data."
-INFO, JOURNAL = "cohort.json", ".unfinished.jsonl"
-TABLES = {"label": "train_labels.csv", "exam": "exams.csv", "truth": "truth.csv"}
-
-Record = dict[str, Any]  # {"sha256": …, "label": row, "exam": row, "truth": row} of one exam
+SOURCE = (
+    "Simulated by datkit.simulate: a standard head given each patient's form and uptake, projected "
+    "by a rotating gamma camera and reconstructed. No patient's data."
+)
+MB_PER_EXAM = 1.0  # the mean is 0.5 MB, the largest a little over 1 MB
+GB_PER_WORKER = 1  # 0.7 GB at most were seen
 
 
 def simulate_cohort(
@@ -49,157 +69,178 @@ def simulate_cohort(
     folder : path
         A new or empty folder, or one that holds this very cohort, whole or unfinished.
     size : str
-        ``"tiny"`` (24 exams) or ``"small"`` (96).
+        ``"tiny"`` (24 exams), ``"small"`` (200) or ``"full"`` (1,400, and two test sets of 400 in
+        the subfolders ``public_test`` and ``private_test``).
     seed : int
         0 or more.
     n_jobs : int, optional
-        Number of processes; by default one for each core.
+        Number of processes, 1 or more; by default one for each core.
     progress : bool
         Whether to show a progress bar.
 
+    Returns
+    -------
+    Cohort
+        The training exams. A test set is opened as any folder is:
+        ``datkit.open_cohort(cohort.folder / "private_test")``.
+
     Raises
     ------
     UsageError
-        If `size` or `seed` is not allowed.
+        If `size`, `seed` or `n_jobs` is not allowed.
     CohortError
-        If `folder` holds anything else; it is left as it was.
+        If `folder` holds anything else, or its disk has too little room: all is left as it was. If
+        a process was killed: what was made is kept, and the next call goes on from there.
     OSError
         If the folder cannot be written to.
     """
-    folder, info = Path(folder), _describe(size, seed)
-    _check_folder(folder, info)
-    records = {record["exam"]["uid"]: record for record in _read_records(folder)}
-    uids = [exam_uid(seed, index) for index in range(SIZES[size])]
-    missing = [i for i, uid in enumerate(uids) if not _is_whole(_volume(folder, uid), records, uid)]
-    if missing or not (folder / INFO).exists():
-        for record in _make_exams(folder, info, records, missing, n_jobs, progress):
-            records[record["exam"]["uid"]] = record
-        _write_tables(folder, info, [records[uid] for uid in uids])
+    if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < 1):
+        raise UsageError(
+            f"Expected 1 process or more, or None for one a core; found n_jobs={n_jobs!r}."
+        )
+    sets = _plan(Path(folder), size, seed)
+    for one in sets:
+        one.check()
+    for one in sets:
+        one.read_records()
+    if unfinished := [one for one in sets if not one.is_whole]:
+        _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
+        _finish(unfinished, n_jobs, progress)
     return open_folder(folder)
 
 
-def open_simulated(size: str = "small", seed: int = 2026) -> Cohort:
+def open_simulated(
+    size: str = "small", seed: int = 2026, n_jobs: int | None = None, progress: bool = True
+) -> Cohort:
     """Open the simulated cohort in the data folder; the first call makes it.
+
+    The parameters, and what is raised, are those of :func:`simulate_cohort`.
+
+    Raises
+    ------
+    UsageError, CohortError, OSError
+    """
+    folder = data_folder() / "simulated" / f"{size}-{seed}"
+    return simulate_cohort(folder, size, seed, n_jobs, progress)
+
+
+def simulate_volume(uid: str, folder: str | os.PathLike[str]) -> tuple[Path, Exam]:
+    """Make one exam's volume alone, ``<folder>/<uid>.nii.gz``: the very bytes of its cohort.
+
+    Parameters
+    ----------
+    uid : str
+        It holds the seed and the exam's index: ``"sim-2026-0003"``.
+    folder : path
+        Made if it is not there; a volume of this name is replaced.
+
+    Returns
+    -------
+    tuple of Path and Exam
+        The file, and the exam with its rows of ``exams.csv`` and ``truth.csv``.
 
     Raises
     ------
     UsageError
-        If `size` or `seed` is not allowed.
+        If no simulated exam can have this uid.
+    OSError
+        If the folder cannot be written to.
     """
-    return simulate_cohort(data_folder() / "simulated" / f"{size}-{seed}", size, seed)
+    seed, index = _read_uid(uid)
+    exam = simulate_exam(seed, index)
+    return save_scan(exam.volume, exam.affine, Path(folder) / f"{uid}.nii.gz"), exam
 
 
-def _describe(size: str, seed: int) -> dict[str, Any]:
-    """Return what ``cohort.json`` says before any file is made."""
+def _read_uid(uid: str) -> tuple[int, int]:
+    found = re.fullmatch(r"sim-([0-9]+)-([0-9]+)", uid)
+    seed, index = map(int, found.groups()) if found else (0, 0)
+    if exam_uid(seed, index) != uid:
+        raise UsageError(
+            "Expected an exam's name made of the cohort's seed and the exam's number, such as "
+            f"sim-2026-0003; found {uid!r}."
+        )
+    return seed, index
+
+
+def _plan(folder: Path, size: str, seed: int) -> list[SetFolder]:
+    """Return the sets that a cohort consists of; nothing is read or written."""
     if size not in SIZES:
-        raise UsageError(f"A simulated cohort is {' or '.join(SIZES)}; found size {size!r}.")
-    exam_uid(seed, 0)  # refuses a bad seed
-    return {
-        "name": f"simulated-{size}-{seed}",
+        raise UsageError(
+            f"Expected the size of a simulated cohort, one of {', '.join(SIZES)}; found {size!r}."
+        )
+    tests = TEST_SETS if size == "full" else {}
+    inside = tuple(f"{name}_test" for name in tests)
+    train = SetFolder(folder, *_describe(size, seed, "train", SIZES[size]), inside)
+    return [train] + [
+        SetFolder(folder / f"{name}_test", *_describe(size, seed, name, count))
+        for name, count in tests.items()
+    ]
+
+
+def _describe(size: str, seed: int, name: str, count: int) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return what ``cohort.json`` says of a set before any file is made, and its exams' indices."""
+    indices = range(SETS[name], SETS[name] + count)
+    exams = {exam_uid(seed, index): index for index in indices}  # refuses a bad seed
+    shifted = SHIFTED.share if name == "private" else 0.0
+    shares = {centre.name: round(centre.share * (1 - shifted), 4) for centre in CENTRES}
+    if shifted:
+        shares[SHIFTED.name] = shifted
+    info = {
+        "name": f"simulated-{size}-{seed}" + ("" if name == "train" else f"-{name}-test"),
         "version": VERSION,
         "licence": LICENCE,
         "source": SOURCE,
         "seed": int(seed),
-        "settings": {"size": size, "exams": SIZES[size]},
+        "settings": {"size": size, "set": name, "exams": count, "centre_shares": shares},
     }
+    return info, exams
 
 
-def _volume(folder: Path, uid: str) -> Path:
-    return folder / "niftis" / f"{uid}.nii.gz"
-
-
-def _is_whole(path: Path, records: dict[str, Record], uid: str) -> bool:
-    return uid in records and path.is_file() and sha256_file(path) == records[uid]["sha256"]
-
-
-def _make_exams(
-    folder: Path,
-    info: dict[str, Any],
-    records: dict[str, Record],
-    missing: list[int],
-    n_jobs: int | None,
-    progress: bool,
-) -> Iterator[Record]:
-    """Make exams in parallel; yield their records, in order, after writing them to the journal."""
-    from joblib import Parallel, cpu_count, delayed
-    from tqdm.auto import tqdm
-
-    with replace_atomically(folder / JOURNAL) as part:
-        lines = [info, *(records[uid] for uid in sorted(records))]
-        part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_make_exam)(folder, info["seed"], index) for index in missing
-    )
-    bar = tqdm(jobs, info["name"], total=len(missing), unit="exam", disable=not progress)
-    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        for record in bar:
-            journal.write(json.dumps(record) + "\n")
-            journal.flush()
-            yield record
-
-
-def _make_exam(folder: Path, seed: int, index: int) -> Record:
-    """Make one exam's volume and return its record."""
-    exam = simulate_exam(seed, index)
-    path = save_scan(exam.volume, exam.affine, _volume(folder, exam.uid), dtype="uint16")
-    label = {"uid": exam.uid, "is_pathologic": f"{exam.label:.1f}"}
-    return {"sha256": sha256_file(path), "label": label, "exam": exam.exam, "truth": exam.truth}
-
-
-def _write_tables(folder: Path, info: dict[str, Any], records: list[Record]) -> None:
-    """Write the tables, then ``cohort.json``; from then on the cohort is whole."""
-    hashes = {f"niftis/{r['exam']['uid']}.nii.gz": r["sha256"] for r in records}
-    for kind, name in TABLES.items():
-        rows = [record[kind] for record in records]
-        with replace_atomically(folder / name) as part, part.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        hashes[name] = sha256_file(folder / name)
-    write_json(folder / INFO, info | {"sha256": hashes})
-    (folder / JOURNAL).unlink(missing_ok=True)
-
-
-def _check_folder(folder: Path, info: dict[str, Any]) -> None:
-    """Refuse a folder that holds anything but this cohort, so that nothing is overwritten."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    found = _read_info(folder)
-    if found != info:
-        other = f"cohort {found.get('name')} version {found.get('version')}" if found else "files"
+def _check_room(folder: Path, exams: int) -> None:
+    """Refuse to begin what the disk could not hold."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    needed, free = exams * MB_PER_EXAM / 1e3, shutil.disk_usage(place).free / 1e9
+    if free < needed:
         raise CohortError(
-            f"{folder}: expected a new folder or cohort {info['name']} version {VERSION}, found "
-            f"{other}; choose another folder, or delete this one if you no longer need it."
+            f"{folder}: expected {needed:.2f} GB of free disk for {exams} exams, found "
+            f"{free:.2f} GB; free some, or choose a smaller size or a folder on another disk."
         )
 
 
-def _read_info(folder: Path) -> dict[str, Any] | None:
-    """Return which cohort a folder says it holds, whole or unfinished; None if it does not say."""
-    for name in (INFO, JOURNAL):
-        try:
-            text = (folder / name).read_text(encoding="utf-8")
-            info = json.loads(text if name == INFO else text.splitlines()[0])
-            return {key: value for key, value in info.items() if key != "sha256"}
-        except (OSError, ValueError, AttributeError, IndexError):
-            continue  # absent or not ours: the caller refuses the folder if nothing speaks for it
-    return None
+def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
+    """Make what is missing of each set."""
+    from tqdm.auto import tqdm
+
+    missing = [(one, index) for one in sets for index in one.missing]
+    for one in sets:
+        one.begin()  # all of them: processes may be ahead by some exams, into the next set
+    records = _make_exams(missing, n_jobs)
+    hidden = not (progress and missing)
+    bar = tqdm(records, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
+    try:
+        for (one, _), record in zip(missing, bar, strict=True):
+            one.add(record)
+    except BrokenProcessPool as error:
+        raise CohortError(
+            f"{sets[0].path}: a process that made exams was killed, most often for want of memory "
+            f"(each needs about {GB_PER_WORKER} GB); the same command goes on from there, with "
+            "fewer processes if you ask for them."
+        ) from error
 
 
-def _read_records(folder: Path) -> list[Record]:
-    """Return the records of exams made before: those of the journal, else those of the tables."""
-    if (folder / JOURNAL).is_file():
-        lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut
-    if not (folder / INFO).is_file():
-        return []
-    hashes = json.loads((folder / INFO).read_text(encoding="utf-8")).get("sha256", {})
-    tables = [folder / name for name in TABLES.values()]
-    if any(not t.is_file() or sha256_file(t) != hashes.get(t.name) for t in tables):
-        return []
-    texts = [table.read_text(encoding="utf-8").splitlines() for table in tables]
-    rows = zip(*(csv.DictReader(text) for text in texts), strict=True)
-    return [
-        {"sha256": hashes[f"niftis/{row[0]['uid']}.nii.gz"]} | dict(zip(TABLES, row, strict=True))
-        for row in rows
-    ]
+def _make_exams(missing: list[tuple[SetFolder, int]], n_jobs: int | None) -> Iterator[Record]:
+    """Make exams in parallel; return their records in the same order, as they get ready."""
+    from joblib import Parallel, cpu_count, delayed
+
+    n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
+    return Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_make_exam)(exam_uid(one.info["seed"], index), one.path / "niftis")
+        for one, index in missing
+    )
+
+
+def _make_exam(uid: str, folder: Path) -> Record:
+    """Make one exam's volume and return its record."""
+    path, exam = simulate_volume(uid, folder)
+    label = {"uid": exam.uid, "is_pathologic": f"{exam.label:.1f}"}
+    return {"sha256": sha256_file(path), "label": label, "exam": exam.exam, "truth": exam.truth}

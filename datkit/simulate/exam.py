@@ -18,6 +18,7 @@ from datkit.simulate.patient import SIDES, Patient, draw_patient, draw_pattern
 from datkit.simulate.readers import Reading, read_exam
 from datkit.simulate.scanner import Recipe
 from datkit.simulate.uptake import paint, seen_fractions, true_sbr
+from datkit.threads import one_thread
 
 __all__ = ["SETS", "Drawn", "Exam", "draw_exam", "exam_uid", "simulate_exam"]
 
@@ -116,7 +117,7 @@ def exam_uid(seed: int, index: int) -> str:
     ('sim-2026-0003', 'sim-2026-20003')
     """
     for name, value in (("seed", seed), ("index", index)):
-        if not isinstance(value, int | np.integer) or value < 0:
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
             raise UsageError(f"A {name} is an integer, 0 or more; found {value!r}.")
     return f"sim-{seed}-{index:04d}"
 
@@ -153,6 +154,7 @@ def draw_exam(seed: int, index: int | str) -> Drawn:
     return Drawn(uid, patient, acquisition, reading)
 
 
+@one_thread()
 def simulate_exam(seed: int, index: int | str) -> Exam:
     """Simulate one exam, alone or as part of a cohort: the same bytes.
 

@@ -56,8 +56,10 @@ class Projector:
 
     Notes
     -----
-    Turning by linear interpolation blurs x and y by ``spacing² / 6`` in variance on average. That
-    much is taken off the collimator's blur, so that a point has the resolution that was asked for.
+    Turning shares each voxel out among its four nearest: counts are kept, and x and y are blurred
+    by ``spacing² / 6`` in variance on average (not at all in the four views along the axes, nor on
+    the axis itself). That much is taken off the collimator's blur, so that over all views a point
+    has the resolution that was asked for.
 
     Examples
     --------
@@ -80,9 +82,10 @@ class Projector:
         attenuation: np.ndarray | None = None,
         device: str = "cpu",
     ) -> None:
-        _check(n, nz, spacing_mm, views, radius_mm, attenuation)
+        _check_sizes(n=n, nz=nz, spacing_mm=spacing_mm, views=views, radius_mm=radius_mm)
         self.n, self.nz, self.views, self.spacing_mm = n, nz, views, spacing_mm
         self.device = torch.device(device)
+        self._planes = (-(-n // GROUP), GROUP, n, nz)  # group, plane, x, z, filled up with air
         self._turns = _turns(n, views, str(self.device))
         x, y = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
         self.inside = self.to_device(np.hypot(x, y) <= n / 2 - 3)  # what every view sees whole
@@ -102,7 +105,13 @@ class Projector:
         volume : array (n, n, nz)
         views : sequence of int, optional
             Which views; all by default.
+
+        Raises
+        ------
+        UsageError
+            If `volume` has another shape.
         """
+        _check_shape("a volume (x, y, z)", volume, (self.n, self.n, self.nz))
         flat = self.to_device(volume).reshape(-1, self.nz)
         chosen = range(self.views) if views is None else views
         return torch.stack([self.view_of(flat, view) for view in chosen]).cpu().numpy()
@@ -110,8 +119,12 @@ class Projector:
     def backproject(
         self, projections: np.ndarray, views: np.ndarray | range | None = None
     ) -> np.ndarray:
-        """Return the transpose of :meth:`project` applied to projections, float32 (n, n, nz)."""
+        """Return the transpose of :meth:`project` applied to projections, float32 (n, n, nz).
+
+        Raises :class:`~datkit.errors.UsageError` if `projections` do not fit the views.
+        """
         chosen = range(self.views) if views is None else views
+        _check_shape("projections (view, bin, z)", projections, (len(chosen), self.n, self.nz))
         lines = self.to_device(projections)
         total = sum(self.smear(line, view) for line, view in zip(lines, chosen, strict=True))
         return total.reshape(self.n, self.n, self.nz).cpu().numpy()
@@ -121,13 +134,10 @@ class Projector:
         if self._transmission is None:
             return np.ones((self.n, self.n, self.nz), np.float32)
         total = sum(
-            back @ self._transmission[view].reshape(-1, self.nz)
-            for view, (_, back) in enumerate(self._turns)
+            back @ part.reshape(-1, self.nz)
+            for part, (_, back, _) in zip(self._transmission, self._turns, strict=True)
         )
-        ones = torch.ones(self.n * self.n, 1, device=self.device)
-        weight = sum(back @ ones for _, back in self._turns)
-        mean = total / weight.clamp_min(1e-6)
-        return mean.reshape(self.n, self.n, self.nz).cpu().numpy()
+        return (total / self.views).reshape(self.n, self.n, self.nz).cpu().numpy()
 
     def without_blur(self) -> Projector:
         """Return this camera as a reconstruction that ignores the collimator sees it."""
@@ -147,90 +157,93 @@ class Projector:
 
     def view_of(self, flat: torch.Tensor, view: int) -> torch.Tensor:
         """Return one projection, tensor (n, nz), of a volume as a tensor (n * n, nz)."""
-        turned = (self._turns[view][0] @ flat).reshape(self.n, self.n, self.nz)  # x, y, z
+        turned = (self._turns[view][0] @ flat).reshape(self._planes)
         if self._transmission is not None:
             turned = turned * self._transmission[view]
         if self._blurs is None:
-            return turned.sum(1)
-        across, along = self._blurs
-        planes = _grouped(turned)  # group, x, z
-        return torch.bmm(torch.bmm(across, planes), along).sum(0)
+            return turned.sum((0, 1))
+        across, along = self._blurs  # (n, groups * n) and (groups, nz, nz)
+        return across @ torch.bmm(turned.sum(1), along).reshape(-1, self.nz)
 
     def smear(self, line: torch.Tensor, view: int) -> torch.Tensor:
         """Return the transpose of :meth:`view_of`: a tensor (n * n, nz) from one (n, nz)."""
-        if self._blurs is None:
-            turned = line[:, None].expand(self.n, self.n, self.nz)
+        planes = line
+        if self._blurs is not None:
+            across, along = self._blurs  # `along` is symmetric: its own transpose
+            planes = torch.bmm((across.T @ line).reshape(-1, self.n, self.nz), along)[:, None]
+        if self._transmission is None:
+            turned = planes.expand(self._planes)
         else:
-            across, along = self._blurs  # symmetric matrices: their own transposes
-            planes = torch.bmm(across, torch.matmul(line, along))
-            turned = planes.repeat_interleave(GROUP, 0)[: self.n].transpose(0, 1)
-        if self._transmission is not None:
-            turned = turned * self._transmission[view]
+            turned = planes * self._transmission[view]
         return self._turns[view][1] @ turned.reshape(-1, self.nz)
 
     def _transmit(self, attenuation: np.ndarray) -> torch.Tensor:
-        """Return the share of photons from each voxel that reach the camera, (view, x, y, z)."""
+        """Return the share of photons from each voxel that reach the camera, (view, *planes)."""
+        _check_shape("attenuation (x, y, z)", attenuation, (self.n, self.n, self.nz))
+        if not np.min(attenuation) >= 0:
+            raise UsageError(
+                f"Attenuation must be 0 or more per mm, found {np.min(attenuation):g}."
+            )
         flat = self.to_device(attenuation).reshape(-1, self.nz)
-        out = torch.empty((self.views, self.n, self.n, self.nz), device=self.device)
-        for view, (turn, _) in enumerate(self._turns):
-            turned = (turn @ flat).reshape(self.n, self.n, self.nz)
-            beyond = turned.flip(1).cumsum(1).flip(1) - turned / 2  # half of the voxel's own
-            out[view] = torch.exp(-self.spacing_mm * beyond)
+        depth = self._planes[0] * GROUP
+        beyond = torch.ones(depth, depth, device=self.device).triu(1)
+        beyond.fill_diagonal_(0.5)  # a voxel lies in the middle of itself
+        out = torch.empty((self.views, *self._planes), device=self.device)
+        for view, (_, _, read) in enumerate(self._turns):
+            passed = beyond @ (read @ flat).reshape(depth, -1)
+            out[view] = torch.exp(-self.spacing_mm * passed).reshape(self._planes)
         return out
 
 
-def _check(
-    n: int,
-    nz: int,
-    spacing_mm: float,
-    views: int,
-    radius_mm: float,
-    attenuation: np.ndarray | None,
-) -> None:
-    """Refuse impossible settings, naming the first."""
-    sizes = {"n": n, "nz": nz, "spacing_mm": spacing_mm, "views": views, "radius_mm": radius_mm}
-    for name, value in sizes.items():
-        if not value > 0:
-            raise UsageError(f"A projector needs {name} above 0, found {value!r}.")
-    if attenuation is None:
-        return
-    if np.shape(attenuation) != (n, n, nz) or not np.min(attenuation) >= 0:
-        raise UsageError(
-            f"Expected attenuation of shape {(n, n, nz)}, 0 or more per mm, found shape "
-            f"{np.shape(attenuation)}, least {np.min(attenuation):g}."
-        )
+def _check_sizes(**sizes: float) -> None:
+    """Refuse impossible settings, naming each."""
+    faults = [f"{name} above 0, found {value!r}" for name, value in sizes.items() if not value > 0]
+    if faults:
+        raise UsageError(f"A projector needs {'; '.join(faults)}.")
+
+
+def _check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse an array of another shape: equal numbers of voxels would be misread silently."""
+    if np.shape(array) != shape:
+        raise UsageError(f"Expected {what} of shape {shape}, found {np.shape(array)}.")
 
 
 @lru_cache(maxsize=2)
-def _turns(n: int, views: int, device: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return each view's rotation of a slice and its transpose, sparse (n * n, n * n)."""
-    angles = 2 * np.pi * np.arange(views) / views
-    return [
-        tuple(_to_torch(m, device) for m in (turn, turn.T))
-        for turn in map(lambda angle: _turn(n, angle), angles)
-    ]
+def _turns(n: int, views: int, device: str) -> list[tuple[torch.Tensor, ...]]:
+    """Return each view's sparse matrices: share a slice out, its transpose, and read a slice.
 
-
-def _turn(n: int, angle: float):
-    """Return the sparse matrix that turns a slice (x, y), flattened, by linear interpolation."""
+    A slice (x, y) and the turned one (depth, x) are flattened; depth is y, filled up to whole
+    groups. Uptake is shared out among the four nearest voxels, so that no count is lost; a map
+    of attenuation is read by interpolation, so that water stays even.
+    """
     from scipy.sparse import csr_matrix
 
+    shape = -(-n // GROUP) * GROUP * n, n * n
+    matrices = []
+    for angle in 2 * np.pi * np.arange(views) / views:
+        x, y, turned_x, turned_y, weight = _neighbours(n, -angle)
+        share = csr_matrix((weight, (turned_y * n + turned_x, x * n + y)), shape)
+        turned_x, turned_y, x, y, weight = _neighbours(n, angle)
+        read = csr_matrix((weight, (turned_y * n + turned_x, x * n + y)), shape)
+        matrices.append(tuple(_to_torch(matrix, device) for matrix in (share, share.T, read)))
+    return matrices
+
+
+def _neighbours(n: int, angle: float) -> tuple[np.ndarray, ...]:
+    """Turn the voxels of a slice; return x, y, those of the four nearest voxels, and weights."""
     middle = (n - 1) / 2
-    x, y = (index.ravel() - middle for index in np.indices((n, n)))
-    inside = np.flatnonzero(np.hypot(x, y) <= n / 2 - 1)  # with room for the interpolation
+    x, y = np.indices((n, n)).reshape(2, -1)
+    inside = np.hypot(x - middle, y - middle) <= n / 2 - 1  # with room for the interpolation
     x, y = x[inside], y[inside]
-    source_x = np.cos(angle) * x + np.sin(angle) * y + middle
-    source_y = -np.sin(angle) * x + np.cos(angle) * y + middle
-    low_x, low_y = np.floor(source_x).astype(int), np.floor(source_y).astype(int)
-    rows, columns, weights = [], [], []
-    for step_x in (0, 1):
-        for step_y in (0, 1):
-            weight = 1 - np.abs(source_x - low_x - step_x)
-            weights.append(weight * (1 - np.abs(source_y - low_y - step_y)))
-            columns.append(np.clip((low_x + step_x) * n + low_y + step_y, 0, n * n - 1))
-            rows.append(inside)
-    entries = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
-    return csr_matrix(entries, shape=(n * n, n * n))
+    far_x = np.cos(angle) * (x - middle) + np.sin(angle) * (y - middle) + middle
+    far_y = np.cos(angle) * (y - middle) - np.sin(angle) * (x - middle) + middle
+    corners = []
+    for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        near_x, near_y = np.floor(far_x) + step[0], np.floor(far_y) + step[1]
+        weight = (1 - np.abs(far_x - near_x)) * (1 - np.abs(far_y - near_y))
+        near_x, near_y = (np.clip(near, 0, n - 1).astype(int) for near in (near_x, near_y))
+        corners.append((x, y, near_x, near_y, weight))
+    return tuple(np.concatenate(parts) for parts in zip(*corners, strict=True))
 
 
 def _to_torch(matrix, device: str) -> torch.Tensor:
@@ -248,24 +261,16 @@ def _to_torch(matrix, device: str) -> torch.Tensor:
         )
 
 
-def _grouped(turned: torch.Tensor) -> torch.Tensor:
-    """Add neighbouring planes up: (x, y, z) to (group, x, z)."""
-    n, _, nz = turned.shape
-    short = -n % GROUP
-    padded = torch.nn.functional.pad(turned, (0, 0, 0, short)) if short else turned
-    return padded.reshape(n, -1, GROUP, nz).sum(2).transpose(0, 1).contiguous()
-
-
 def _blurs(
     n: int, nz: int, spacing_mm: float, radius_mm: float, collimator: Collimator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the blur of each group of planes, across (group, n, n) and along (group, nz, nz)."""
+    """Return the blur of each group of planes, across (n, groups * n), along (groups, nz, nz)."""
     planes = GROUP * np.arange(-(-n // GROUP)) + (GROUP - 1) / 2 - (n - 1) / 2
     distance = np.clip(radius_mm - spacing_mm * planes, 0, None)
     variance = (SIGMA * collimator.fwhm(distance) / spacing_mm) ** 2  # in voxels
     across = [_kernel(n, np.sqrt(max(v - 1 / 6, 0.04))) for v in variance]
     along = [_kernel(nz, np.sqrt(v)) for v in variance]
-    return np.stack(across), np.stack(along)
+    return np.hstack(across), np.stack(along)
 
 
 def _kernel(size: int, sd: float) -> np.ndarray:

@@ -93,6 +93,8 @@ def osem(
         If shapes differ, or `subsets` does not divide the views.
     """
     _check_counts(counts, projector)
+    if background is not None:
+        _check_counts(background, projector)
     if iterations < 1 or subsets < 1 or projector.views % subsets:
         raise UsageError(
             f"OSEM needs 1 iteration or more and subsets that divide {projector.views} views, "

@@ -44,7 +44,7 @@ class Collimator:
         Examples
         --------
         >>> lehr = Collimator("LEHR", hole_mm=1.11, length_mm=24.05)
-        >>> round(lehr.fwhm(140), 1)
+        >>> round(float(lehr.fwhm(140)), 1)
         8.7
         """
         length = self.length_mm - 2 / SEPTA_PER_MM

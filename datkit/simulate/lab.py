@@ -1,0 +1,116 @@
+"""A bench for lessons: one patient, head straight, in the camera's field, with known truth.
+
+:mod:`datkit.simulate.camera` does the physics; here nothing is drawn at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from datkit.simulate.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.camera import FIELD, FIELD_MM, SAMPLED_MM, SIGMA, Head
+from datkit.simulate.centres import VIEWS
+from datkit.simulate.loss import SIDES, Loss, Side
+from datkit.simulate.patient import Patient, standard_normal
+from datkit.simulate.projector import Projector
+from datkit.simulate.scanner import Collimator
+from datkit.simulate.shape import MEAN_SCALE, source_voxels
+from datkit.simulate.uptake import paint
+
+__all__ = ["Bench", "camera_over", "lay_down", "mean_patient"]
+
+TARGETS = ("caudate", "putamen")
+MIDDLE_MM = (0.0, -14.0, -10.0)  # middle of the field in the head: vertex to chin, nose to nape
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A patient under the camera, and what is true of them.
+
+    Attributes
+    ----------
+    head : Head
+        Uptake and attenuation (1/mm), each float32 (72, 72, 55).
+    affine : ndarray (4, 4)
+        Voxel of the field to mm in the patient's head, RAS+.
+    regions : mapping of str to ndarray, bool (72, 72, 55)
+        ``caudate``, ``putamen``, both sides together, and ``occipital``, the reference.
+    truth : mapping of str to float
+        SBR that was painted into ``caudate`` and ``putamen``, free of partial volume.
+    """
+
+    head: Head
+    affine: np.ndarray
+    regions: Mapping[str, np.ndarray]
+    truth: Mapping[str, float]
+
+
+def mean_patient(left: float = 1.0) -> Patient:
+    """Return a man of 65 with a head of mean size and a share of his striatal binding left.
+
+    Examples
+    --------
+    >>> mean_patient(left=0.6).sides["left"].caudate
+    0.6
+    """
+    normal = standard_normal()
+    loss = Loss({side: Side(left, left, left, left) for side in SIDES})
+    shape = replace(normal.shape, scale=np.full(3, MEAN_SCALE))
+    return replace(normal, shape=shape, loss=loss)
+
+
+def lay_down(patient: Patient) -> Bench:
+    """Put a patient into the camera's field, head straight and in the middle; about 3 seconds."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    affine = np.diag([FIELD_MM] * 3 + [1.0])
+    affine[:3, 3] = MIDDLE_MM - FIELD_MM * (np.array(FIELD) - 1) / 2
+    voxels, anatomy = source_voxels(patient.shape, affine, FIELD), standard_anatomy()
+    activity, painted = paint(patient)
+    smooth = SAMPLED_MM * SIGMA / AFFINE[0, 0]
+
+    def place(volume: np.ndarray) -> np.ndarray:
+        return map_coordinates(gaussian_filter(volume, smooth, truncate=3), voxels, order=1)
+
+    weight = {"occipital": anatomy.regions["occipital"]}
+    weight |= {name: sum(anatomy.regions[f"{name}_{s}"] for s in SIDES) for name in TARGETS}
+    regions = {name: place(volume) > 0.5 for name, volume in weight.items()}
+    truth = {name: float(np.mean([painted[f"{name}_{s}"] for s in SIDES])) for name in TARGETS}
+    return Bench(Head(place(activity), place(anatomy.attenuation)), affine, regions, truth)
+
+
+def camera_over(
+    head: Head,
+    collimator: Collimator | None,
+    radius_mm: float = 140.0,
+    *,
+    views: int = VIEWS,
+    attenuation: bool = True,
+) -> Projector:
+    """Return a camera around a head on the bench.
+
+    Parameters
+    ----------
+    head : Head
+    collimator : Collimator, optional
+        None is a camera that blurs nothing.
+    radius_mm : float
+        From the axis to the collimator's face.
+    views : int
+        Camera positions over 360 degrees.
+    attenuation : bool
+        Whether tissue absorbs photons.
+
+    Raises
+    ------
+    UsageError
+        If a size is not positive.
+    """
+    if collimator is not None:  # sampling has blurred the head by a part of that already
+        intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
+        collimator = replace(collimator, intrinsic_mm=intrinsic)
+    absorbing = head.attenuation if attenuation else None
+    return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
