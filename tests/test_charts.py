@@ -8,7 +8,7 @@ import pytest
 
 from datkit.errors import UsageError
 from datkit.evaluate import Score
-from datkit.view.charts import plot_measures, plot_reliability, plot_scores
+from datkit.view.charts import plot_measures, plot_reliability, plot_scores, plot_shares
 
 TABLE = pd.DataFrame(
     {
@@ -68,3 +68,24 @@ def test_scores_of_different_kinds_are_refused() -> None:
     score = Score("auroc", 0.9, 0.8, 1.0, n=9, seed=0)
     with pytest.raises(UsageError, match="the same scores for every model"):
         plot_scores({"a": {"auroc": score}, "b": {"brier": score}})
+
+
+def test_shares_carry_the_interval_of_wilson() -> None:
+    axes = plot_shares([1, 1, 0, 0, 0], ["B", "B", "B", "A", "A"]).axes[0]
+    interval, dot = axes.lines[2:4]
+    # by hand, 2 of 3 and z = 1.96: (2/3 + z²/6 ± z √(2/27 + z²/36)) / (1 + z²/3)
+    np.testing.assert_allclose(interval.get_xdata(), [20.8, 93.9], atol=0.05)
+    assert dot.get_xdata()[0] == pytest.approx(200 / 3)
+    assert axes.lines[-1].get_xdata()[0] == pytest.approx(40)  # of all five
+
+
+def test_a_share_of_none_has_an_interval_too() -> None:
+    interval, dot = plot_shares([0, 0], ["A", "A"]).axes[0].lines[:2]
+    assert dot.get_xdata()[0] == interval.get_xdata()[0] == 0
+    assert interval.get_xdata()[1] > 50
+
+
+@pytest.mark.parametrize("outcomes", [[], [0, 2], [0, np.nan], [0, 1, 1]])
+def test_shares_need_an_outcome_for_each_exam(outcomes: list[float]) -> None:
+    with pytest.raises(UsageError, match="an outcome of 0 or 1 for each exam"):
+        plot_shares(outcomes, ["A", "A"][: max(1, len(outcomes))])

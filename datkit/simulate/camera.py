@@ -49,8 +49,8 @@ SCATTER = 0.40  # scattered over primary counts; 0.25-0.40, no firm source: see 
 BROAD_MM = 35.0  # SD of scatter and penetration in a projection; 25-40 mm, design
 WINDOW = 0.5  # counts of the second energy window over those it stands for; design
 WINDOW_MM = 20.0  # FWHM by which its noisy estimate is smoothed; design
-UNIFORM = 0.010  # 1/mm: broad-beam value of Chang's method, 0.010-0.012 (EANM 2010)
-UNIFORM_NARROW = 0.0146  # 1/mm: once scatter is taken off
+UNIFORM = 0.010  # 1/mm: broad-beam value of Chang's method, 0.010-0.012 (EANM 2010), scatter
+# corrected or not, as in the European normal database (Tossici-Bolt 2017)
 
 
 @dataclass(frozen=True)
@@ -235,8 +235,7 @@ def _assumed(attenuation: np.ndarray, recipe: Recipe) -> np.ndarray | None:
     if recipe.attenuation == "none":
         return None
     outline = np.stack([binary_fill_holes(part > 0.005) for part in np.moveaxis(attenuation, 2, 0)])
-    value = UNIFORM_NARROW if recipe.scatter else UNIFORM
-    return np.moveaxis(outline, 0, 2) * np.float32(value)
+    return np.moveaxis(outline, 0, 2) * np.float32(UNIFORM)
 
 
 def _box(to_field: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:

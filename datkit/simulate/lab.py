@@ -20,7 +20,7 @@ from datkit.simulate.scanner import Collimator
 from datkit.simulate.shape import MEAN_SCALE, source_voxels
 from datkit.simulate.uptake import paint
 
-__all__ = ["Bench", "camera_over", "lay_down", "mean_patient"]
+__all__ = ["Bench", "camera_over", "lay_down", "mean_patient", "window"]
 
 TARGETS = ("caudate", "putamen")
 MIDDLE_MM = (0.0, -14.0, -10.0)  # middle of the field in the head: vertex to chin, nose to nape
@@ -114,3 +114,20 @@ def camera_over(
         collimator = replace(collimator, intrinsic_mm=intrinsic)
     absorbing = head.attenuation if attenuation else None
     return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
+
+
+def window(bench: Bench) -> tuple[tuple[slice, ...], np.ndarray]:
+    """Return the part of the field that the head fills, and its affine: for pictures.
+
+    Returns
+    -------
+    part : tuple of three slices
+        Of a volume in the field; all of z.
+    affine : ndarray (4, 4)
+        Voxel of that part to mm.
+    """
+    filled = np.argwhere(bench.head.attenuation.max(2) > 0.004)
+    low, high = filled.min(0) - 1, filled.max(0) + 2
+    affine = bench.affine.copy()
+    affine[:2, 3] += FIELD_MM * low
+    return (slice(low[0], high[0]), slice(low[1], high[1]), slice(None)), affine

@@ -47,7 +47,7 @@ SLOPE_PER_DECADE = {"caudate": 0.055, "putamen": 0.063, "ventral_striatum": 0.05
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
 BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457; Koh 2016)
 CAUDATE_PUTAMEN_CORRELATION = 0.85  # design
-LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.09, "ventral_striatum": 0.05}
+LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.08, "ventral_striatum": 0.05}
 # log-SDs; design: measured putamina of normal exams differ by 7-9 %, caudates by 6-7 % (Lange
 # 2014); blur hides part of the putamen's difference, noise adds to the caudate's
 NORMAL_TAPER, TAPER_SPREAD = 0.10, 0.05  # loss from front to back of a healthy putamen; design

@@ -33,7 +33,7 @@ class Collimator:
     hole_mm: float
     length_mm: float
     intrinsic_mm: float = 3.8
-    penetration: float = 0.30
+    penetration: float = 0.36
 
     def fwhm(self, distance_mm: float | np.ndarray) -> float | np.ndarray:
         """Return the system resolution (FWHM, mm) for a source at a distance from the face.

@@ -29,6 +29,7 @@ _MODULE_OF = {
     "plot_raw": "raw",
     "plot_reliability": "charts",
     "plot_scores": "charts",
+    "plot_shares": "charts",
     "plot_sheet": "slices",
     "plot_slice_slider": "sliders",
     "use_offline_plotly": "sliders",

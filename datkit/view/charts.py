@@ -1,4 +1,4 @@
-"""Charts of numbers: measures by class, calibration, scores with their intervals."""
+"""Charts of numbers: measures by class, calibration, scores and shares with their intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from datkit.errors import UsageError
 from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
 
-__all__ = ["plot_measures", "plot_reliability", "plot_scores"]
+__all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
 
 SCORE_LABELS = {
     "auroc": "AUROC\n(higher is better)",
@@ -152,6 +152,63 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
     n = {name: next(iter(of_model.values())).n for name, of_model in scores.items()}
     grid[0, 0].set_yticks(range(len(scores)), [f"{name}\nn = {n[name]}" for name in scores])
     grid[0, 0].set_ylim(len(scores) - 0.5, -0.5)  # the first model on top
+    return figure
+
+
+@house_style
+def plot_shares(
+    outcomes: Sequence[float],
+    groups: Sequence[str],
+    title: str = "",
+    *,
+    outcome: str = "abnormal exams",
+) -> Picture:
+    """Plot the share of an outcome in each group, with its 95 % interval, one row per group.
+
+    Intervals are Wilson's, which hold for few exams too (Wilson 1927,
+    10.1080/01621459.1927.10502953). A dashed line marks the share of all.
+
+    Parameters
+    ----------
+    outcomes : sequence of n numbers
+        0 or 1 for each exam, such as its label.
+    groups : sequence of n str
+        Where each exam belongs, such as its centre.
+    title : str
+        What is compared.
+    outcome : str
+        What 1 stands for.
+
+    Raises
+    ------
+    UsageError
+        If there is no exam, the two lengths differ, or an outcome is neither 0 nor 1.
+
+    Examples
+    --------
+    >>> axes = plot_shares([1, 0, 1], ["centre B", "centre A", "centre B"]).axes[0]
+    >>> [tick.get_text() for tick in axes.get_yticklabels()]
+    ['centre A, n = 1', 'centre B, n = 2']
+    """
+    from scipy.stats import binomtest
+
+    outcomes, groups = np.asarray(outcomes, dtype=float), np.asarray(groups, dtype=str)
+    if not outcomes.size or outcomes.shape != groups.shape or not np.isin(outcomes, (0, 1)).all():
+        raise UsageError(
+            f"Expected an outcome of 0 or 1 for each exam, found shapes {outcomes.shape} and "
+            f"{groups.shape}, values {np.unique(outcomes)[:4]}; leave out exams without a label."
+        )
+    names, sizes = np.unique(groups, return_counts=True)
+    figure, ((axes,),) = new_picture(1, 1, 1.4 + 0.3 * names.size, title)
+    for row, name in enumerate(names):
+        test = binomtest(int(outcomes[groups == name].sum()), int(sizes[row]))
+        interval = 100 * np.array(test.proportion_ci(method="wilson"))
+        axes.plot(interval, [row, row], color=NORMAL, linewidth=3, alpha=0.5)
+        axes.plot(100 * test.statistic, row, marker="o", color=NORMAL)
+    axes.axvline(100 * outcomes.mean(), color="0.5", linestyle="--")
+    axes.set(xlabel=f"{outcome} (%), with 95 % interval", xlim=(-2, 102))
+    axes.set_yticks(range(names.size), [f"{a}, n = {n}" for a, n in zip(names, sizes, strict=True)])
+    axes.set_ylim(names.size - 0.5, -0.5)  # the first group on top
     return figure
 
 

@@ -38,7 +38,7 @@ TOP = (
 UPTAKE = "uptake (non-specific = 1)"
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
 # Exams of seed 2026 from one centre, on which all five readers agree.
-EXAMPLES = {"normal": 8, "abnormal": 11}
+EXAMPLES = {"normal": 13, "abnormal": 1}
 LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
 
 
