@@ -37,6 +37,7 @@ FAMILIES: dict[str, tuple[int, Callable[[np.ndarray, np.ndarray], bool]]] = {
 }
 OBLIQUE = 0.1  # degrees; below, a header's rounding
 REACH_MM = 8.0  # around a gland or striatum: blur and motion move its hottest voxel
+STRIATUM = tuple(f"{name}_{side}" for name in ("caudate", "putamen") for side in SIDES)
 
 
 def measure(cohort: Cohort, n_jobs: int = 1, progress: bool = True) -> Iterator[Figure]:
@@ -77,7 +78,7 @@ def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
         "tilt": tilt_degrees(scan.affine),
         "yaw": float(np.degrees(np.arctan2(pose[1, 0], pose[0, 0]))),
         "gland": _peak(scan.data, to_voxels, GLANDS),
-        "striatum": _peak(scan.data, to_voxels, tuple(f"putamen_{s}" for s in SIDES)),
+        "striatum": _peak(scan.data, to_voxels, STRIATUM),
         "level": _median(scan.data, to_voxels),
         "border": bool(((hottest == 0) | (hottest == np.array(scan.shape) - 1)).any()),
         "centre": cohort.exams.at[uid, "centre"],
