@@ -31,12 +31,14 @@ __all__ = ["main", "run_notebooks"]
 
 WORKERS = 2  # two kernels share the cores well; a third gained 6 % when measured
 BUDGET = 900  # seconds for a whole notebook
-# What a kernel is told: figures without a network, no progress bars in stderr, one order of sets.
+# What a kernel is told: figures without a network, no progress bars in stderr, one order of sets,
+# one thread.
 ENVIRONMENT = {
     "PLOTLY_RENDERER": "plotly_mimetype",
     "PYTHONHASHSEED": "0",
     "TQDM_DISABLE": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "OMP_NUM_THREADS": "1",  # kernels share the cores; threads that wait for each other take longer
 }
 
 
