@@ -183,6 +183,6 @@ def _find_faults(exam: Acquisition) -> Iterator[str]:
         (exam.gain > 0, f"the gain is above 0, found {exam.gain:g}"),
         (exam.edge >= 0, f"an edge artefact is 0 or more, found {exam.edge:g}"),
         (exam.dtype in DTYPES, f"dtype is {' or '.join(DTYPES)}, found {exam.dtype!r}"),
-        (exam.motion is None or 0 <= exam.motion.start <= 1, "motion starts within the views"),
+        (exam.motion is None or 0 <= exam.motion.start < 1, "motion starts within the views"),
     )  # fmt: skip
     yield from (sentence for fine, sentence in rules if not fine)

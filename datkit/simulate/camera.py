@@ -109,10 +109,10 @@ def acquire(activity: np.ndarray, shape: Shape, exam: Acquisition) -> np.ndarray
     camera = camera_of(head, exam)
     primary = camera.project(head.activity)
     if exam.motion is not None:
-        start = round(exam.motion.start * len(primary))
+        start = min(round(exam.motion.start * len(primary)), len(primary) - 1)
+        views = range(start, len(primary))
         moved = replace(exam, head_to_scanner=exam.motion.transform @ exam.head_to_scanner)
         later = place(activity, shape, moved)
-        views = range(start, len(primary))
         primary[start:] = camera_of(later, exam).project(later.activity, views)
     broad = broad_background(primary, exam.protocol.collimator.penetration)
     counts = count(primary, broad, exam.counts, np.random.default_rng(exam.noise_seed))
