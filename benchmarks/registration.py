@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -24,6 +25,7 @@ from datkit.simulate.acquisition import draw_acquisition
 from datkit.simulate.camera import acquire
 from datkit.simulate.centres import CENTRES
 from datkit.simulate.patient import standard_normal
+from datkit.simulate.shape import standard_shape
 from datkit.simulate.uptake import paint
 
 SEED = 11
@@ -34,8 +36,9 @@ STRIATA = np.array([[-12, 10, 9], [12, 10, 9], [-26, 2, 0], [26, 2, 0]], float).
 def simulate(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a noisy exam of the standard head: volume, affine, true pose."""
     rng = np.random.default_rng([SEED, index])
-    acquisition = draw_acquisition(rng, CENTRES[index % len(CENTRES)])
-    volume = acquire(paint(standard_normal())[0], acquisition)
+    drawn = draw_acquisition(rng, CENTRES[index % len(CENTRES)])
+    acquisition = replace(drawn, motion=None)  # a head that moves has no one true pose
+    volume = acquire(paint(standard_normal())[0], standard_shape(), acquisition)
     return volume.astype(np.float32), acquisition.affine, acquisition.head_to_scanner
 
 

@@ -100,11 +100,11 @@ def test_cohort_table(prepared_tiny):
 
 
 def test_measures_follow_the_truth(prepared_tiny, tiny_cohort):
-    """Four cameras of different recovery together; within one the link is closer."""
+    """Thirteen cameras of different recovery together; within one the link is closer."""
     table, truth = measure_cohort(prepared_tiny), tiny_cohort.truth.loc[prepared_tiny.uids]
     for side in ("left", "right"):
         found, true = table[f"putamen_{side}"], truth[f"sbr_putamen_{side}"]
-        assert np.corrcoef(found, true)[0, 1] > 0.85
+        assert np.corrcoef(found, true)[0, 1] > 0.8
         assert (found < true).mean() > 0.9  # blur only ever lowers it, noise apart
 
 

@@ -229,7 +229,7 @@ def test_pose_says_where_the_scan_was_sampled(exam):
 
 def test_cubic_resampling_blurs_less_than_linear(prepared_tiny, tiny_cohort):
     """Why cubic is the default: linear flattens the striata of coarse scans."""
-    thin = tiny_cohort.exams.query("centre == 'centre-2'").index[0]
+    thin = tiny_cohort.exams.query("centre == 'centre-04'").index[0]
     scan = tiny_cohort.load(thin)
     striata = load_regions()["striatum_left"] | load_regions()["striatum_right"]
     cubic, linear = (
