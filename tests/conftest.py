@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+# Test processes share the cores, and threads that wait for each other take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Third-party volumes are never committed: they lie beside the checkout, or at DATKIT_TEST_DATA.
@@ -64,22 +70,33 @@ def real_map(shared_data: Path) -> Path:
     return shared_data / "DAT_fpcit_hc174_dukart_spect.nii"
 
 
+@contextmanager
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of all test processes of one run, for one of them at a time."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def tiny_cohort(tmp_path_factory: pytest.TempPathFactory):
     """The simulated cohort of 24 exams, made once for all tests."""
     from datkit.simulate.cohort import simulate_cohort
 
-    folder = tmp_path_factory.mktemp("cohort") / "tiny"
-    return simulate_cohort(folder, size="tiny", seed=2026, progress=False)
+    with _shared_folder(tmp_path_factory) as folder:
+        return simulate_cohort(folder / "tiny", size="tiny", seed=2026, progress=False)
 
 
 @pytest.fixture(scope="session")
 def prepared_tiny(tiny_cohort, tmp_path_factory: pytest.TempPathFactory):
-    """The tiny cohort in the canonical grid."""
+    """The tiny cohort in the canonical grid, made once too."""
     from datkit.prepare import prepare_cohort
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATKIT_DATA", str(tmp_path_factory.mktemp("prepared")))
+    with _shared_folder(tmp_path_factory) as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATKIT_DATA", str(folder / "prepared"))
         return prepare_cohort(tiny_cohort, progress=False)
 
 
