@@ -46,7 +46,12 @@ def measure(cohort: Cohort, n_jobs: int = 1, progress: bool = True) -> Iterator[
     abnormal = cohort.labels.loc[looks.index] == 1
     yield family_shares(looks)
     yield share("oblique affines", looks["tilt"] > OBLIQUE, (35, 45), "40 % in the challenge")
-    yield share("|yaw| above 5°", looks["yaw"].abs() > 5, (25, 40), _range("yaw", looks["yaw"]))
+    yield share(
+        "yaw beyond 5° to either side",
+        looks["yaw"].abs() > 5,
+        (25, 40),
+        _range("yaw", looks["yaw"]),
+    )
     brighter = looks["gland"] > looks["striatum"]
     beside = f"{100 * brighter[~abnormal].mean():.1f} % of normal exams"
     yield share("glands above striatum, abnormal exams", brighter[abnormal], (20, 30), beside)
