@@ -68,14 +68,19 @@ class Figure:
     def _value_text(self) -> str:
         if self.value is None:
             return "–"
-        text = f"{self.value:.3g}" if abs(self.value) >= 100 else f"{self.value:.3f}"
+        text = _short(self.value)
         if self.interval is not None:
-            text += f" ({self.interval[0]:.3f} to {self.interval[1]:.3f})"
+            text += f" ({_short(self.interval[0])} to {_short(self.interval[1])})"
         return f"{text} {self.unit}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, rounded, ready for JSON."""
         return _rounded(asdict(self) | {"holds": self.holds})
+
+
+def _short(number: float) -> str:
+    """Return a number with three digits, and as many decimals below 1."""
+    return f"{number:.3f}" if abs(number) < 1 else f"{number:.3g}"
 
 
 def _range_text(bounds: tuple[float | None, float | None], unit: str) -> str:
