@@ -1,6 +1,6 @@
 """Our camera beside PyTomography's and scikit-image's: one volume, one run, one thread.
 
-    pip install -e '.[oracle]'
+    pip install 'pytomography>=3.4' 'scikit-image>=0.24'
     python benchmarks/projector.py [--device cuda]
     python benchmarks/projector.py --write-golden tests/golden/projector
 
@@ -156,7 +156,7 @@ def compare(device: str) -> None:
         print(f"  {name:24}{seconds:9.3f} s")
     for package, task in (("pytomography", run_pytomography), ("skimage", run_skimage)):
         if importlib.util.find_spec(package) is None:
-            print(f"{package} is not installed: pip install -e '.[oracle]'")
+            print(f"{package} is not installed; the head of this file says how")
             continue
         theirs, peak = in_own_process(task, counts, "cpu")
         print(f"{package} on cpu, peak {peak:.0f} MB")
