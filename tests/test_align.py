@@ -60,7 +60,7 @@ def test_known_poses_are_found_at_every_centre(exam):
     volume, affine, true = exam
     pose = find_pose(volume, affine)
     assert error_mm(pose.matrix, true) < 1.5  # noise and uncorrected attenuation; 0.3-1.3 found
-    assert pose.similarity > 0.95 and pose.in_view > 0.8
+    assert pose.similarity > 0.93 and pose.in_view > 0.8
 
 
 def test_known_size_is_found_or_left_out(template):

@@ -306,7 +306,7 @@ CENTRES = (
         ),
         radius_mm=(125, 140),
         counts=(1.2e6, 2.5e6),
-        gain=2.5,
+        gain=1.75,
         head_at=(0, 12, -5),
     ),
     Centre(
