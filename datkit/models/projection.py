@@ -6,22 +6,16 @@ networks. A mean over several millimetres lowers the noise, and there are fewer 
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
 
-from datkit.errors import ModelError
 from datkit.models.augment import augment, draw_changes
 from datkit.models.base import check_labels
-from datkit.models.store import read_document
 from datkit.models.training import seeded, train
-from datkit.models.volume import BOX_AFFINE, SPACING, WIDEST, VolumeClassifier, crop_striata
-from datkit.models.weights import load_weights
+from datkit.models.volume import BOX_AFFINE, SPACING, VolumeClassifier, crop_striata
 
 __all__ = ["VIEWS", "ProjectionCNN", "ProjectionClassifier", "project_striata"]
 
@@ -104,6 +98,7 @@ class ProjectionClassifier(VolumeClassifier):
     """
 
     kind = "projection"
+    network_type = ProjectionCNN
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> ProjectionClassifier:
         """Learn from prepared volumes X (n, 64, 80, 48) and labels y (n,) of 0 and 1.
@@ -120,7 +115,7 @@ class ProjectionClassifier(VolumeClassifier):
         boxes = torch.from_numpy(crop_striata(X))
         labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
         with seeded(self.seed):
-            network = ProjectionCNN(self.width)
+            network = self.network_type(self.width)
         self.history_ = train(
             network.cnn,
             network.project(boxes),
@@ -131,28 +126,6 @@ class ProjectionClassifier(VolumeClassifier):
         )
         self.network_ = network.eval()
         return self
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> ProjectionClassifier:
-        """Read a stored model; nothing but torch and safetensors is needed.
-
-        Raises
-        ------
-        ModelError
-            If a file is absent or damaged, or a tensor is missing, unknown, of another shape or
-            not finite; every problem is listed.
-        """
-        params, document = read_document(cls, folder)
-        model = cls(**params)
-        if not (type(model.width) is int and 1 <= model.width <= WIDEST):
-            raise ModelError(
-                f"{Path(folder) / 'model.json'}: Expected a width from 1 to {WIDEST}, "
-                f"found {model.width!r}. Save the model again."
-            )
-        network = ProjectionCNN(model.width)
-        load_weights(network, folder, document.get("weights"))
-        model.network_ = network.eval()
-        return model
 
 
 def project_striata(X: ArrayLike) -> np.ndarray:

@@ -88,6 +88,7 @@ class VolumeClassifier(LogitClassifier):
     """
 
     kind = "volume"
+    network_type: type[nn.Module] = CompactCNN
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class VolumeClassifier(LogitClassifier):
         boxes = crop_striata(X)
         labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
         with seeded(self.seed):
-            network = CompactCNN(self.width)
+            network = self.network_type(self.width)
         self.history_ = train(
             network,
             torch.from_numpy(boxes),
@@ -184,7 +185,7 @@ class VolumeClassifier(LogitClassifier):
                 f"{Path(folder) / 'model.json'}: Expected a width from 1 to {WIDEST}, "
                 f"found {model.width!r}. Save the model again."
             )
-        network = CompactCNN(model.width)
+        network = cls.network_type(model.width)
         load_weights(network, folder, document.get("weights"))
         model.network_ = network.eval()
         return model

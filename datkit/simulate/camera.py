@@ -19,14 +19,15 @@ vendors do when they zoom.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from datkit.simulate.acquisition import Acquisition
 from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.projector import Projector
+from datkit.simulate.projector import SIGMA, Projector
 from datkit.simulate.reconstruction import chang_correction, filtered_back_projection, osem
-from datkit.simulate.scanner import Recipe
+from datkit.simulate.scanner import Collimator, Recipe
 from datkit.simulate.shape import Shape, source_voxels
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
 ]
 
 FIELD, FIELD_MM = (72, 72, 55), 3.9
-SIGMA = 1 / 2.3548  # standard deviation of a Gaussian over its full width at half maximum
 SAMPLED_MM = 3.0  # FWHM before sampling 2 mm voxels at 3.9 mm; counted as part of the crystal's
 SCATTER = 0.40  # scattered over primary counts; 0.25-0.40, no firm source: see the data card
 BROAD_MM = 35.0  # SD of scatter and penetration in a projection; 25-40 mm, design
@@ -122,35 +122,58 @@ def acquire(activity: np.ndarray, shape: Shape, exam: Acquisition) -> np.ndarray
 
 def field_affine(exam: Acquisition) -> np.ndarray:
     """Return voxel to scanner mm of the camera's field, (4, 4)."""
+    return field_about(exam.orbit_centre)
+
+
+def field_about(middle_mm: np.ndarray | tuple[float, ...]) -> np.ndarray:
+    """Return voxel to mm of a camera's field about its middle, (4, 4)."""
     affine = np.diag([FIELD_MM] * 3 + [1.0])
-    affine[:3, 3] = exam.orbit_centre - FIELD_MM * (np.array(FIELD) - 1) / 2
+    affine[:3, 3] = middle_mm - FIELD_MM * (np.array(FIELD) - 1) / 2
     return affine
 
 
 def place(activity: np.ndarray, shape: Shape, exam: Acquisition) -> Head:
     """Put a patient into the camera's field, in the pose of the exam."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
+    to_head = np.linalg.inv(exam.head_to_scanner) @ field_affine(exam)
+    return sample_head(activity, source_voxels(shape, to_head, FIELD))
 
-    voxels = source_voxels(shape, np.linalg.inv(exam.head_to_scanner) @ field_affine(exam), FIELD)
-    smooth = SAMPLED_MM * SIGMA / AFFINE[0, 0]
-    volumes = (
-        map_coordinates(gaussian_filter(volume, smooth, truncate=3), voxels, order=1)
-        for volume in (activity, standard_anatomy().attenuation)
-    )
-    return Head(*volumes)
+
+def sample_head(activity: np.ndarray, voxels: np.ndarray) -> Head:
+    """Sample uptake and attenuation of the standard head at its voxels (3, 72, 72, 55)."""
+    from scipy.ndimage import map_coordinates
+
+    volumes = smooth_for_sampling(activity), _smooth_attenuation()
+    return Head(*(map_coordinates(volume, voxels, order=1) for volume in volumes))
+
+
+def smooth_for_sampling(volume: np.ndarray) -> np.ndarray:
+    """Blur a volume of the standard grid, so that the field's wider voxels miss nothing."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(volume, SAMPLED_MM * SIGMA / AFFINE[0, 0], truncate=3)
+
+
+@lru_cache
+def _smooth_attenuation() -> np.ndarray:
+    """Return the standard head's attenuation, 1/mm, smoothed: the same for every patient."""
+    return smooth_for_sampling(standard_anatomy().attenuation)
+
+
+def less_sampling(collimator: Collimator) -> Collimator:
+    """Return a collimator without the part of the crystal's blur that sampling has brought."""
+    intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
+    return replace(collimator, intrinsic_mm=intrinsic)
 
 
 def camera_of(head: Head, exam: Acquisition) -> Projector:
     """Return the camera as it is, with the head's attenuation."""
-    collimator = exam.protocol.collimator
-    intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
     return Projector(
         n=FIELD[0],
         nz=FIELD[2],
         spacing_mm=FIELD_MM,
         views=exam.centre.views,
         radius_mm=exam.radius_mm,
-        collimator=replace(collimator, intrinsic_mm=intrinsic),
+        collimator=less_sampling(exam.protocol.collimator),
         attenuation=head.attenuation,
     )
 

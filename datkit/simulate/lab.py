@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.camera import FIELD, FIELD_MM, SAMPLED_MM, SIGMA, Head
+from datkit.simulate.anatomy import standard_anatomy
+from datkit.simulate.camera import (
+    FIELD,
+    FIELD_MM,
+    Head,
+    field_about,
+    less_sampling,
+    sample_head,
+    smooth_for_sampling,
+)
 from datkit.simulate.centres import VIEWS
 from datkit.simulate.loss import SIDES, Loss, Side
 from datkit.simulate.patient import Patient, standard_normal
@@ -64,22 +72,19 @@ def mean_patient(left: float = 1.0) -> Patient:
 
 def lay_down(patient: Patient) -> Bench:
     """Put a patient into the camera's field, head straight and in the middle; about 3 seconds."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
+    from scipy.ndimage import map_coordinates
 
-    affine = np.diag([FIELD_MM] * 3 + [1.0])
-    affine[:3, 3] = MIDDLE_MM - FIELD_MM * (np.array(FIELD) - 1) / 2
-    voxels, anatomy = source_voxels(patient.shape, affine, FIELD), standard_anatomy()
+    affine = field_about(MIDDLE_MM)
+    voxels, drawn = source_voxels(patient.shape, affine, FIELD), standard_anatomy().regions
     activity, painted = paint(patient)
-    smooth = SAMPLED_MM * SIGMA / AFFINE[0, 0]
-
-    def place(volume: np.ndarray) -> np.ndarray:
-        return map_coordinates(gaussian_filter(volume, smooth, truncate=3), voxels, order=1)
-
-    weight = {"occipital": anatomy.regions["occipital"]}
-    weight |= {name: sum(anatomy.regions[f"{name}_{s}"] for s in SIDES) for name in TARGETS}
-    regions = {name: place(volume) > 0.5 for name, volume in weight.items()}
+    weight = {"occipital": drawn["occipital"]}
+    weight |= {name: sum(drawn[f"{name}_{s}"] for s in SIDES) for name in TARGETS}
+    regions = {
+        name: map_coordinates(smooth_for_sampling(volume), voxels, order=1) > 0.5
+        for name, volume in weight.items()
+    }
     truth = {name: float(np.mean([painted[f"{name}_{s}"] for s in SIDES])) for name in TARGETS}
-    return Bench(Head(place(activity), place(anatomy.attenuation)), affine, regions, truth)
+    return Bench(sample_head(activity, voxels), affine, regions, truth)
 
 
 def camera_over(
@@ -109,9 +114,7 @@ def camera_over(
     UsageError
         If a size is not positive.
     """
-    if collimator is not None:  # sampling has blurred the head by a part of that already
-        intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
-        collimator = replace(collimator, intrinsic_mm=intrinsic)
+    collimator = collimator and less_sampling(collimator)
     absorbing = head.attenuation if attenuation else None
     return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
 

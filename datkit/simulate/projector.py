@@ -111,7 +111,7 @@ class Projector:
         UsageError
             If `volume` has another shape.
         """
-        _check_shape("a volume (x, y, z)", volume, (self.n, self.n, self.nz))
+        check_shape("a volume (x, y, z)", volume, (self.n, self.n, self.nz))
         flat = self.to_device(volume).reshape(-1, self.nz)
         chosen = range(self.views) if views is None else views
         return torch.stack([self.view_of(flat, view) for view in chosen]).cpu().numpy()
@@ -124,7 +124,7 @@ class Projector:
         Raises :class:`~datkit.errors.UsageError` if `projections` do not fit the views.
         """
         chosen = range(self.views) if views is None else views
-        _check_shape("projections (view, bin, z)", projections, (len(chosen), self.n, self.nz))
+        check_shape("projections (view, bin, z)", projections, (len(chosen), self.n, self.nz))
         lines = self.to_device(projections)
         total = sum(self.smear(line, view) for line, view in zip(lines, chosen, strict=True))
         return total.reshape(self.n, self.n, self.nz).cpu().numpy()
@@ -179,7 +179,7 @@ class Projector:
 
     def _transmit(self, attenuation: np.ndarray) -> torch.Tensor:
         """Return the share of photons from each voxel that reach the camera, (view, *planes)."""
-        _check_shape("attenuation (x, y, z)", attenuation, (self.n, self.n, self.nz))
+        check_shape("attenuation (x, y, z)", attenuation, (self.n, self.n, self.nz))
         if not np.min(attenuation) >= 0:
             raise UsageError(
                 f"Attenuation must be 0 or more per mm, found {np.min(attenuation):g}."
@@ -202,7 +202,7 @@ def _check_sizes(**sizes: float) -> None:
         raise UsageError(f"A projector needs {'; '.join(faults)}.")
 
 
-def _check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Refuse an array of another shape: equal numbers of voxels would be misread silently."""
     if np.shape(array) != shape:
         raise UsageError(f"Expected {what} of shape {shape}, found {np.shape(array)}.")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from datkit.errors import UsageError
-from datkit.simulate.projector import Projector
+from datkit.simulate.projector import Projector, check_shape
 
 __all__ = ["chang_correction", "filtered_back_projection", "osem"]
 
@@ -160,7 +160,4 @@ def _ramp(size: int) -> torch.Tensor:
 
 def _check_counts(counts: np.ndarray, projector: Projector) -> None:
     expected = (projector.views, projector.n, projector.nz)
-    if np.shape(counts) != expected:
-        raise UsageError(
-            f"Expected counts (views, bins, z) of shape {expected}, found {np.shape(counts)}."
-        )
+    check_shape("counts (views, bins, z)", counts, expected)

@@ -13,11 +13,12 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
 from datkit.view.slices import TOP
-from datkit.view.sliders import _add_slider, _cells, _colour_axis, _lay_out
+from datkit.view.sliders import add_slider, cells, colour_axis, lay_out, print_sides, to_bytes
 
 __all__ = ["plot_lines", "plot_picture_slider", "plot_turn_slider"]
 
 
+SIDES_SIZE = 16  # of L and R, points
 STROKES = ((NORMAL, "o", "-"), (ABNORMAL, "^", "--"))  # colour, mark, dash: grey prints tell too
 
 
@@ -114,17 +115,17 @@ def plot_picture_slider(
         raise UsageError(
             f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
         )
-    place = _cells(affine)
-    figure = go.Figure([go.Heatmap(z=_levels(p, top), **place) for p in pictures.values()])
-    _add_slider(figure, list(pictures), prefix=f"{slider_label}: ")
+    place = cells(affine)
+    figure = go.Figure([go.Heatmap(z=to_bytes(p.T, top), **place) for p in pictures.values()])
+    add_slider(figure, list(pictures), prefix=f"{slider_label}: ")
     for step, note in zip(figure.layout.sliders[0].steps, notes, strict=True):
         shown, traces = step.args
         step.update(method="update", args=[shown, {"title.subtitle.text": note}, traces])
-    _lay_out(figure, title, "x (mm)", "y (mm)", height=560)
-    figure.update_layout(coloraxis=_colour_axis(top), title_subtitle_text=notes[0])
+    lay_out(figure, title, "x (mm)", "y (mm)", height=560)
+    figure.update_layout(coloraxis=colour_axis(top), title_subtitle_text=notes[0])
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain", constraintoward="top", scaleanchor="x")
-    _print_sides(figure)
+    print_sides(figure, size=SIDES_SIZE)
     return figure
 
 
@@ -185,8 +186,9 @@ def plot_turn_slider(
     )
     for views in plain:
         _add_step(figure, sinogram, views, (plain[views], filtered[views]), affine)
-    _lay_out(figure, title, "x (mm)", "y (mm)", height=640)
-    _slide(figure, [f"{360 * views / len(sinogram):.0f}°" for views in plain])
+    lay_out(figure, title, "x (mm)", "y (mm)", height=640)
+    angles = [f"{360 * views / len(sinogram):.0f}°" for views in plain]
+    add_slider(figure, angles, each=3, prefix="camera turned by ")
     figure.update_layout(coloraxis={"colorscale": "Inferno", "showscale": False})
     figure.update_xaxes(title="position (mm)", row=1)
     figure.update_yaxes(title="angle (°)", tickvals=[0, 180, 360], row=1)
@@ -194,51 +196,19 @@ def plot_turn_slider(
     for column, anchor in ((1, "x2"), (2, "x3")):
         kept = {"constrain": "domain", "constraintoward": "top", "scaleanchor": anchor}
         figure.update_yaxes(**kept, row=2, col=column)
-        _print_sides(figure, column + 1)
+        print_sides(figure, column + 1, size=SIDES_SIZE)
     figure.update_yaxes(title="", showticklabels=False, row=2, col=2)
     return figure
 
 
 def _add_step(figure: Any, sinogram: np.ndarray, views: int, pair: tuple, affine: Any) -> None:
     """Add the sinogram as far as it has come, and two slices."""
-    place = _cells(affine)
+    place = cells(affine)
     seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
     width = place["dx"]
     across = {"x0": -width * (seen.shape[1] - 1) / 2, "dx": width, "coloraxis": "coloraxis"}
     turn = {"y0": 0, "dy": 360 / len(sinogram), "hoverinfo": "skip"}
-    figure.add_heatmap(z=_levels(seen.T, sinogram.max()), **across, **turn, row=1, col=1)
+    figure.add_heatmap(z=to_bytes(seen, sinogram.max()), **across, **turn, row=1, col=1)
     for column, picture in enumerate(pair, 1):
-        z = _levels(picture, picture.max())
+        z = to_bytes(picture.T, picture.max())
         figure.add_heatmap(z=z, **place, row=2, col=column)
-
-
-def _slide(figure: Any, names: Sequence[str]) -> None:
-    """Show three of the figure's traces at a time, chosen with a slider; begin with the first."""
-    places = list(range(len(figure.data)))
-    steps = [
-        {
-            "label": name,
-            "method": "restyle",
-            "args": [{"visible": [k // 3 == j for k in places]}, places],
-        }
-        for j, name in enumerate(names)
-    ]
-    for k, trace in enumerate(figure.data):
-        trace.visible = k < 3
-    current = {"prefix": "camera turned by "}
-    slider = {"active": 0, "currentvalue": current, "pad": {"t": 56}, "steps": steps}
-    figure.update_layout(sliders=[slider])
-
-
-def _print_sides(figure: Any, number: int = 1) -> None:
-    """Print L and R on a slice, given the number of its axes."""
-    axis = "" if number == 1 else number
-    where = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "y": 0.5, "showarrow": False}
-    for side, x in (("L", 0.04), ("R", 0.96)):
-        font = {"color": "white", "size": 16}
-        figure.add_annotation(text=f"<b>{side}</b>", x=x, font=font, **where)
-
-
-def _levels(picture: np.ndarray, top: float) -> np.ndarray:
-    """Return a picture as bytes (y, x), 255 at `top`: an eighth of what floats would take."""
-    return np.clip(np.rint(np.asarray(picture).T * (255 / top)), 0, 255).astype(np.uint8)

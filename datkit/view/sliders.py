@@ -85,18 +85,18 @@ def plot_slice_slider(
     chosen = np.flatnonzero((heights >= low) & (heights <= high))
     if not chosen.size:
         raise UsageError(f"Expected slices between z = {low:g} and {high:g} mm, found none.")
-    levels = np.clip(np.rint(volume * (255 / top)), 0, 255).astype(np.uint8)
-    place = _cells(affine)
+    levels = to_bytes(volume, top)
+    place = cells(affine)
     figure = go.Figure([go.Heatmap(z=levels[:, :, k].T, **place) for k in chosen])
     names = [signed_mm(heights[k]).removesuffix(" mm") for k in chosen]
     start = int(np.argmin(np.abs(heights[chosen])))
-    _add_slider(figure, names, start=start, prefix="z = ", suffix=" mm")
-    _lay_out(figure, title, "x (mm)", "y (mm)", height=640)
+    add_slider(figure, names, start=start, prefix="z = ", suffix=" mm")
+    lay_out(figure, title, "x (mm)", "y (mm)", height=640)
     # The scale is named above, where it takes no width from the slice on a phone.
-    figure.update_layout(coloraxis=_colour_axis(top), title_subtitle_text=UPTAKE)
+    figure.update_layout(coloraxis=colour_axis(top), title_subtitle_text=UPTAKE)
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain", scaleanchor="x")
-    _print_sides(figure)
+    print_sides(figure)
     return figure
 
 
@@ -157,16 +157,16 @@ def plot_curve_slider(
         raise UsageError(f"Expected at least one curve, each of {x.size} values like x.")
     line = {"color": NORMAL, "width": 3}
     figure = go.Figure([go.Scatter(x=x, y=y, name=name, line=line) for name, y in curves.items()])
-    _add_slider(figure, list(curves), prefix=f"{slider_label}: ")
+    add_slider(figure, list(curves), prefix=f"{slider_label}: ")
     for y in still:
         line = {"color": "#808080", "width": 2, "dash": "dash"}
         figure.add_scatter(x=x, y=y, name=compare[0], line=line)
-    _lay_out(figure, title, x_label, y_label, height=480)
+    lay_out(figure, title, x_label, y_label, height=480)
     figure.update_yaxes(range=_padded_range(values))
     return figure
 
 
-def _cells(affine: np.ndarray) -> dict[str, Any]:
+def cells(affine: np.ndarray) -> dict[str, Any]:
     """Where plotly puts the cells of a slice (by their centres, mm), and how it draws them."""
     return {
         "x0": affine[0, 3],
@@ -179,7 +179,7 @@ def _cells(affine: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _colour_axis(top: float) -> dict[str, Any]:
+def colour_axis(top: float) -> dict[str, Any]:
     ticks = np.linspace(0, top, 6)
     bar = {
         "thickness": 14,
@@ -189,16 +189,23 @@ def _colour_axis(top: float) -> dict[str, Any]:
     return {"cmin": 0, "cmax": 255, "colorscale": "Inferno", "colorbar": bar}
 
 
-def _add_slider(figure: Any, names: Sequence[str], *, start: int = 0, **current: str) -> None:
-    """Show one of the figure's traces at a time, chosen with a slider."""
-    places = list(range(len(names)))
-    figure.update_traces(visible=False)
-    figure.data[start].visible = True
+def to_bytes(values: np.ndarray, top: float) -> np.ndarray:
+    """Return uptake as bytes, 255 at `top`: an eighth of what floats would take."""
+    return np.clip(np.rint(np.asarray(values) * (255 / top)), 0, 255).astype(np.uint8)
+
+
+def add_slider(
+    figure: Any, names: Sequence[str], *, start: int = 0, each: int = 1, **current: str
+) -> None:
+    """Show `each` of the figure's traces at a time, chosen with a slider."""
+    places = list(range(each * len(names)))
+    for place in places:
+        figure.data[place].visible = place // each == start
     steps = [
         {
             "label": name,
             "method": "restyle",
-            "args": [{"visible": [k == j for j in places]}, places],
+            "args": [{"visible": [k == j // each for j in places]}, places],
         }
         for k, name in enumerate(names)
     ]
@@ -206,7 +213,7 @@ def _add_slider(figure: Any, names: Sequence[str], *, start: int = 0, **current:
     figure.update_layout(sliders=[slider])
 
 
-def _lay_out(figure: Any, title: str, x_label: str, y_label: str, *, height: int) -> None:
+def lay_out(figure: Any, title: str, x_label: str, y_label: str, *, height: int) -> None:
     use_offline_plotly()
     figure.update_layout(
         template="simple_white",
@@ -220,16 +227,18 @@ def _lay_out(figure: Any, title: str, x_label: str, y_label: str, *, height: int
     figure.update_yaxes(title=y_label)
 
 
-def _print_sides(figure: Any) -> None:
+def print_sides(figure: Any, axes: int = 1, size: int = 18) -> None:
+    """Print L and R on a slice, given the number of its axes."""
+    number = "" if axes == 1 else axes
     for side, place in (("L", 0.04), ("R", 0.96)):
         figure.add_annotation(
             text=f"<b>{side}</b>",
             x=place,
             y=0.5,
-            xref="x domain",
-            yref="y domain",
+            xref=f"x{number} domain",
+            yref=f"y{number} domain",
             showarrow=False,
-            font={"color": "white", "size": 18},
+            font={"color": "white", "size": size},
         )
 
 
