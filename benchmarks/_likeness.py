@@ -83,7 +83,7 @@ def measure(real: Path, n_jobs: int = 1, progress: bool = True) -> Iterator[Figu
     yield from _agreement("known", exams.known, values, transform(to_standard, points))
     there = transform(_align(exams.found.mean(axis=0), values, points), points)
     yield from _agreement("found", exams.found, values, there)
-    yield from _regions(exams.known, _map_on_grid(real, to_standard))
+    yield from _regions(exams.known, _map_on_grid(real, to_standard), np.linalg.inv(to_standard))
     yield outside
 
 
@@ -183,13 +183,17 @@ def _agreement(
         yield Figure(name, r(np.arange(len(shown))), (least, None), interval, note=note)
 
 
-def _regions(volumes: np.ndarray, real: np.ndarray) -> Iterator[Figure]:
-    """Measure the mean as the real map was measured; beside it, the map in the same masks."""
+def _regions(volumes: np.ndarray, real: np.ndarray, to_map: np.ndarray) -> Iterator[Figure]:
+    """Measure the mean as the real map was measured; beside it, the map in the same masks.
+
+    The bands were read in the map's own coordinates, which lie some mm off, so places are told
+    there.
+    """
     shown = np.stack([_on_canonical(volume, MAP_AFFINE) for volume in volumes])
-    found, beside = regional_values(shown.mean(axis=0)), regional_values(real)
+    found, beside = regional_values(shown.mean(axis=0), to_map), regional_values(real, to_map)
 
     def all_values(rows: np.ndarray) -> list[float]:
-        return list(regional_values(shown[rows].mean(axis=0)).values())
+        return list(regional_values(shown[rows].mean(axis=0), to_map).values())
 
     intervals = bootstrap(all_values, len(shown), DRAWS).T
     for (name, value), interval in zip(found.items(), intervals, strict=True):
@@ -219,15 +223,19 @@ def canonical_masks() -> dict[str, np.ndarray]:
     return load_regions() | masks
 
 
-def regional_values(volume: np.ndarray) -> dict[str, float]:
-    """Return what the bands of the real map are about, of a volume on the canonical grid."""
+def regional_values(volume: np.ndarray, to_map: np.ndarray) -> dict[str, float]:
+    """Return what the bands of the real map are about, of a volume on the canonical grid.
+
+    `to_map` takes its mm to those in which places are told.
+    """
     sbr = volume / reference_level(volume) - 1
     mean = {name: float(sbr[mask].mean()) for name, mask in canonical_masks().items()}
     caudate, putamen = (
         np.mean([mean[f"{name}_{side}"] for side in SIDES]) for name in ("caudate", "putamen")
     )
     peaks = [_peak(sbr, load_regions()[f"striatum_{side}"]) for side in SIDES]
-    height, x, y = np.mean([(top, abs(place[0]), place[1]) for top, place in peaks], axis=0)
+    places = transform(to_map, np.transpose([place for _, place in peaks]))
+    height, x, y = np.mean([top for top, _ in peaks]), np.ptp(places[0]) / 2, places[1].mean()
     numbers = (caudate, putamen, caudate / putamen, _front_over_back(sbr), height, x, y,
                1 + mean["thalamus"], 1 + mean["cerebellum"],
                asymmetry(mean["striatum_left"], mean["striatum_right"]))  # fmt: skip
@@ -235,10 +243,21 @@ def regional_values(volume: np.ndarray) -> dict[str, float]:
 
 
 def _peak(sbr: np.ndarray, mask: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the highest SBR in and around a striatum, and where it lies, mm."""
+    """Return the highest SBR in and around a striatum, and where it lies, mm.
+
+    It lies between voxels, at the top of a parabola through the hottest and its two neighbours
+    along each axis.
+    """
     around = ndimage.binary_dilation(mask, iterations=2)
     place = np.unravel_index(np.where(around, sbr, -np.inf).argmax(), sbr.shape)
-    return float(sbr[place]), GRID.affine[:3, :3] @ place + GRID.affine[:3, 3]
+    top, offset = float(sbr[place]), np.zeros(3)
+    for axis, step in enumerate(np.eye(3, dtype=int)):
+        below, above = sbr[tuple(place - step)], sbr[tuple(place + step)]
+        slope, bend = (above - below) / 2, above + below - 2 * sbr[place]
+        if bend < 0:
+            offset[axis] = np.clip(-slope / bend, -0.5, 0.5)
+            top += slope * offset[axis] + bend * offset[axis] ** 2 / 2
+    return top, transform(GRID.affine, (place + offset)[:, None])[:, 0]
 
 
 def _front_over_back(sbr: np.ndarray) -> float:

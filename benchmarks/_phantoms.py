@@ -14,7 +14,7 @@ from datkit.simulate.anatomy import AFFINE, SHAPE
 from datkit.simulate.camera import FIELD, FIELD_MM, camera_of, place
 from datkit.simulate.centres import CENTRES
 from datkit.simulate.projector import Projector
-from datkit.simulate.reconstruction import chang_correction, filtered_back_projection, osem
+from datkit.simulate.reconstruction import chang_reconstruction, filtered_back_projection, osem
 from datkit.simulate.shape import standard_shape
 
 SEED = 7
@@ -117,7 +117,7 @@ def uniform_cylinder() -> Iterator[Figure]:
     counts = camera.project(body)
     images = {
         "OSEM": osem(counts, camera.without_blur(), 6, 6),
-        "FBP": chang_correction(filtered_back_projection(counts, camera, 0.55), camera),
+        "FBP": chang_reconstruction(counts, camera, 0.55),
     }
     images["none"] = osem(counts, camera.without_blur().with_attenuation(None), 6, 6)
     rings = np.rint(radius / (2 * FIELD_MM)).astype(int)

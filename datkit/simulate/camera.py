@@ -26,7 +26,7 @@ import numpy as np
 from datkit.simulate.acquisition import Acquisition
 from datkit.simulate.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.projector import SIGMA, Projector
-from datkit.simulate.reconstruction import chang_correction, filtered_back_projection, osem
+from datkit.simulate.reconstruction import chang_reconstruction, filtered_back_projection, osem
 from datkit.simulate.scanner import Collimator, Recipe
 from datkit.simulate.shape import Shape, source_voxels
 
@@ -225,8 +225,8 @@ def reconstruct(
         believed = believed.with_attenuation(_assumed(attenuation, recipe))
     if recipe.method == "fbp":
         net = counts.photopeak - counts.background if recipe.scatter else counts.photopeak
-        image = filtered_back_projection(net, believed, recipe.cutoff, recipe.order)
-        image = chang_correction(image, believed)
+        method = filtered_back_projection if recipe.attenuation == "none" else chang_reconstruction
+        image = method(net, believed, recipe.cutoff, recipe.order)
     else:
         background = counts.background if recipe.scatter else None
         image = osem(counts.photopeak, believed, recipe.iterations, recipe.subsets, background)

@@ -38,10 +38,10 @@ __all__ = [
 
 PATTERNS = (*OTHER, *DEGENERATIVE)
 
-SBR_AT_65 = {"caudate": 5.0, "putamen": 6.0, "ventral_striatum": 5.0}
+SBR_AT_65 = {"caudate": 6.0, "putamen": 6.0, "ventral_striatum": 6.0}
 # free of partial volume; Koh 2016 (10.1111/ncn3.12082): 6.84 +- 1.01 at 69 y with the Southampton
-# method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. The ventral value and
-# the caudate's 17 % less: design, so that mean measured caudates lie where those of controls do
+# method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. One level for all: no
+# published value tells the regions apart without the blur
 SLOPE_PER_DECADE = {"caudate": 0.055, "putamen": 0.063, "ventral_striatum": 0.055}
 # 4-6.7 % per decade (Varrone 2013, ENC-DAT), 6.3 % (Matsuda 2018), steeper in putamen (Nobili 2013)
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)

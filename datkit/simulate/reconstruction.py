@@ -13,7 +13,7 @@ import torch
 from datkit.errors import UsageError
 from datkit.simulate.projector import Projector, check_shape
 
-__all__ = ["chang_correction", "filtered_back_projection", "osem"]
+__all__ = ["chang_correction", "chang_reconstruction", "filtered_back_projection", "osem"]
 
 LEAST = 1e-4  # counts: a line through air may hold none, and nothing is divided by zero
 
@@ -60,6 +60,49 @@ def chang_correction(image: np.ndarray, projector: Projector) -> np.ndarray:
     10.1109/TNS.1978.4329385. Raises nothing; without attenuation in `projector` nothing changes.
     """
     return image / np.maximum(projector.mean_transmission(), np.float32(0.05))
+
+
+def chang_reconstruction(
+    counts: np.ndarray,
+    projector: Projector,
+    cutoff: float | None = None,
+    order: int = 7,
+    rounds: int = 1,
+) -> np.ndarray:
+    """Reconstruct by filtered back-projection with Chang's correction for attenuation (1978).
+
+    ``f ← chang(fbp(counts))``; then, in each round, ``f ← f + chang(fbp(counts − P f))``: what the
+    image does not explain is reconstructed in the same way and added. The first order alone leaves
+    the middle of a uniform cylinder some 4 % too bright.
+
+    Parameters
+    ----------
+    counts : ndarray (views, n, nz)
+    projector : Projector
+        It holds the attenuation that is corrected; its blur is not used.
+    cutoff, order : float, int
+        As in :func:`filtered_back_projection`.
+    rounds : int
+        0 for the first order alone.
+
+    Returns
+    -------
+    ndarray, float32 (n, n, nz)
+
+    Raises
+    ------
+    UsageError
+        As :func:`filtered_back_projection`.
+    """
+    straight = projector.without_blur()
+
+    def first_order(counts: np.ndarray) -> np.ndarray:
+        return chang_correction(filtered_back_projection(counts, straight, cutoff, order), straight)
+
+    image = first_order(counts)
+    for _ in range(rounds):
+        image += first_order(counts - straight.project(image))
+    return image
 
 
 def osem(

@@ -61,8 +61,8 @@ class Recipe:
     method : str
         ``"fbp"`` (filtered back-projection, Butterworth filter) or ``"osem"``.
     attenuation : str
-        ``"none"``, ``"uniform"`` (the head's outline filled with one value; Chang's first-order
-        correction in FBP) or ``"map"`` (a measured map).
+        ``"none"``, ``"uniform"`` (the head's outline filled with one value; Chang's correction
+        in FBP) or ``"map"`` (a measured map).
     scatter : bool
         Whether a second energy window's estimate of scatter is taken off.
     resolution : bool
