@@ -9,7 +9,12 @@ from scipy.ndimage import gaussian_filter
 
 from datkit.errors import UsageError
 from datkit.simulate.projector import Projector
-from datkit.simulate.reconstruction import chang_correction, filtered_back_projection, osem
+from datkit.simulate.reconstruction import (
+    chang_correction,
+    chang_reconstruction,
+    filtered_back_projection,
+    osem,
+)
 from datkit.simulate.scanner import Collimator
 
 N, NZ, SPACING = 48, 20, 3.9
@@ -66,6 +71,15 @@ def test_changs_correction_flattens_a_cylinder_of_water(camera, seen):
     assert ripple(cupped) > 0.08
     assert level(flat) == pytest.approx(0.95, abs=0.05)  # first order: a few per cent are left
     assert ripple(flat) < 0.05
+
+
+def test_one_round_of_chang_is_flat_to_3_percent(camera, seen):
+    first = chang_reconstruction(seen, camera, 0.45, rounds=0)
+    once = chang_correction(filtered_back_projection(seen, camera, cutoff=0.45), camera)
+    assert first == pytest.approx(once)
+    image = chang_reconstruction(seen, camera, 0.45)
+    assert abs(level(image) - 1) < 0.5 * abs(level(first) - 1)
+    assert ripple(image) < 0.03
 
 
 @pytest.mark.parametrize("resolution", [True, False])
