@@ -3,17 +3,17 @@
 ``python -m datkit.measure.build_normals datkit/resources`` rebuilds ``normals.json`` byte for byte,
 in a few minutes on two cores.
 
-The same healthy patients, spread evenly over ages and both sexes, are examined once with every type
-of reconstruction, each time at a centre that uses it. As in real normal databases nobody takes a
-serotonin reuptake inhibitor, which would raise binding ratios by a tenth.
+Each type of reconstruction has healthy people of its own, spread evenly over ages and both sexes,
+who are examined at the centres that use it, as often as these do. As in real normal databases
+nobody takes a serotonin reuptake inhibitor, which would raise binding ratios by a tenth.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import pandas as pd
 
 from datkit.files import write_json
 from datkit.measure import measure_prepared
-from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type
+from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type, round_digits
 from datkit.prepare import Prepared, prepare_scan
 from datkit.scan import Scan
 from datkit.simulate.acquisition import Acquisition, draw_acquisition
@@ -33,12 +33,17 @@ from datkit.threads import one_thread
 
 __all__ = ["build_normals", "main"]
 
-SEED = 1006  # three numbers seed each draw here and two each exam of a cohort: none is shared
-PATIENTS, BANDS = 40, 10  # patients, and the bands of age that hold equally many, women and men
+SEED = (
+    1006  # three or more numbers seed each draw here, and two an exam of a cohort: none is shared
+)
+PATIENTS, BANDS = 40, 10  # of each type, and the bands of age that hold equally many, women and men
 
 
 def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
-    """Return the reference of :func:`datkit.measure.normals.fit_normals`, per type and for any.
+    """Return the fits of :func:`datkit.measure.normals.fit_normals`, per type and for any.
+
+    Beside them stand the measures of the first exam, so that one can see in seconds whether the
+    table still belongs to the code: simulator, preparation and measures.
 
     Parameters
     ----------
@@ -53,7 +58,8 @@ def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
     for name, part in measures.groupby(rows["type"]):
         who = people.loc[part.index]
         table[name] = fit_normals(part, who["age"], who["sex"])
-    return table
+    first = measures.loc[0].map(round_digits).to_dict()
+    return {"types": table, "first_exam": first}
 
 
 @cache
@@ -67,9 +73,9 @@ def protocols_by_type() -> dict[str, list[tuple[Centre, Protocol]]]:
     return dict(sorted(found.items()))
 
 
-def draw_normal(index: int) -> Patient:
+def draw_normal(type_name: str, index: int) -> Patient:
     """Draw one healthy patient: the index says sex and band of age, redrawn until they fit."""
-    rng = np.random.default_rng([SEED, 0, index])
+    rng = np.random.default_rng([SEED, _number_of(type_name), index])
     sex, band = "FM"[index % 2], index // 2 % BANDS
     low, high = AGES[2:]
     ends = low + (high - low) / BANDS * np.array([band, band + 1])
@@ -79,47 +85,43 @@ def draw_normal(index: int) -> Patient:
             return patient
 
 
-def draw_exam_of(index: int, type_name: str) -> Acquisition:
+def draw_acquisition_of(type_name: str, index: int) -> Acquisition:
     """Draw where and how a patient is examined, by a protocol of one type."""
     choices = protocols_by_type()[type_name]
-    rng = np.random.default_rng([SEED, 1 + list(protocols_by_type()).index(type_name), index])
+    rng = np.random.default_rng([SEED, _number_of(type_name), index, 1])
     weights = np.array([centre.share * protocol.weight for centre, protocol in choices])
     return draw_acquisition(rng, *choices[rng.choice(len(choices), p=weights / weights.sum())])
 
 
 @one_thread()
-def examine(index: int) -> list[tuple[str, Prepared]]:
-    """Simulate and prepare the exams of one patient, one for each type."""
+def examine(type_name: str, index: int) -> Prepared:
+    """Simulate and prepare the exam of one healthy patient."""
     from datkit.simulate.camera import acquire  # brings PyTorch
 
-    patient, exams = draw_normal(index), []
-    uptake, _ = paint(patient)
-    for name in protocols_by_type():
-        exam = draw_exam_of(index, name)
-        data = acquire(uptake, patient.shape, exam).astype(np.float32)
-        exams.append((name, prepare_scan(Scan(data, exam.affine, None, ()))))
-    return exams
+    patient, exam = draw_normal(type_name, index), draw_acquisition_of(type_name, index)
+    data = acquire(paint(patient)[0], patient.shape, exam)
+    return prepare_scan(Scan(data.astype(np.float32), exam.affine, None, ()))
 
 
-def _measure_patient(index: int) -> list[dict]:
-    patient = draw_normal(index)
-    return [
-        {"type": name, "age": patient.age, "sex": patient.sex} | measure_prepared(prepared)
-        for name, prepared in examine(index)
-    ]
+def _row(type_name: str, index: int) -> dict[str, float | str]:
+    patient = draw_normal(type_name, index)
+    measures = measure_prepared(examine(type_name, index))
+    return {"type": type_name, "age": patient.age, "sex": patient.sex} | measures
 
 
-def _examine_all(n_jobs: int | None, progress: bool) -> Iterator[dict]:
-    """Yield the measures of every exam, in an order that the number of processes does not move."""
+def _number_of(type_name: str) -> int:
+    return list(protocols_by_type()).index(type_name)
+
+
+def _examine_all(n_jobs: int | None, progress: bool) -> list[dict[str, float | str]]:
+    """Return a row for each exam, in an order that the number of processes does not move."""
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
 
-    workers = n_jobs or os.cpu_count() or 1
-    each = Parallel(workers, return_as="generator")(
-        delayed(_measure_patient)(index) for index in range(PATIENTS)
-    )
-    for rows in tqdm(each, "normals", PATIENTS, disable=not progress, unit="patient"):
-        yield from rows
+    each = list(product(protocols_by_type(), range(PATIENTS)))
+    work = Parallel(n_jobs or os.cpu_count() or 1, return_as="generator")
+    rows = work(delayed(_row)(*one) for one in each)
+    return list(tqdm(rows, "normals", len(each), disable=not progress, unit="exam"))
 
 
 def main(folder: str) -> None:

@@ -22,7 +22,7 @@ from datkit.files import write_json
 
 __all__ = ["Combat"]
 
-_ARRAYS = ("mean_", "slopes_", "sd_", "offsets_", "variances_")
+_ARRAYS = ("mean_", "usual_", "slopes_", "sd_", "offsets_", "variances_")
 STILL = 1e-6  # standard deviations: what moves less between two rounds has settled
 
 
@@ -30,15 +30,15 @@ class Combat(TransformerMixin, BaseEstimator):
     """ComBat with empirical Bayes (Johnson 2007, 10.1093/biostatistics/kxj037; Fortin 2018,
     10.1016/j.neuroimage.2017.11.024), learnt from training exams and applied to others.
 
-    Measure g of exam j at centre i is ``α_g + x·β_g + σ_g (γ_ig + √δ_ig ε)``. Offsets γ and
+    Measure g of an exam at centre i is ``α_g + x·β_g + σ_g (γ_ig + √δ_ig ε)``. Offsets γ and
     variances δ of a centre are shrunk towards those of all its measures, since a centre may have
     few exams. What is returned is ``α_g + x·β_g + σ_g (z − γ_ig) / √δ_ig``, in the measure's unit,
     with ``z = (value − α_g − x·β_g) / σ_g``.
 
     Covariates x (age, sex, label) hold what differs between centres' patients and shall stay.
-    Without them a centre with more ill patients is taken for a camera that reads low. A covariate
-    that new exams lack, as the label, may be left out of ``transform``: z then counts from α alone,
-    as Fortin's training mode does.
+    Without them a centre with more ill patients is taken for a camera that reads low. They count
+    from their mean in training, so that they may be left out of ``transform`` where new exams lack
+    one, as the label: z then counts from α, the usual exam.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ class Combat(TransformerMixin, BaseEstimator):
     centres_ : list of str
     mean_, sd_ : arrays (m,)
         α and σ of the m measures.
-    slopes_ : array (c, m)
-        β of the c covariates.
+    usual_, slopes_ : arrays (c,), (c, m)
+        Training mean and β of the c covariates.
     offsets_, variances_ : arrays (centres, m)
         γ and δ.
 
@@ -83,6 +83,8 @@ class Combat(TransformerMixin, BaseEstimator):
         _check_training(values, names, counts)
         rows = place == np.arange(len(names))[:, None]
         self.centres_, self.n_features_in_ = names.tolist(), values.shape[1]
+        self.usual_ = x.mean(0)
+        x = x - self.usual_
         design = np.hstack([rows.T, x])
         if np.linalg.matrix_rank(design) < design.shape[1]:
             raise UsageError(
@@ -112,11 +114,13 @@ class Combat(TransformerMixin, BaseEstimator):
         values, centres, x = _check(X, centres, covariates)
         self._check_columns(values, x, covariates is not None)
         place = self._places(centres)
-        usual = self.mean_ + (x @ self.slopes_ if covariates is not None else 0)
+        usual = self.mean_ + ((x - self.usual_) @ self.slopes_ if covariates is not None else 0)
         z = (values - usual) / self.sd_
         even = usual + self.sd_ * (z - self.offsets_[place]) / np.sqrt(self.variances_[place])
         even = np.where((place >= 0)[:, None], even, values)
-        return X.copy().assign(**dict(zip(X.columns, even.T, strict=True))) if _is_table(X) else even
+        return (
+            X.copy().assign(**dict(zip(X.columns, even.T, strict=True))) if _is_table(X) else even
+        )
 
     def fit_transform(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Any:
         """Fit, and transform the same exams."""
@@ -164,7 +168,9 @@ class Combat(TransformerMixin, BaseEstimator):
         return place
 
     def _check_columns(self, values: np.ndarray, x: np.ndarray, given: bool) -> None:
-        wrong = values.shape[1] != self.n_features_in_ or (given and x.shape[1] != len(self.slopes_))
+        wrong = values.shape[1] != self.n_features_in_ or (
+            given and x.shape[1] != len(self.slopes_)
+        )
         if wrong:
             raise UsageError(
                 f"Expected {self.n_features_in_} measures and {len(self.slopes_)} covariates (or "

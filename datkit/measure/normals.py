@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,14 @@ from datkit.prepare.grid import RESOURCES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ANY", "compare_with_normals", "fit_normals", "load_normals", "reconstruction_type"]
+__all__ = [
+    "ANY",
+    "compare_with_normals",
+    "fit_normals",
+    "load_normals",
+    "reconstruction_type",
+    "round_digits",
+]
 
 FILE = "normals.json"
 ANY = "any"  # the type of all types together
@@ -35,7 +42,7 @@ NORMAL_95 = 1.96  # SD on either side
 @cache
 def load_normals() -> dict[str, dict[str, Any]]:
     """Load the shipped reference: type of reconstruction to what :func:`fit_normals` returns."""
-    return json.loads((RESOURCES / FILE).read_text(encoding="utf-8"))
+    return json.loads((RESOURCES / FILE).read_text(encoding="utf-8"))["types"]
 
 
 def reconstruction_type(reconstruction: str) -> str:
@@ -61,8 +68,10 @@ def reconstruction_type(reconstruction: str) -> str:
 def fit_normals(measures: pd.DataFrame, ages: Any, sexes: Any) -> dict[str, Any]:
     """Fit each measure of healthy exams by a straight line in age, with an offset for women.
 
-    ``value = men + year · (age − 65) + women · [F] + ε``, by least squares; the SD of ε has
-    n − 3 degrees of freedom. All numbers are rounded to five digits, so that two machines agree.
+    ``value = expected · (1 + ε)`` with ``expected = men + year · (age − 65) + women · [F]``, by
+    least squares: people differ by shares of a value, which is higher in the young. Asymmetries,
+    whose expectation is near 0, have ``expected + ε``. The SD of ε has n − 3 degrees of freedom.
+    All numbers are rounded to five digits, so that two machines agree.
 
     Parameters
     ----------
@@ -74,7 +83,8 @@ def fit_normals(measures: pd.DataFrame, ages: Any, sexes: Any) -> dict[str, Any]
     Returns
     -------
     dict
-        ``n``, and ``measures``: name to ``{"men", "year", "women", "sd"}``.
+        ``n``, and ``measures``: name to ``{"men", "year", "women", "sd"}``; the last is a share
+        of the expected value, or of an asymmetry its SD.
 
     Examples
     --------
@@ -82,15 +92,17 @@ def fit_normals(measures: pd.DataFrame, ages: Any, sexes: Any) -> dict[str, Any]
     >>> sbr = pd.DataFrame({"putamen_left": [2.1, 1.9, 2.0, 1.8, 2.2, 2.0]})
     >>> fit = fit_normals(sbr, [55, 75, 55, 75, 55, 75], list("MMMMFF"))
     >>> fit["n"], {name: round(x, 3) for name, x in fit["measures"]["putamen_left"].items()}
-    (6, {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.058})
+    (6, {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.03})
     """
     design = _design(np.asarray(ages, float), np.asarray(sexes))
     values = measures.to_numpy(float)
     weights = np.linalg.lstsq(design, values, rcond=None)[0]
-    spread = np.sqrt(((values - design @ weights) ** 2).sum(0) / (len(values) - design.shape[1]))
+    expected = design @ weights
+    rest = (values - expected) / np.where(_are_shares(measures.columns), expected, 1)
+    spread = np.sqrt((rest**2).sum(0) / (len(values) - design.shape[1]))
     names = ("men", "year", "women", "sd")
     fits = {
-        measure: dict(zip(names, map(_round, column), strict=True))
+        measure: dict(zip(names, map(round_digits, column), strict=True))
         for measure, column in zip(measures.columns, np.vstack([weights, spread]).T, strict=True)
     }
     return {"n": len(values), "measures": fits}
@@ -101,8 +113,9 @@ def compare_with_normals(
 ) -> pd.DataFrame:
     """Compare an exam's measures with healthy people of the same age and sex.
 
-    ``z = (value − expected) / SD``; 95 % of healthy people lie between `low` and `high`,
-    ``expected ± 1.96 SD``. Ages beyond the reference's 40 to 85 years are extrapolated.
+    ``z = (value − expected) / SD``, with the mean and SD of :func:`fit_normals`; 95 % of healthy
+    people lie between `low` and `high`, ``expected ± 1.96 SD``. Ages beyond the reference's 40 to
+    85 years are extrapolated.
 
     Parameters
     ----------
@@ -142,14 +155,15 @@ def compare_with_normals(
     kind = reconstruction_type(reconstruction) if isinstance(reconstruction, str) else ANY
     kind = kind if kind in known else ANY
     fits = known[kind]["measures"]
+    measures = dict(measures)  # a pandas row is walked by its values
     names = [name for name in measures if name in fits]
     fit = np.array([[fits[name][key] for key in ("men", "year", "women", "sd")] for name in names])
     fit = fit.reshape(-1, 4)
     value = np.array([float(measures[name]) for name in names])
     expected = fit[:, :3] @ _design(np.array([float(age)]), np.array([sex]))[0]
-    half = NORMAL_95 * fit[:, 3]
-    columns = {"value": value, "expected": expected, "low": expected - half,
-               "high": expected + half, "z": (value - expected) / fit[:, 3]}  # fmt: skip
+    sd = fit[:, 3] * np.where(_are_shares(names), expected, 1)
+    columns = {"value": value, "expected": expected, "low": expected - NORMAL_95 * sd,
+               "high": expected + NORMAL_95 * sd, "z": (value - expected) / sd}  # fmt: skip
     table = pd.DataFrame(columns, index=pd.Index(names, name="measure"))
     table.attrs["reference"] = kind
     return table
@@ -158,6 +172,11 @@ def compare_with_normals(
 def _design(ages: np.ndarray, sexes: np.ndarray) -> np.ndarray:
     """Return the columns 1, age − 65 and woman, (n, 3)."""
     return np.column_stack([np.ones(len(ages)), ages - MIDDLE_AGE, sexes == "F"])
+
+
+def _are_shares(names: Iterable[str]) -> np.ndarray:
+    """Return for which measures the SD is a share of the expected value, bool."""
+    return np.array(["asymmetry" not in name for name in names], bool)
 
 
 def _check_person(age: float, sex: str) -> None:
@@ -173,5 +192,6 @@ def _check_person(age: float, sex: str) -> None:
         raise UsageError.of(problems, where="the comparison with normals")
 
 
-def _round(number: float) -> float:
+def round_digits(number: float) -> float:
+    """Round to five significant digits."""
     return float(f"{number:.5g}")

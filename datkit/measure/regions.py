@@ -18,7 +18,15 @@ from datkit.errors import UsageError
 from datkit.prepare import GRID, load_regions
 from datkit.prepare.volume import transform
 
-__all__ = ["SIDES", "STRUCTURES", "Frame", "binding_ratios", "right_frame", "shifts_of", "take_side"]
+__all__ = [
+    "SIDES",
+    "STRUCTURES",
+    "Frame",
+    "binding_ratios",
+    "right_frame",
+    "shifts_of",
+    "take_side",
+]
 
 SIDES = ("left", "right")
 STRUCTURES = ("caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatum")
