@@ -99,7 +99,8 @@ def test_mirrored_shifts_mirror_every_measure(prepared_tiny):
     for name in MEASURES:
         stem, _, side = name.rpartition("_")
         twin = f"{stem}_{other[side]}" if side in other else name
-        sign = -1 if name.endswith("asymmetry") else 1
+        signed = name.endswith("asymmetry") and not name.startswith("absolute")
+        sign = -1 if signed else 1
         assert mirrored[twin] == pytest.approx(sign * found[name], rel=1e-9, abs=1e-9), name
 
 
@@ -149,7 +150,7 @@ def test_dimming_one_putamen_moves_its_side_alone():
     after = measure_volume(painted(putamen_left=2.0, putamen_right=3.0))
     moved = {name for name in MEASURES if before[name] != pytest.approx(after[name])}
     parts = ("putamen", "anterior_putamen", "posterior_putamen", "striatum")
-    asymmetries = {f"{part}_asymmetry" for part in parts} | {"putamen_asymmetry_size"}
+    asymmetries = {f"{part}_asymmetry" for part in parts} | {"absolute_putamen_asymmetry"}
     lowest = {"putamen_lowest", "posterior_putamen_lowest"}
     assert not [name for name in moved if name.endswith("_right")]
     assert {f"{part}_left" for part in parts} | asymmetries | lowest <= moved

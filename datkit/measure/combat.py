@@ -62,7 +62,7 @@ class Combat(TransformerMixin, BaseEstimator):
     >>> centres = np.repeat(["a", "b"], 50)
     >>> sbr = rng.normal(2, 0.3, (100, 3)) + np.where(centres == "b", 1.0, 0.0)[:, None]
     >>> even = Combat().fit(sbr, centres).transform(sbr, centres)
-    >>> bool(np.abs(even[:50].mean(0) - even[50:].mean(0)).max() < 0.02)
+    >>> bool(np.abs(even[:50].mean(0) - even[50:].mean(0)).max() < 0.05)
     True
     """
 

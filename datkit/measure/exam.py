@@ -43,7 +43,7 @@ UNITS = {
     **{f"{structure}_{side}": "" for structure in STRUCTURES for side in SIDES},
     **{f"{structure}_lowest": "" for structure in WORST},
     **{f"{structure}_asymmetry": "%" for structure in STRUCTURES},
-    "putamen_asymmetry_size": "%",
+    "absolute_putamen_asymmetry": "%",
     **{name: "" for name in RATIOS},
     **{f"{name}_{side}": "" for name in RATIOS for side in SIDES},
     **{f"{form}_{side}": unit for form, unit in FORMS.items() for side in SIDES},
@@ -90,7 +90,7 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
                                     y = −5 mm), and striatum: caudate and putamen together
     ``putamen_lowest`` …            SBR of the weaker side: caudate, putamen, posterior putamen
     ``putamen_asymmetry`` …         :func:`asymmetry` in %, signed; of the five structures
-    ``putamen_asymmetry_size``      the same without its sign
+    ``absolute_putamen_asymmetry``  the same without its sign
     ``caudate_putamen_ratio``       ``max(C, 0) / max(P, 0.05)`` of the SBR of both sides together;
                                     ``…_left`` and ``…_right`` of one
     ``anterior_posterior_ratio``    the same of the putamen's parts: it rises in Parkinson's disease
@@ -166,7 +166,7 @@ def _compare(sbr: dict[str, float]) -> dict[str, float]:
     pair = {name: tuple(sbr[f"{name}_{side}"] for side in SIDES) for name in STRUCTURES}
     found = {f"{name}_lowest": min(pair[name]) for name in WORST}
     found |= {f"{name}_asymmetry": asymmetry(*pair[name]) for name in STRUCTURES}
-    found["putamen_asymmetry_size"] = abs(found["putamen_asymmetry"])
+    found["absolute_putamen_asymmetry"] = abs(found["putamen_asymmetry"])
     for name, (upper, lower) in RATIOS.items():
         found[name] = _ratio(sum(pair[upper]) / 2, sum(pair[lower]) / 2)
         for side, a, b in zip(SIDES, pair[upper], pair[lower], strict=True):
