@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from _figures import SEED, Figure, bootstrap, share
 from _geometry import tilt_degrees
-from _length import striatal_length
 
 from datkit.cohort import Cohort
 from datkit.evaluate import CLIP, Score, cross_validate, paired_difference, score_probabilities
@@ -70,8 +69,9 @@ def measure(
 ) -> Iterator[Figure]:
     """Yield the figures of difficulty; `cnn` may leave out what takes minutes."""
     exams = Exams.of(cohort, prepared)
-    yield from measures_figures(exams, measure_cohort(prepared))
-    yield length_figure(exams)
+    table = measure_cohort(prepared)
+    yield from measures_figures(exams, table)
+    yield length_figure(exams, table["length_shortest"].to_numpy())
     yield from metadata_figures(exams, read_metadata(cohort, prepared.uids))
     yield oracle_figure(exams)
     yield from cnn_figures(exams, progress) if cnn else ()
@@ -80,7 +80,7 @@ def measure(
 
 
 def measures_figures(exams: Exams, table: pd.DataFrame) -> Iterator[Figure]:
-    """Logistic regression on SBR measures: grouped, and against random folds."""
+    """Logistic regression on the classical SBR measures: grouped, and against random folds."""
     from datkit.models import MeasuresClassifier
 
     grouped, random = (exams.predict(MeasuresClassifier(), table, g) for g in (True, False))
@@ -92,9 +92,8 @@ def measures_figures(exams: Exams, table: pd.DataFrame) -> Iterator[Figure]:
                  note, clearly=True)  # fmt: skip
 
 
-def length_figure(exams: Exams) -> Figure:
-    """Score striatal length by its order alone: nothing is fitted."""
-    length = np.array([striatal_length(np.asarray(volume)) for volume in exams.volumes])
+def length_figure(exams: Exams, length: np.ndarray) -> Figure:
+    """Score the length (n,) of the shorter striatum, mm, by its order alone: nothing is fitted."""
     ends = [np.median(length[exams.labels == label]) for label in (0, 1)]
     note = f"median {ends[0]:.0f} mm in normal, {ends[1]:.0f} mm in abnormal exams"
     scores = exams.score(1 - length / max(length.max(), 1))

@@ -175,10 +175,12 @@ def _measure(args: argparse.Namespace) -> int:
 
 
 def _print_measures(rows: dict[str, dict[str, float]]) -> None:
+    from datkit.measure import UNITS
+
     for path, values in rows.items():
         print(path)
         for name, value in values.items():
-            print(f"  {name:28} {value:8.2f}{' %' if name.endswith('asymmetry') else ''}")
+            print(f"  {name:32} {value:8.2f} {UNITS[name]}".rstrip())
     if rows:
         print(f"Binding ratios have no unit; their reference is occipital. {_NOT_CLINICAL}")
 

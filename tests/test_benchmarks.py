@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from datkit.errors import UsageError
-from datkit.prepare import GRID
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -60,21 +59,6 @@ def test_the_loss_of_an_exam_is_that_of_the_scores(difficulty):
 
     labels, p = np.array([0, 1, 1]), np.array([0.2, 0.9, 0.0])
     assert difficulty.losses(labels, p).mean() == pytest.approx(log_loss(labels, p))
-
-
-def test_striatal_length_of_a_bar():
-    """A bar three times as hot as the rest, along the line from caudate to putamen tail."""
-    import _length
-
-    volume = np.ones(GRID.shape, np.float32)
-    for zone in _length._zones():
-        middle = (zone.along[zone.inside].min() + zone.along[zone.inside].max()) / 2
-        bar = zone.inside & (np.abs(zone.along - middle) < 15)
-        volume[zone.box][bar] = 3
-    assert _length.striatal_length(volume) == pytest.approx(30, abs=3)
-    left = _length._zones()[0]
-    volume[left.box][left.inside] = 1
-    assert _length.striatal_length(volume) == 0, "the shorter side counts"
 
 
 def test_a_share_has_wilsons_interval(figures):

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from datkit.errors import ModelError
 from datkit.evaluate import auroc
-from datkit.measure import MEASURES, measure_cohort
+from datkit.measure import SBR_MEASURES, measure_cohort
 from datkit.models import (
     MeasuresClassifier,
     TemperatureCalibrated,
@@ -81,14 +81,17 @@ def test_a_model_of_another_kind_is_not_read_as_this_one(tmp_path):
 def test_stored_settings_are_plain_json(tmp_path):
     save_model(MeasuresClassifier(C=0.5).fit(X, Y), tmp_path)
     document = json.loads((tmp_path / "model.json").read_text())
-    assert (document["kind"], document["params"]) == ("measures", {"C": 0.5, "seed": 0})
+    assert (document["kind"], document["params"]) == (
+        "measures",
+        {"C": 0.5, "seed": 0, "columns": None},
+    )
 
 
 def test_a_prepared_cohort_goes_in_as_it_comes(prepared_tiny):
     """Memory-mapped volumes, a table of measures, labels as a series of floats."""
     labels = prepared_tiny.labels
     measures = MeasuresClassifier().fit(measure_cohort(prepared_tiny), labels)
-    assert list(measures.feature_names_in_) == list(MEASURES)
+    assert list(measures.feature_names_in_) == list(SBR_MEASURES)
     volumes = VolumeClassifier(epochs=30, width=4).fit(prepared_tiny.volumes, labels)
     assert auroc(labels, volumes.predict_proba(prepared_tiny.volumes)[:, 1]) > 0.8
 

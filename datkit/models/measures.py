@@ -7,6 +7,7 @@ model gives the same probabilities under any version of scikit-learn.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import ModelError
+from datkit.measure import MEASURES, SBR_MEASURES
 from datkit.models.base import LogitClassifier, check_labels, list_some
 from datkit.models.store import read_document, write_document
 
@@ -35,14 +37,19 @@ class MeasuresClassifier(LogitClassifier):
         Inverse strength of the ridge penalty, as in scikit-learn's LogisticRegression.
     seed : int
         Kept for a uniform interface: the solver is deterministic.
+    columns : sequence of str, optional
+        The measures to learn from. By default, of a whole table of
+        :func:`datkit.measure.measure_cohort` the classical ones,
+        :data:`datkit.measure.SBR_MEASURES`, and of any other table or array all.
 
     Attributes
     ----------
     mean_, scale_, coef_ : arrays of shape (m,)
-        Of the m measures, in the order of the training table.
+        Of the m measures that it learnt from.
     intercept_ : float
     feature_names_in_ : array of str
-        Only after training on a table with named columns; prediction then demands the same names.
+        Their names, only after training on a table with named columns. Prediction then demands
+        them, and passes over other measures of datkit.
 
     Examples
     --------
@@ -54,9 +61,10 @@ class MeasuresClassifier(LogitClassifier):
 
     kind = "measures"
 
-    def __init__(self, C: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, C: float = 1.0, seed: int = 0, columns: Sequence[str] | None = None) -> None:
         self.C = C
         self.seed = seed
+        self.columns = columns
 
     def fit(self, X: Any, y: ArrayLike) -> MeasuresClassifier:
         """Learn from measures X, a table or an array (n, m), and labels y (n,) of 0 and 1.
@@ -64,12 +72,14 @@ class MeasuresClassifier(LogitClassifier):
         Raises
         ------
         ModelError
-            If a measure is not a finite number, or the labels do not fit (see ``check_labels``).
+            If a measure is not a finite number, the labels do not fit (see ``check_labels``), or
+            the table lacks one of `columns`.
         """
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
+        X = self._choose_columns(X)
         values = _read_values(X)
         regression = LogisticRegression(C=self.C, max_iter=1000, random_state=self.seed)
         pipeline = make_pipeline(StandardScaler(), regression)
@@ -85,8 +95,8 @@ class MeasuresClassifier(LogitClassifier):
         Raises
         ------
         ModelError
-            If X has other columns than the training table (their order is free), or a measure is
-            not a finite number.
+            If X lacks a column that the model learnt from (their order is free) or has one that is
+            no measure of datkit, or a measure is not a finite number.
         """
         check_is_fitted(self)
         values = _read_values(self._order_columns(X))
@@ -104,13 +114,27 @@ class MeasuresClassifier(LogitClassifier):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
+    def _choose_columns(self, X: Any) -> Any:
+        named = hasattr(X, "columns")
+        whole = named and set(X.columns) == set(MEASURES)
+        chosen = SBR_MEASURES if self.columns is None and whole else self.columns
+        if chosen is None:
+            return X
+        missing = [name for name in chosen if not named or name not in X.columns]
+        if missing:
+            raise ModelError(
+                f"Expected a table with the columns that the model is to learn from. Missing: "
+                f"{list_some(missing)}. Add them, or choose others with columns=."
+            )
+        return X[list(chosen)]
+
     def _order_columns(self, X: Any) -> Any:
         known = getattr(self, "feature_names_in_", None)
         if known is None or not hasattr(X, "columns"):
             return X
         missing = [name for name in known if name not in X.columns]
-        extra = [name for name in X.columns if name not in known]
-        if missing or extra or len(X.columns) != len(known):
+        extra = [name for name in X.columns if name not in (*known, *MEASURES)]
+        if missing or extra or len(set(X.columns)) != len(X.columns):
             raise ModelError(
                 f"Expected the {len(known)} columns that the model was trained on. "
                 f"Missing: {list_some(missing) or 'none'}. Unknown: {list_some(extra) or 'none'}. "

@@ -20,7 +20,7 @@ from datkit.simulate.scanner import Recipe
 from datkit.simulate.uptake import paint, seen_fractions, true_sbr
 from datkit.threads import one_thread
 
-__all__ = ["SETS", "Drawn", "Exam", "draw_exam", "exam_uid", "simulate_exam"]
+__all__ = ["SETS", "Drawn", "Exam", "describe_recipe", "draw_exam", "exam_uid", "simulate_exam"]
 
 SETS = {"train": 0, "public": 10_000, "private": 20_000}  # the index of each set's first exam
 BLOCK = 24  # exams over which shares and illness are spread evenly
@@ -55,7 +55,7 @@ class Drawn:
             "uid": self.uid,
             "centre": centre.name,
             "camera": centre.camera,
-            "reconstruction": _describe(self.acquisition.recipe),
+            "reconstruction": describe_recipe(self.acquisition.recipe),
             "age": f"{self.patient.age:.1f}",
             "sex": self.patient.sex,
         }
@@ -239,7 +239,7 @@ def _bias_of(seed: int, centre: Centre) -> float:
     return float(rng.normal(0, CENTRE_BIAS))
 
 
-def _describe(recipe: Recipe) -> str:
+def describe_recipe(recipe: Recipe) -> str:
     """Return a recipe in words."""
     if recipe.method == "fbp":
         parts = [f"FBP, Butterworth {recipe.cutoff:.2f}/cm order {recipe.order}"]

@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 
 from datkit.files import replace_atomically
-from datkit.measure import measure_volume
+from datkit.measure import measure_prepared
 from datkit.models import load_model
-from datkit.prepare import prepare_scan
+from datkit.prepare import Prepared, prepare_scan
 from datkit.scan import load_scan
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
@@ -77,8 +77,8 @@ def load_predictor(weights: Path) -> tuple[Predict, float]:
     prior = json.loads((weights / "prior.json").read_text(encoding="utf-8"))["is_pathologic"]
 
     def predict(path: Path) -> float:
-        volume = prepare_scan(load_scan(path, repair=True)).volume
-        logit = float(np.mean([logit_of(model, volume) for model in models]))
+        prepared = prepare_scan(load_scan(path, repair=True))
+        logit = float(np.mean([logit_of(model, prepared) for model in models]))
         if not math.isfinite(logit):
             raise ValueError("The logit is not a finite number.")
         return 1 / (1 + math.exp(-np.clip(logit, -20, 20)))
@@ -86,10 +86,11 @@ def load_predictor(weights: Path) -> tuple[Predict, float]:
     return predict, float(prior)
 
 
-def logit_of(model: Any, volume: np.ndarray) -> float:
-    """Return the logit of one prepared volume (64, 80, 48): of its measures or of its voxels."""
+def logit_of(model: Any, prepared: Prepared) -> float:
+    """Return the logit of one prepared exam: of its measures or of its voxels (64, 80, 48)."""
     kind = getattr(model, "estimator_", model).kind  # a calibrated model wraps another one
-    exam = pd.DataFrame([measure_volume(volume)]) if kind == "measures" else volume[None]
+    measures = kind == "measures"
+    exam = pd.DataFrame([measure_prepared(prepared)]) if measures else prepared.volume[None]
     return float(model.decision_function(exam)[0])
 
 

@@ -1,0 +1,264 @@
+"""Do the measures follow the truth: binding, recovery, asymmetry, and z-scores of normal exams.
+
+    python benchmarks/measure.py                        # the full cohort and both test sets
+    python benchmarks/measure.py --size small
+    python benchmarks/measure.py --cohort FOLDER --out FOLDER
+
+**Within a centre** means within one centre and reconstruction: cameras, filters and corrections
+recover other shares of the truth, and mixing them would measure those. Pearson's r between measured
+and true SBR, left and right sides together, is computed in each that has at least 12 exams, and
+averaged over them by Fisher's z, weighted by n − 3. **Recovery** compares noise-free images that
+OSEM makes of expected counts with the same uptake blurred as the collimator's formula says; both
+go through the same preparation and measurement. Written to ``results/measure-<size>.json`` and
+``.md``. The same cohort and code give the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import _figures
+import numpy as np
+import pandas as pd
+from _figures import (
+    Figure,
+    bootstrap,
+    describe_run,
+    hash_files,
+    print_figures,
+    share,
+    write_results,
+)
+from _physics import OSEM, SIGMA, Setup, set_up
+from scipy import ndimage
+
+import datkit
+from datkit.cohort import Cohort, open_folder
+from datkit.files import sha256_file
+from datkit.measure import asymmetry, measure_cohort, measure_prepared
+from datkit.measure.normals import compare_with_normals
+from datkit.prepare import prepare_cohort, prepare_scan
+from datkit.scan import Scan
+from datkit.simulate.camera import FIELD_MM, SAMPLED_MM, field_affine
+from datkit.simulate.uptake import true_sbr
+from datkit.threads import one_thread
+
+HERE = Path(__file__).resolve().parent
+LEAST = 12  # exams of a centre and reconstruction in which r is computed
+UNEVEN = 10.0  # per cent of true asymmetry, beyond which its sign must be right
+PATIENTS = 6
+CONVERGED = replace(OSEM, iterations=10)  # the formula knows nothing of unfinished iterations
+ZS = ("caudate_lowest", "putamen_lowest", "striatum_left", "length_shortest", "southampton_left")
+
+
+def measure(exams: pd.DataFrame, table: pd.DataFrame, truth: pd.DataFrame) -> Iterator[Figure]:
+    """Yield the figures of a cohort: its exams, their measures and their truth, row by row."""
+    groups = (exams["centre"] + ", " + exams["reconstruction"]).to_numpy()
+    for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None)):
+        pair = [frame_of_sides(t, n) for t, n in ((table, structure), (truth, f"sbr_{structure}"))]
+        yield correlation_figure(structure.replace("_", " "), *pair, groups, aim)
+    with one_thread():
+        yield from recovery_figures()
+    yield asymmetry_figure(table, truth)
+    yield from normal_figures(exams, table, truth["pattern"] == "normal")
+
+
+def frame_of_sides(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a measure of both sides, (n, 2)."""
+    return table[[f"{name}_left", f"{name}_right"]].to_numpy(float)
+
+
+def correlation_figure(
+    name: str, found: np.ndarray, true: np.ndarray, groups: np.ndarray, aim: float | None
+) -> Figure:
+    """Return the mean r within centre and reconstruction; its interval redraws the exams."""
+    counts = pd.Series(groups).value_counts()
+    kinds = sorted(counts.index[counts >= LEAST])
+    parts = [np.flatnonzero(groups == kind) for kind in kinds]
+    name = f"measured and true SBR of the {name}: r"
+    if not parts:
+        return Figure(name, None, (aim, None), note=f"no centre has {LEAST} exams of one kind")
+    each = [pearson(found[part], true[part]) for part in parts]
+
+    def mean(rows: np.ndarray) -> float:
+        drawn = [rows[groups[rows] == kind] for kind in kinds]
+        drawn = [part for part in drawn if len(part) > LEAST / 2]
+        return average([pearson(found[part], true[part]) for part in drawn], drawn)
+
+    interval = tuple(bootstrap(mean, len(found)))
+    note = (
+        f"{len(parts)} centres and reconstructions, {sum(map(len, parts))} exams, both sides; "
+        f"from {min(each):.3f} to {max(each):.3f}, pooled covariance "
+        f"{pooled(found, true, parts):.3f}, over all centres {pearson(found, true):.3f}"
+    )
+    return Figure(name, average(each, parts), (aim, None), interval, note=note)
+
+
+def pearson(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Pearson's correlation of all numbers of two arrays."""
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def average(correlations: Sequence[float], parts: Sequence[np.ndarray]) -> float:
+    """Return the mean correlation by Fisher's z, weighted by exams less 3.
+
+    Examples
+    --------
+    >>> average([0.9, 0.9], [np.arange(20), np.arange(13)])
+    0.9
+    """
+    weights = [len(part) - 3 for part in parts]
+    return round(float(np.tanh(np.average(np.arctanh(correlations), weights=weights))), 12)
+
+
+def pooled(found: np.ndarray, true: np.ndarray, parts: Sequence[np.ndarray]) -> float:
+    """Return r of what is left when each part's mean is taken off: parts' slopes count as noise."""
+    rest = [
+        np.concatenate([(values[part] - values[part].mean()).ravel() for part in parts])
+        for values in (found, true)
+    ]
+    return pearson(*rest)
+
+
+def recovery_figures() -> Iterator[Figure]:
+    """Yield measured recovery over the predicted one; the worst patient must hold."""
+    rows = pd.DataFrame([recoveries(set_up(index)) for index in range(PATIENTS)])
+    for structure in ("caudate", "putamen"):
+        found, said = rows[f"{structure}_found"], rows[f"{structure}_predicted"]
+        over = found / said
+        note = (
+            f"{PATIENTS} normal patients, noise-free, and their range; recovery "
+            f"{found.mean():.2f}, predicted {said.mean():.2f} at {rows['fwhm'].mean():.1f} mm; "
+            f"with 4 iterations {(rows[f'{structure}_short'] / said).mean():.2f} of it"
+        )
+        yield Figure(f"recovery of the {structure} over theory's", float(over.mean()), (0.9, 1.1),
+                     (float(over.min()), float(over.max())), note=note, clearly=True)  # fmt: skip
+
+
+def recoveries(one: Setup) -> dict[str, float]:
+    """Return measured over true SBR, as found in images and as resolution predicts."""
+    collimator = one.exam.protocol.collimator
+    fwhm = float(np.hypot(collimator.fwhm(one.exam.radius_mm), OSEM.postfilter_mm))
+    rest = np.sqrt(fwhm**2 - SAMPLED_MM**2)  # the field's voxels hold a part of it already
+    images = {
+        "predicted": ndimage.gaussian_filter(one.head.activity, rest * SIGMA / FIELD_MM),
+        "found": one.image(CONVERGED),
+        "short": one.image(OSEM),
+    }
+    row, true = {"fwhm": fwhm}, true_sbr(one.patient)
+    for kind, image in images.items():
+        prepared = prepare_scan(Scan(np.float32(image), field_affine(one.exam), None, ()))
+        measured = measure_prepared(prepared)
+        for structure in ("caudate", "putamen"):
+            over = both_sides(measured, structure) / both_sides(true, structure)
+            row[f"{structure}_{kind}"] = over
+    return row
+
+
+def both_sides(sbr: dict[str, float], structure: str) -> float:
+    """Return the mean SBR of both sides."""
+    return (sbr[f"{structure}_left"] + sbr[f"{structure}_right"]) / 2
+
+
+def asymmetry_figure(table: pd.DataFrame, truth: pd.DataFrame) -> Figure:
+    """Return the share of clearly uneven putamina whose weaker side is the measured one."""
+    left, right = frame_of_sides(truth, "sbr_putamen").T
+    true = np.array([asymmetry(*pair) for pair in zip(left, right, strict=True)])
+    found, uneven = table["putamen_asymmetry"].to_numpy(), np.abs(true) > UNEVEN
+    right_sign = np.sign(found) == np.sign(true)
+    missed = np.abs(true[uneven & ~right_sign])
+    note = f"missed ones: {', '.join(f'{size:.0f}' for size in sorted(missed)) or 'none'} %"
+    name = f"sign of a putamen asymmetry beyond {UNEVEN:g} %"
+    return share(name, right_sign[uneven], (99, None), note)
+
+
+def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) -> Iterator[Figure]:
+    """Yield mean and SD of the z-scores of exams of normal pattern, and their range by centre."""
+    scores = pd.DataFrame(
+        [
+            compare_with_normals(row, one.age, one.sex, one.reconstruction)["z"]
+            for (_, row), one in zip(
+                table[normal].iterrows(), exams[normal].itertuples(), strict=True
+            )
+        ]
+    ).to_numpy()
+    scores = pd.DataFrame(scores, exams.index[normal], table.columns)[list(ZS)]
+    centres = exams.loc[normal, "centre"]
+    large = centres.map(centres.value_counts()) >= LEAST
+    for name in ZS:
+        z = scores[name].to_numpy()
+        by = scores.loc[large, name].groupby(centres[large])
+        for what, target, act in (("mean", (-0.3, 0.3), np.mean), ("SD", (0.8, 1.25), np.std)):
+            each = by.agg(act)
+            note = f"n = {len(z)}"
+            if len(each):
+                note += f"; {len(each)} centres from {each.min():.2f} to {each.max():.2f}"
+            interval = tuple(bootstrap(lambda rows, z=z, act=act: act(z[rows]), len(z)))
+            title = f"z of {name.replace('_', ' ')} in normal exams: {what}"
+            yield Figure(title, float(act(z)), target, interval, note=note)
+
+
+def open_sets(options: argparse.Namespace) -> list[Cohort]:
+    """Return the cohort and the test sets inside its folder."""
+    if options.cohort is not None:
+        first = open_folder(options.cohort)
+    else:
+        from datkit.simulate.cohort import open_simulated
+
+        first = open_simulated(options.size, options.seed)
+    inside = (first.folder / f"{name}_test" for name in ("public", "private"))
+    return [first, *(open_folder(folder) for folder in inside if folder.is_dir())]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write; return 0 if every figure holds, else 1."""
+    options = _parse(arguments)
+    sets = open_sets(options)
+    prepared = [prepare_cohort(one, n_jobs=options.jobs) for one in sets]
+    exams = pd.concat([one.table for one in prepared])
+    table = pd.concat([measure_cohort(one) for one in prepared])
+    truth = pd.concat([one.truth for one in sets]).loc[exams.index]
+    figures = []
+    for figure in measure(exams, table, truth):
+        print_figures([figure])
+        figures.append(figure)
+    size = str(sets[0].info.get("settings", {}).get("size", options.size))
+    path = options.out / f"measure-{size}.json"
+    section = {"figures": [figure.to_dict() for figure in figures], "source": _source(sets)}
+    write_results(path, {"measure": section}, f"Measures against the truth: {size}")
+    missed = sum(figure.holds is False for figure in figures)
+    print(f"\n{len(figures) - missed} of {len(figures)} figures hold. Written: {path} and .md")
+    return int(missed > 0)
+
+
+def _source(sets: list[Cohort]) -> dict:
+    package = Path(datkit.__file__).parent
+    return {
+        "benchmark_sha256": hash_files(HERE.glob("*.py")),
+        "prepare_sha256": hash_files((package / "prepare").glob("*.py")),
+        "measure_sha256": hash_files((package / "measure").glob("*.py")),
+        "cohorts_sha256": {
+            str(one.info.get("name")): sha256_file(one.folder / "cohort.json") for one in sets
+        },
+        "versions": describe_run(),
+        "bootstrap": {"draws": _figures.BOOTSTRAPS, "seed": _figures.SEED},
+    }
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--size", default="full", help="tiny, small or full (default)")
+    add("--seed", type=int, default=2026, help="of the cohort (default: 2026)")
+    add("--cohort", type=Path, help="a simulated cohort's folder, instead of size and seed")
+    add("--jobs", type=int, default=2, help="processes (default: 2)")
+    add("--out", type=Path, default=HERE / "results", help="folder of the results")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Build the normal reference that ships inside the package, from simulated healthy exams.
+
+``python -m datkit.measure.build_normals datkit/resources`` rebuilds ``normals.json`` byte for byte,
+in a few minutes on two cores.
+
+Each type of reconstruction has healthy people of its own, spread evenly over ages and both sexes,
+who are examined at the centres that use it, as often as these do. As in real normal databases
+nobody takes a serotonin reuptake inhibitor, which would raise binding ratios by a tenth.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from datkit.files import write_json
+from datkit.measure import measure_prepared
+from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type, round_digits
+from datkit.prepare import Prepared, prepare_scan
+from datkit.scan import Scan
+from datkit.simulate.acquisition import Acquisition, draw_acquisition
+from datkit.simulate.centres import CENTRES, Centre, Protocol
+from datkit.simulate.exam import describe_recipe
+from datkit.simulate.patient import AGES, Patient, draw_patient
+from datkit.simulate.uptake import paint
+from datkit.threads import one_thread
+
+__all__ = ["build_normals", "main"]
+
+SEED = (
+    1006  # three or more numbers seed each draw here, and two an exam of a cohort: none is shared
+)
+PATIENTS, BANDS = 20, 10  # of each type, and the bands of age that hold equally many, women and men
+
+
+def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
+    """Return the fits of :func:`datkit.measure.normals.fit_normals`, per type and for any.
+
+    Beside them stand the measures of the first exam, so that one can see in seconds whether the
+    table still belongs to the code: simulator, preparation and measures.
+
+    Parameters
+    ----------
+    n_jobs : int, optional
+        Processes; by default one for each core. The result does not depend on it.
+    progress : bool
+        Show a progress bar over exams.
+    """
+    rows = pd.DataFrame(_examine_all(n_jobs, progress))
+    people, measures = rows[["age", "sex"]], rows.drop(columns=["type", "age", "sex"])
+    table = {ANY: fit_normals(measures, people["age"], people["sex"])}
+    for name, part in measures.groupby(rows["type"]):
+        who = people.loc[part.index]
+        table[name] = fit_normals(part, who["age"], who["sex"])
+    first = measures.loc[0].map(round_digits).to_dict()
+    return {"types": table, "first_exam": first}
+
+
+@cache
+def protocols_by_type() -> dict[str, list[tuple[Centre, Protocol]]]:
+    """Return the simulated centres' protocols by their type of reconstruction."""
+    found: dict[str, list[tuple[Centre, Protocol]]] = {}
+    for centre in CENTRES:
+        for protocol in centre.protocols:
+            name = reconstruction_type(describe_recipe(protocol.recipe))
+            found.setdefault(name, []).append((centre, protocol))
+    return dict(sorted(found.items()))
+
+
+def draw_normal(type_name: str, index: int) -> Patient:
+    """Draw one healthy patient: the index says sex and band of age, redrawn until they fit."""
+    rng = np.random.default_rng([SEED, _number_of(type_name), index])
+    sex, band = "FM"[index % 2], index // 2 % BANDS
+    low, high = AGES[2:]
+    ends = low + (high - low) / BANDS * np.array([band, band + 1])
+    while True:
+        patient = draw_patient(rng, "normal")
+        if patient.sex == sex and ends[0] <= patient.age < ends[1] and not patient.ssri:
+            return patient
+
+
+def draw_acquisition_of(type_name: str, index: int) -> Acquisition:
+    """Draw where and how a patient is examined, by a protocol of one type."""
+    choices = protocols_by_type()[type_name]
+    rng = np.random.default_rng([SEED, _number_of(type_name), index, 1])
+    weights = np.array([centre.share * protocol.weight for centre, protocol in choices])
+    return draw_acquisition(rng, *choices[rng.choice(len(choices), p=weights / weights.sum())])
+
+
+@one_thread()
+def examine(type_name: str, index: int) -> Prepared:
+    """Simulate and prepare the exam of one healthy patient."""
+    from datkit.simulate.camera import acquire  # brings PyTorch
+
+    patient, exam = draw_normal(type_name, index), draw_acquisition_of(type_name, index)
+    data = acquire(paint(patient)[0], patient.shape, exam)
+    return prepare_scan(Scan(data.astype(np.float32), exam.affine, None, ()))
+
+
+def _row(type_name: str, index: int) -> dict[str, float | str]:
+    patient = draw_normal(type_name, index)
+    measures = measure_prepared(examine(type_name, index))
+    return {"type": type_name, "age": patient.age, "sex": patient.sex} | measures
+
+
+def _number_of(type_name: str) -> int:
+    return list(protocols_by_type()).index(type_name)
+
+
+def _examine_all(n_jobs: int | None, progress: bool) -> list[dict[str, float | str]]:
+    """Return a row for each exam, in an order that the number of processes does not move."""
+    from joblib import Parallel, delayed
+    from tqdm.auto import tqdm
+
+    each = list(product(protocols_by_type(), range(PATIENTS)))
+    work = Parallel(n_jobs or os.cpu_count() or 1, return_as="generator")
+    rows = work(delayed(_row)(*one) for one in each)
+    return list(tqdm(rows, "normals", len(each), disable=not progress, unit="exam"))
+
+
+def main(folder: str) -> None:
+    """Write ``normals.json`` into `folder`."""
+    write_json(Path(folder) / FILE, build_normals())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,233 @@
+"""Harmonisation across centres by ComBat: each centre's offset and spread, taken off.
+
+Written here, since the maintained package (neuroHarmonize) pins NumPy below 2 and brings
+statsmodels, which prediction in the challenge's runtime does not have; a fit gives neuroCombat's
+numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from datkit.errors import UsageError
+from datkit.files import write_json
+
+__all__ = ["Combat"]
+
+_ARRAYS = ("mean_", "usual_", "slopes_", "sd_", "offsets_", "variances_")
+STILL = 1e-6  # standard deviations: what moves less between two rounds has settled
+
+
+class Combat(TransformerMixin, BaseEstimator):
+    """ComBat with empirical Bayes (Johnson 2007, 10.1093/biostatistics/kxj037; Fortin 2018,
+    10.1016/j.neuroimage.2017.11.024), learnt from training exams and applied to others.
+
+    Measure g of an exam at centre i is ``α_g + x·β_g + σ_g (γ_ig + √δ_ig ε)``. Offsets γ and
+    variances δ of a centre are shrunk towards those of all its measures, since a centre may have
+    few exams. What is returned is ``α_g + x·β_g + σ_g (z − γ_ig) / √δ_ig``, in the measure's unit,
+    with ``z = (value − α_g − x·β_g) / σ_g``.
+
+    Covariates x (age, sex, label) hold what differs between centres' patients and shall stay.
+    Without them a centre with more ill patients is taken for a camera that reads low. They count
+    from their mean in training, so that they may be left out of ``transform`` where new exams lack
+    one, as the label: z then counts from α, the usual exam.
+
+    Parameters
+    ----------
+    unseen : str
+        What to do with a centre that was not in training: ``"raise"``, or ``"keep"`` its values as
+        they are. ComBat can say nothing of a scanner of which it has seen no exam.
+
+    Attributes
+    ----------
+    centres_ : list of str
+    mean_, sd_ : arrays (m,)
+        α and σ of the m measures.
+    usual_, slopes_ : arrays (c,), (c, m)
+        Training mean and β of the c covariates.
+    offsets_, variances_ : arrays (centres, m)
+        γ and δ.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> centres = np.repeat(["a", "b"], 50)
+    >>> sbr = rng.normal(2, 0.3, (100, 3)) + np.where(centres == "b", 1.0, 0.0)[:, None]
+    >>> even = Combat().fit(sbr, centres).transform(sbr, centres)
+    >>> bool(np.abs(even[:50].mean(0) - even[50:].mean(0)).max() < 0.05)
+    True
+    """
+
+    def __init__(self, unseen: str = "raise") -> None:
+        self.unseen = unseen
+
+    def fit(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Combat:
+        """Learn from measures X (n, m), centres (n,) and numeric covariates (n, c).
+
+        Raises
+        ------
+        UsageError
+            If there are fewer than two measures, two centres or two exams at a centre; if lengths
+            differ, a number is not finite, or covariates are the same as centres.
+        """
+        values, centres, x = _check(X, centres, covariates)
+        names, place, counts = np.unique(centres, return_inverse=True, return_counts=True)
+        _check_training(values, names, counts)
+        rows = place == np.arange(len(names))[:, None]
+        self.centres_, self.n_features_in_ = names.tolist(), values.shape[1]
+        self.usual_ = x.mean(0)
+        x = x - self.usual_
+        design = np.hstack([rows.T, x])
+        if np.linalg.matrix_rank(design) < design.shape[1]:
+            raise UsageError(
+                "Expected covariates that vary within centres, found one that centres and the "
+                "others foretell; leave it out."
+            )
+        weights = np.linalg.lstsq(design, values, rcond=None)[0]
+        self.mean_ = counts @ weights[: len(names)] / len(values)
+        self.slopes_ = weights[len(names) :]
+        self.sd_ = np.sqrt(((values - design @ weights) ** 2).mean(0))
+        self.sd_[self.sd_ == 0] = 1  # a measure that never varies is left where it is
+        z = (values - self.mean_ - x @ self.slopes_) / self.sd_
+        found = [_shrink(z[at]) for at in rows]
+        self.offsets_, self.variances_ = map(np.array, zip(*found, strict=True))
+        return self
+
+    def transform(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Any:
+        """Return X without what centres add, as an array or, like X, as a table.
+
+        Raises
+        ------
+        UsageError
+            If a centre was not in training and `unseen` is ``"raise"``, or X or the covariates
+            have other columns than in training.
+        """
+        check_is_fitted(self)
+        values, centres, x = _check(X, centres, covariates)
+        self._check_columns(values, x, covariates is not None)
+        place = self._places(centres)
+        usual = self.mean_ + ((x - self.usual_) @ self.slopes_ if covariates is not None else 0)
+        z = (values - usual) / self.sd_
+        even = usual + self.sd_ * (z - self.offsets_[place]) / np.sqrt(self.variances_[place])
+        even = np.where((place >= 0)[:, None], even, values)
+        return (
+            X.copy().assign(**dict(zip(X.columns, even.T, strict=True))) if _is_table(X) else even
+        )
+
+    def fit_transform(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Any:
+        """Fit, and transform the same exams."""
+        return self.fit(X, centres, covariates).transform(X, centres, covariates)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit as plain JSON."""
+        check_is_fitted(self)
+        document = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        write_json(path, document | {"centres": self.centres_, "unseen": self.unseen})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Combat:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        UsageError
+            If the file is absent or holds something else.
+        """
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            combat = cls(document["unseen"])
+            combat.centres_ = list(document["centres"])
+            for name in _ARRAYS:
+                setattr(combat, name, np.array(document[name], float))
+            combat.n_features_in_ = len(combat.mean_)
+            combat.slopes_ = combat.slopes_.reshape(-1, combat.n_features_in_)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path}: expected a stored ComBat fit, found {error!r}.") from error
+        return combat
+
+    def _places(self, centres: np.ndarray) -> np.ndarray:
+        """Return each exam's centre by its place in training, −1 for one that is kept."""
+        if self.unseen not in ("raise", "keep"):
+            raise UsageError(f'Expected unseen="raise" or "keep", found {self.unseen!r}.')
+        number = {name: at for at, name in enumerate(self.centres_)}
+        place = np.array([number.get(name, -1) for name in centres.tolist()])
+        if self.unseen == "raise" and (place < 0).any():
+            strange = sorted(set(centres[place < 0].tolist()))
+            raise UsageError(
+                f"Expected centres of the training exams, found {', '.join(strange)}; train with "
+                'some of their exams, or use unseen="keep" to leave them as they are.'
+            )
+        return place
+
+    def _check_columns(self, values: np.ndarray, x: np.ndarray, given: bool) -> None:
+        wrong = values.shape[1] != self.n_features_in_ or (
+            given and x.shape[1] != len(self.slopes_)
+        )
+        if wrong:
+            raise UsageError(
+                f"Expected {self.n_features_in_} measures and {len(self.slopes_)} covariates (or "
+                f"none), as in training, found {values.shape[1]} and {x.shape[1]}."
+            )
+
+
+def _shrink(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offsets and variances (m,) of one centre's standardised measures (n, m).
+
+    Each is the mean of its posterior, given the other; the two are iterated until they settle. The
+    priors, a normal and an inverse gamma distribution, have the moments of the centre's measures.
+    """
+    n, mean, variance = len(z), z.mean(0), z.var(0, ddof=1)
+    variance = np.where(variance > 0, variance, 1)
+    centre, between = mean.mean(), mean.var(ddof=1)
+    level, spread = variance.mean(), max(variance.var(ddof=1), 1e-12)
+    shape, scale = 2 + level**2 / spread, level + level**3 / spread
+    offset, change = mean, np.inf
+    while change > STILL:
+        new_offset = (n * between * mean + variance * centre) / (n * between + variance)
+        rest = ((z - new_offset) ** 2).sum(0)
+        new_variance = (rest / 2 + scale) / (n / 2 + shape - 1)
+        change = max(np.abs(new_offset - offset).max(), np.abs(new_variance - variance).max())
+        offset, variance = new_offset, new_variance
+    return offset, variance
+
+
+def _is_table(X: Any) -> bool:
+    return hasattr(X, "columns")
+
+
+def _check(
+    X: Any, centres: ArrayLike, covariates: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return float (n, m), text (n,) and float (n, c); c is 0 without covariates."""
+    values = np.asarray(X, float)
+    centres = np.asarray(centres).astype(str)
+    x = np.zeros((len(values), 0)) if covariates is None else np.asarray(covariates, float)
+    x = x.reshape(len(x), -1)
+    if values.ndim != 2 or not (len(values) == len(centres) == len(x)) or centres.ndim != 1:
+        raise UsageError(
+            "Expected as many centres and rows of covariates as exams, found "
+            f"{values.shape}, {centres.shape} and {x.shape}."
+        )
+    if not (np.isfinite(values).all() and np.isfinite(x).all()):
+        raise UsageError("Expected finite measures and covariates, found NaN or infinity.")
+    return values, centres, x
+
+
+def _check_training(values: np.ndarray, names: np.ndarray, counts: np.ndarray) -> None:
+    problems = []
+    if values.shape[1] < 2:
+        problems.append("Expected at least two measures: a centre's measures inform each other.")
+    if len(names) < 2:
+        problems.append(f"Expected at least two centres, found {len(names)}.")
+    if few := names[counts < 2].tolist():
+        problems.append(f"Expected at least two exams at each centre, found one at {few}.")
+    if problems:
+        raise UsageError.of(problems, where="the training exams of ComBat")

@@ -1,0 +1,197 @@
+"""How far a measure lies from healthy people of the same age and sex.
+
+The reference is a small table made from simulated healthy exams, one for each type of
+reconstruction, since attenuation, scatter and resolution correction move every binding ratio
+(Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6). :mod:`datkit.measure.build_normals` makes it.
+It says what is normal for the simulator's cameras, never for a real one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from datkit.errors import UsageError
+from datkit.prepare.grid import RESOURCES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ANY",
+    "compare_with_normals",
+    "fit_normals",
+    "load_normals",
+    "reconstruction_type",
+    "round_digits",
+]
+
+FILE = "normals.json"
+ANY = "any"  # the type of all types together
+MIDDLE_AGE = 65.0  # at which a measure's `men` stands; men of 65 y are the simulator's mean patient
+AGES = 18.0, 110.0  # whom one examines at all
+NORMAL_95 = 1.96  # SD on either side
+
+
+@cache
+def load_normals() -> dict[str, dict[str, Any]]:
+    """Load the shipped reference: type of reconstruction to what :func:`fit_normals` returns."""
+    return json.loads((RESOURCES / FILE).read_text(encoding="utf-8"))["types"]
+
+
+def reconstruction_type(reconstruction: str) -> str:
+    """Return a reconstruction's method and corrections, without its filter and iterations.
+
+    Parameters
+    ----------
+    reconstruction : str
+        As in ``exams.csv``: the method first, then what was corrected, by commas.
+
+    Examples
+    --------
+    >>> reconstruction_type("OSEM 4 x 6, 5 mm filter, resolution, attenuation (map), scatter")
+    'OSEM, resolution, attenuation (map), scatter'
+    >>> reconstruction_type("FBP, Butterworth 0.65/cm order 7")
+    'FBP'
+    """
+    method, *rest = (part.strip() for part in reconstruction.split(","))
+    kept = [part for part in rest if re.fullmatch(r"resolution|scatter|attenuation \(\w+\)", part)]
+    return ", ".join([method.partition(" ")[0], *kept])
+
+
+def fit_normals(measures: pd.DataFrame, ages: Any, sexes: Any) -> dict[str, Any]:
+    """Fit each measure of healthy exams by a straight line in age, with an offset for women.
+
+    ``value = expected · (1 + ε)`` with ``expected = men + year · (age − 65) + women · [F]``, by
+    least squares: people differ by shares of a value, which is higher in the young. Asymmetries,
+    whose expectation is near 0, have ``expected + ε``. The SD of ε has n − 3 degrees of freedom.
+    All numbers are rounded to five digits, so that two machines agree.
+
+    Parameters
+    ----------
+    measures : pandas.DataFrame, n rows
+        One column per measure.
+    ages, sexes : sequences of n
+        Years; ``"F"`` or ``"M"``.
+
+    Returns
+    -------
+    dict
+        ``n``, and ``measures``: name to ``{"men", "year", "women", "sd"}``; the last is a share
+        of the expected value, or of an asymmetry its SD.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sbr = pd.DataFrame({"putamen_left": [2.1, 1.9, 2.0, 1.8, 2.2, 2.0]})
+    >>> fit = fit_normals(sbr, [55, 75, 55, 75, 55, 75], list("MMMMFF"))
+    >>> fit["n"], {name: round(x, 3) for name, x in fit["measures"]["putamen_left"].items()}
+    (6, {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.03})
+    """
+    design = _design(np.asarray(ages, float), np.asarray(sexes))
+    values = measures.to_numpy(float)
+    weights = np.linalg.lstsq(design, values, rcond=None)[0]
+    expected = design @ weights
+    rest = (values - expected) / np.where(_are_shares(measures.columns), expected, 1)
+    spread = np.sqrt((rest**2).sum(0) / (len(values) - design.shape[1]))
+    names = ("men", "year", "women", "sd")
+    fits = {
+        measure: dict(zip(names, map(round_digits, column), strict=True))
+        for measure, column in zip(measures.columns, np.vstack([weights, spread]).T, strict=True)
+    }
+    return {"n": len(values), "measures": fits}
+
+
+def compare_with_normals(
+    measures: Mapping[str, float], age: float, sex: str, reconstruction: str | None = None
+) -> pd.DataFrame:
+    """Compare an exam's measures with healthy people of the same age and sex.
+
+    ``z = (value − expected) / SD``, with the mean and SD of :func:`fit_normals`; 95 % of healthy
+    people lie between `low` and `high`, ``expected ± 1.96 SD``. Ages beyond the reference's 40 to
+    85 years are extrapolated.
+
+    Parameters
+    ----------
+    measures : mapping
+        Of :func:`datkit.measure.measure_volume`; a row of a table will do. Names that the reference
+        does not know are left out.
+    age : float
+        Years.
+    sex : str
+        ``"F"`` or ``"M"``.
+    reconstruction : str, optional
+        As in ``exams.csv``, or a type of :func:`load_normals`. Left out, or of a type that the
+        reference does not know, the exam is compared with normals of all types together, whose
+        range is wider: such z-scores are closer to 0. ``table.attrs["reference"]`` names the type
+        that was used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by measure; columns value, expected, low, high, all in the measure's unit, and z.
+
+    Raises
+    ------
+    UsageError
+        If the sex is another, or the age is not between 18 and 110 years.
+
+    Examples
+    --------
+    >>> table = compare_with_normals({"putamen_left": 0.4}, age=64, sex="F")
+    >>> bool(table.loc["putamen_left", "z"] < -2), table.attrs["reference"]
+    (True, 'any')
+    """
+    import pandas as pd
+
+    _check_person(age, sex)
+    known = load_normals()
+    kind = reconstruction_type(reconstruction) if isinstance(reconstruction, str) else ANY
+    kind = kind if kind in known else ANY
+    fits = known[kind]["measures"]
+    measures = dict(measures)  # a pandas row is walked by its values
+    names = [name for name in measures if name in fits]
+    fit = np.array([[fits[name][key] for key in ("men", "year", "women", "sd")] for name in names])
+    fit = fit.reshape(-1, 4)
+    value = np.array([float(measures[name]) for name in names])
+    expected = fit[:, :3] @ _design(np.array([float(age)]), np.array([sex]))[0]
+    sd = fit[:, 3] * np.where(_are_shares(names), expected, 1)
+    columns = {"value": value, "expected": expected, "low": expected - NORMAL_95 * sd,
+               "high": expected + NORMAL_95 * sd, "z": (value - expected) / sd}  # fmt: skip
+    table = pd.DataFrame(columns, index=pd.Index(names, name="measure"))
+    table.attrs["reference"] = kind
+    return table
+
+
+def _design(ages: np.ndarray, sexes: np.ndarray) -> np.ndarray:
+    """Return the columns 1, age − 65 and woman, (n, 3)."""
+    return np.column_stack([np.ones(len(ages)), ages - MIDDLE_AGE, sexes == "F"])
+
+
+def _are_shares(names: Iterable[str]) -> np.ndarray:
+    """Return for which measures the SD is a share of the expected value, bool."""
+    return np.array(["asymmetry" not in name for name in names], bool)
+
+
+def _check_person(age: float, sex: str) -> None:
+    problems = []
+    if sex not in ("F", "M"):
+        problems.append(f'Expected the sex "F" or "M", found {sex!r}.')
+    youngest, oldest = AGES
+    if not (isinstance(age, Real) and youngest <= age <= oldest):
+        problems.append(
+            f"Expected an age between {youngest:g} and {oldest:g} years, found {age!r}."
+        )
+    if problems:
+        raise UsageError.of(problems, where="the comparison with normals")
+
+
+def round_digits(number: float) -> float:
+    """Round to five significant digits."""
+    return float(f"{number:.5g}")

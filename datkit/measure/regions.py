@@ -1,0 +1,145 @@
+"""Binding ratios of one side's regions, and where those regions lie.
+
+A left side is measured as the right side of the mirrored volume, so that left and right are treated
+alike to the last bit. Its regions may be moved, where the striatum of an exam is known to lie a
+little off; they are moved by fractions of a voxel, and what is read is linear between voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from datkit.errors import UsageError
+from datkit.prepare import GRID, load_regions
+from datkit.prepare.volume import transform
+
+__all__ = [
+    "SIDES",
+    "STRUCTURES",
+    "Frame",
+    "binding_ratios",
+    "right_frame",
+    "shifts_of",
+    "take_side",
+]
+
+SIDES = ("left", "right")
+STRUCTURES = ("caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatum")
+POSTERIOR_MM = -5.0  # y behind which the putamen counts as posterior: its last two fifths
+REACH_MM = 12.0  # around the striatum: as far as a camera of 12 mm FWHM spills most of its counts
+FARTHEST_MM = 20.0  # a striatum is not moved by more; an exam so far off is not prepared
+MM = GRID.affine[0, 0]
+
+Shifts = Mapping[str, Sequence[float]]
+
+
+class Frame(NamedTuple):
+    """A box around the right striatum, and what lies where in it.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        Of the canonical grid.
+    masks : dict of str to ndarray, bool, the box's shape
+        The regions named in :data:`STRUCTURES`.
+    mm : ndarray, the box's shape with 3 ahead
+        Positions x, y, z in mm.
+    away : ndarray, the box's shape
+        Distance from the striatum, mm; 0 inside.
+    """
+
+    box: tuple[slice, ...]
+    masks: dict[str, np.ndarray]
+    mm: np.ndarray
+    away: np.ndarray
+
+
+@cache
+def right_frame() -> Frame:
+    """Return the box that holds the right striatum and 12 mm around it."""
+    regions = load_regions()
+    mm = transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1)).reshape(3, *GRID.shape)
+    masks = {name: regions[f"{name}_right"] for name in ("caudate", "putamen", "striatum")}
+    back = mm[1] < POSTERIOR_MM
+    masks |= {
+        "anterior_putamen": masks["putamen"] & ~back,
+        "posterior_putamen": masks["putamen"] & back,
+    }
+    away = ndimage.distance_transform_edt(~masks["striatum"], sampling=MM)
+    box = ndimage.find_objects((away <= REACH_MM).astype(int))[0]
+    masks = {name: masks[name][box] for name in STRUCTURES}
+    return Frame(box, masks, mm[(slice(None), *box)], away[box])
+
+
+def take_side(volume: np.ndarray, side: str, shift: Sequence[float] = (0, 0, 0)) -> np.ndarray:
+    """Return the box around one striatum, in the shape of :func:`right_frame`.
+
+    Parameters
+    ----------
+    volume : array, shape (64, 80, 48)
+        A prepared volume.
+    side : str
+        ``"left"`` or ``"right"``; a left side comes mirrored.
+    shift : three floats
+        How far this striatum lies from its place on the canonical grid, x, y, z in mm. Without a
+        shift no voxel changes.
+
+    Raises
+    ------
+    UsageError
+        If the shift is not three finite numbers of at most 20 mm.
+    """
+    shift = np.asarray(shift, float)
+    if shift.shape != (3,) or not np.linalg.norm(shift) <= FARTHEST_MM:
+        raise UsageError(
+            f"Expected the shift of the {side} striatum as x, y, z in mm, at most "
+            f"{FARTHEST_MM:g} mm, found {shift.tolist()}; leave it out, or prepare the exam again."
+        )
+    if side == "left":
+        volume, shift = volume[::-1], shift * (-1, 1, 1)
+    box = right_frame().box
+    first = [part.start for part in box] + shift / MM
+    size = tuple(part.stop - part.start for part in box)
+    one = np.ones(3)
+    return ndimage.affine_transform(volume, one, first, size, np.float64, order=1, mode="nearest")
+
+
+def binding_ratios(side: np.ndarray) -> dict[str, float]:
+    """Return the specific binding ratio of each of :data:`STRUCTURES`.
+
+    ``SBR = mean(region) − 1``, no unit, where non-specific uptake is 1: how much more tracer a
+    region holds than tissue without transporters (Innis et al. 2007, 10.1038/sj.jcbfm.9600493,
+    call it BP_ND). It belongs to its method: regions, camera and reconstruction move it
+    (Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6).
+
+    Parameters
+    ----------
+    side : array
+        Of :func:`take_side`, over the reference.
+    """
+    return {name: float(side[mask].mean()) - 1 for name, mask in right_frame().masks.items()}
+
+
+def shifts_of(row: Mapping[str, float]) -> dict[str, tuple[float, ...]] | None:
+    """Return the shifts that preparation recorded for an exam, None if it recorded none.
+
+    Parameters
+    ----------
+    row : mapping
+        ``Prepared.quality``, or a row of ``PreparedCohort.table``: ``left_shift_x`` … in mm.
+
+    Examples
+    --------
+    >>> row = {f"{side}_shift_{axis}": 1.0 for side in SIDES for axis in "xyz"}
+    >>> shifts_of(row), shifts_of({})
+    ({'left': (1.0, 1.0, 1.0), 'right': (1.0, 1.0, 1.0)}, None)
+    """
+    names = {side: [f"{side}_shift_{axis}" for axis in "xyz"] for side in SIDES}
+    if not all(name in row for side in SIDES for name in names[side]):
+        return None
+    return {side: tuple(float(row[name]) for name in names[side]) for side in SIDES}
