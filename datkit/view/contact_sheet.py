@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datkit.view.page import data_uri, number, render_page, write_page
+from datkit.view.quality import explain_verdict
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import TOP
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["render_contact_sheet", "write_contact_sheet"]
 
 LOOK = "Look at it"
-ENLARGED = 2  # thumbnail pixels a voxel
-QUALITY = 60  # of the WebP: 3 kB an exam, and no structure of one lost to the eye
+ENLARGED = 3  # thumbnail pixels a voxel
+QUALITY = 75  # of the WebP: about 4 kB an exam, and nothing lost to the eye
 
 
 def write_contact_sheet(
@@ -92,12 +93,12 @@ def _groups(prepared: PreparedCohort) -> list[dict[str, Any]]:
 
 def _card(uid: str, centre: str, row: pd.Series, volume: np.ndarray) -> dict[str, Any]:
     slab = striatal_slab(volume)
-    verdict, _, reasons = str(row["verdict"]).partition(": ")
+    reasons = explain_verdict(str(row["verdict"]))
     return {
         "uid": uid,
         "centre": centre,
-        "verdict": verdict,
-        "reasons": reasons.split("; ") if reasons else [],
+        "verdict": "look at it" if reasons else "good",
+        "reasons": [reason for reason, _ in reasons],
         "similarity": number(row["similarity"]),
         "uri": data_uri(_thumbnail(slab), "webp"),
         "alt": f"{uid}: {describe_sides(slab)}",
@@ -123,8 +124,8 @@ def _print_sides(picture: Image) -> None:
 
     style = {"fill": "white", "stroke_fill": "black", "stroke_width": 1, "font": _font()}
     draw, (width, height) = ImageDraw.Draw(picture), picture.size
-    draw.text((4, height / 2), "L", anchor="lm", **style)
-    draw.text((width - 4, height / 2), "R", anchor="rm", **style)
+    draw.text((6, height / 2), "L", anchor="lm", **style)
+    draw.text((width - 6, height / 2), "R", anchor="rm", **style)
 
 
 @cache
@@ -133,4 +134,4 @@ def _font() -> FreeTypeFont:
     from PIL import ImageFont
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(str(path), 14)
+    return ImageFont.truetype(str(path), 20)

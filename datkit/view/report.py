@@ -14,11 +14,11 @@ import numpy as np
 
 from datkit.files import sha256_file
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
-from datkit.prepare.exam import EXPECTED
 from datkit.scan import load_scan
 from datkit.view.canvas import Picture, house_style
 from datkit.view.page import data_uri, number, render_page, write_page
 from datkit.view.planes import cut, draw_plane, signed_mm
+from datkit.view.quality import check_rows, explain_verdict
 from datkit.view.report_table import measure_rows, measure_tables, summarise
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import STRIATUM_MM, TOP
@@ -30,22 +30,6 @@ __all__ = ["ReportContents", "read_exam", "render", "render_report", "report_nam
 
 N_SLICES = 6
 TILE_INCHES = np.array([2.0, 2.5])  # 64 × 80 voxels
-CHECKS = {
-    "similarity": ("similarity to the template", ""),
-    "head_in_view": ("share of the head in view", ""),
-    "regions_in_view": ("share of the measured regions in view", ""),
-    "scale": ("size of the head", " (template = 1)"),
-    "rotation": ("turn of the head", " (°)"),
-    "reference": ("reference uptake", " (scan’s unit)"),
-}
-ADVICE = {
-    "similarity": "Is it a brain, the right way up, and not mostly noise?",
-    "head_in_view": "Part of the head was not scanned: trust what the pictures show, no more.",
-    "regions_in_view": "A measured region lies partly outside the scan, so it measures too low.",
-    "scale": "Check the voxel size in the file’s header.",
-    "rotation": "Check the orientation in the file’s header, and left and right with it.",
-}
-ANY_ADVICE = "Compare the pictures with another exam before you use the measures."
 
 
 @dataclass(frozen=True)
@@ -201,7 +185,7 @@ def render(report: ReportContents) -> str:
         title=f"{report.name}: DaT SPECT exam report",
         report=report,
         patient=_patient(report),
-        reasons=_reasons(str(report.prepared.quality["verdict"])),
+        reasons=explain_verdict(str(report.prepared.quality["verdict"])),
         pictures=list(_pictures(report.prepared.volume)),
         bar=data_uri(_colour_bar()),
         top=int(TOP),
@@ -210,7 +194,7 @@ def render(report: ReportContents) -> str:
         marks=MARKS,
         summary=summarise(rows),
         legend=_legend(report),
-        checks=[_check(*item) for item in report.prepared.quality.items() if item[0] != "verdict"],
+        checks=check_rows(report.prepared.quality),
         file=_file_facts(report),
         made=_how_made(report),
     )
@@ -230,33 +214,6 @@ def _patient(report: ReportContents) -> str:
     sex = "sex not given" if report.sex is None else sexes.get(report.sex, report.sex)
     recon = report.reconstruction or "not given"
     return f"{age}, {sex}; reconstruction: {recon}"
-
-
-def _reasons(verdict: str) -> list[tuple[str, str]]:
-    """Split a verdict into its reasons, each with what to do; a good one has none."""
-    if verdict == "good":
-        return []
-    reasons = verdict.removeprefix("look at it: ").split("; ")
-    names = [reason.partition(" ")[0] for reason in reasons]
-    return [
-        (reason.replace(name, _check_label(name)[0], 1), ADVICE.get(name, ANY_ADVICE))
-        for name, reason in zip(names, reasons, strict=True)
-    ]
-
-
-def _check_label(name: str) -> tuple[str, str]:
-    return CHECKS.get(name, (name, ""))
-
-
-def _check(name: str, value: Any) -> dict[str, Any]:
-    low, high = EXPECTED.get(name, (None, None))
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {
-        "label": "".join(_check_label(name)),
-        "found": number(value, 2 if value < 100 else 0) if is_number else str(value),
-        "expected": "" if low is None else f"{low:g} to {high:g}",
-        "failed": low is not None and not low <= value <= high,
-    }
 
 
 def _pictures(volume: np.ndarray) -> Iterator[dict[str, str]]:
