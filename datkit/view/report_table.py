@@ -80,14 +80,17 @@ def measure_rows(measures: Mapping[str, float], normals: pd.DataFrame | None = N
     >>> [row.label for row in measure_rows({"new_one": 7, "putamen_left": 1.5})]
     ['putamen, left', 'new_one']
     """
-    order = {name: place for place, name in enumerate([*LABELS, *measures])}
-    rows = []
-    for name in sorted(measures, key=order.__getitem__):
-        normal = {} if normals is None or name not in normals.index else normals.loc[name]
-        known = {key: float(normal[key]) for key in ("expected", "low", "high", "z") if len(normal)}
-        label, kind = LABELS.get(name, (name, OTHER))
-        rows.append(Row(label, kind, float(measures[name]), **known))
-    return rows
+    listed = [name for name in LABELS if name in measures]
+    names = [*listed, *(name for name in measures if name not in LABELS)]
+    return [_row(name, float(measures[name]), normals) for name in names]
+
+
+def _row(name: str, value: float, normals: pd.DataFrame | None) -> Row:
+    label, kind = LABELS.get(name, (name, OTHER))
+    if normals is None or name not in normals.index:
+        return Row(label, kind, value)
+    normal = normals.loc[name, ["expected", "low", "high", "z"]].astype(float)
+    return Row(label, kind, value, **normal)
 
 
 def summarise(rows: Sequence[Row]) -> str:
@@ -145,13 +148,13 @@ def _ticks(kind: Kind, rows: Sequence[Row]) -> np.ndarray:
     low, high = min(values, default=0.0), max(values, default=0.0)
     if kind.signed:
         low, high = -max(-low, high, 1.0), max(-low, high, 1.0)
-    return MaxNLocator(4).tick_values(min(low, 0.0), max(high, 0.1))
+    return MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(min(low, 0.0), max(high, 0.1))
 
 
 def _cells(row: Row, start: float, stop: float) -> dict[str, Any]:
     def place(value: float) -> float | None:
         share = 100 * (value - start) / (stop - start)
-        return round(share, 2) if np.isfinite(share) else None
+        return round(float(share), 2) if np.isfinite(share) else None
 
     low, high, value = (
         number(each, row.kind.digits, signed=row.kind.signed)
