@@ -8,6 +8,7 @@ import pytest
 from datkit.measure import MEASURES
 from datkit.view.report_table import (
     LABELS,
+    NOT_SHOWN,
     OTHER,
     SBR,
     Row,
@@ -18,13 +19,14 @@ from datkit.view.report_table import (
 
 
 def test_every_measure_has_a_label_of_its_own() -> None:
-    assert set(MEASURES) <= set(LABELS)
-    assert len(set(LABELS.values())) == len(LABELS)
+    assert set(MEASURES) <= {*LABELS, *NOT_SHOWN}
+    assert len(set(LABELS.values())) == len(LABELS) and not NOT_SHOWN & set(LABELS)
+    assert measure_rows(dict.fromkeys(NOT_SHOWN, 1.0)) == []
 
 
 def test_listed_measures_keep_the_order_of_the_page_and_others_come_last() -> None:
     rows = measure_rows({"zeta": 1, "putamen_left": 2, "alpha": 3, "caudate_left": 4})
-    assert [row.label for row in rows] == ["caudate, left", "putamen, left", "zeta", "alpha"]
+    assert [row.label for row in rows] == ["caudate L", "putamen L", "zeta", "alpha"]
     assert rows[-1].kind is OTHER
 
 
@@ -33,8 +35,8 @@ def test_listed_measures_keep_the_order_of_the_page_and_others_come_last() -> No
     [(0.99, "below"), (1.0, ""), (3.0, ""), (3.01, "above"), (np.nan, "")],
 )
 def test_the_range_includes_its_ends(value: float, side: str) -> None:
-    assert Row("putamen, left", SBR, value, low=1.0, high=3.0).side == side
-    assert Row("putamen, left", SBR, value).side == ""
+    assert Row("putamen L", SBR, value, low=1.0, high=3.0).side == side
+    assert Row("putamen L", SBR, value).side == ""
 
 
 def test_measures_without_normals_have_no_range(normal_table) -> None:
@@ -45,7 +47,7 @@ def test_measures_without_normals_have_no_range(normal_table) -> None:
 
 
 def test_what_is_drawn_lies_where_its_value_says() -> None:
-    (table,) = measure_tables([Row("putamen, left", SBR, 0.5, 2.0, 1.0, 4.0, z=-2.04)])
+    (table,) = measure_tables([Row("putamen L", SBR, 0.5, 2.0, 1.0, 4.0, z=-2.04)])
     assert [(tick["at"], tick["text"]) for tick in table["ticks"]] == [
         (0.0, "0"),
         (25.0, "1"),
@@ -55,7 +57,7 @@ def test_what_is_drawn_lies_where_its_value_says() -> None:
     ]
     assert table["rows"] == [
         {
-            "label": "putamen, left",
+            "label": "putamen L",
             "value": "0.50",
             "range": "1.00 to 4.00",
             "z": "−2.0",
@@ -64,7 +66,7 @@ def test_what_is_drawn_lies_where_its_value_says() -> None:
             "expected": 50.0,
             "low": 25.0,
             "width": 75.0,
-            "alt": "putamen, left: 0.50, below the normal range of 1.00 to 4.00",
+            "alt": "putamen L: 0.50, below the normal range of 1.00 to 4.00",
         }
     ]
 

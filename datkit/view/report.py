@@ -250,13 +250,19 @@ def _colour_bar() -> bytes:
 
 
 def _legend(report: ReportContents) -> str:
+    words = (
+        "SBR: specific binding ratio; it has no unit, nor have its ratios. Asymmetry: left − "
+        "right. Volume: above half of the maximum."
+    )
     if report.normals is None:
-        return "For the normal range give age and sex: datkit report SCAN --age 67 --sex F"
+        how = "For the normal range give age and sex: datkit report SCAN --age 67 --sex F."
+        return f"{how} {words}"
+    against = report.normals.attrs.get("reference", report.reconstruction or "any")
     return (
-        "Band: normal range of simulated normal exams for this age and sex; line: expected value; "
-        "disc: inside the range; triangle: outside. z: standard deviations from the expected "
-        "value. Outside the range is not abnormal by itself, and camera and reconstruction move "
-        "every binding ratio."
+        f"Band: normal range for this age and sex, of simulated normal exams (reconstruction: "
+        f"{against}); line: expected value; disc: inside the range; triangle: outside. z: standard "
+        "deviations from the expected value. Outside the range is not abnormal by itself, and "
+        f"camera and reconstruction move every binding ratio. {words}"
     )
 
 

@@ -13,13 +13,13 @@ from datkit.view.page import number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LABELS", "Row", "measure_rows", "measure_tables", "summarise"]
+__all__ = ["LABELS", "NOT_SHOWN", "Row", "measure_rows", "measure_tables", "summarise"]
 
 NAN = float("nan")
 
 
 class Kind(NamedTuple):
-    """Measures of one unit: they share a table and an axis."""
+    """Measures of one unit and size: they share a table and an axis."""
 
     heading: str
     digits: int
@@ -27,24 +27,50 @@ class Kind(NamedTuple):
     drawn: bool = True  # False where units differ, so that there is no common axis
 
 
-SBR = Kind("Specific binding ratio (no unit)", 2)
-ASYMMETRY = Kind("Asymmetry, left − right (%)", 1, signed=True)
-RATIO = Kind("Ratio of binding ratios (no unit)", 2)
+SBR = Kind("SBR", 2)
+ASYMMETRY = Kind("Asymmetry (%)", 1, signed=True)
+RATIO = Kind("Ratio of SBR", 2)
+LENGTH = Kind("Length (mm)", 1)
+VOLUME = Kind("Volume (mL)", 1)
+ELONGATION = Kind("Elongation", 2)
+SOUTHAMPTON = Kind("Southampton SBR", 2)
 OTHER = Kind("Further measures", 2, drawn=False)
-# In the page's order. A measure that is not listed comes last, under its own name.
+STRUCTURES = ("caudate", "putamen", "anterior putamen", "posterior putamen", "striatum")
+
+
+def _each_side(name: str, label: str, kind: Kind) -> dict[str, tuple[str, Kind]]:
+    return {f"{name}_{side}": (f"{label} {side[0].upper()}", kind) for side in ("left", "right")}
+
+
+# Name to label and kind, in the page's order. A measure that is not listed comes last, under its
+# own name; one that is not measured is left out.
 LABELS = {
-    "caudate_left": ("caudate, left", SBR),
-    "caudate_right": ("caudate, right", SBR),
-    "putamen_left": ("putamen, left", SBR),
-    "putamen_right": ("putamen, right", SBR),
-    "putamen_lowest": ("weaker putamen", SBR),
-    "striatum_left": ("striatum, left", SBR),
-    "striatum_right": ("striatum, right", SBR),
-    "caudate_asymmetry": ("caudate", ASYMMETRY),
-    "putamen_asymmetry": ("putamen", ASYMMETRY),
-    "striatum_asymmetry": ("striatum", ASYMMETRY),
+    **{
+        name: label
+        for structure in STRUCTURES
+        for name, label in _each_side(structure.replace(" ", "_"), structure, SBR).items()
+    },
+    **{f"{each.replace(' ', '_')}_asymmetry": (each, ASYMMETRY) for each in STRUCTURES},
     "caudate_putamen_ratio": ("caudate/putamen", RATIO),
+    "anterior_posterior_ratio": ("anterior/posterior", RATIO),
+    **_each_side("length", "striatum", LENGTH),
+    **_each_side("half_volume", "striatum", VOLUME),
+    **_each_side("elongation", "striatum", ELONGATION),
+    **_each_side("southampton", "striatum", SOUTHAMPTON),
 }
+# What other rows already show: the weaker side, an asymmetry without its sign, a ratio by side.
+# Models use them; a page for eyes is clearer without.
+NOT_SHOWN = frozenset(
+    [
+        "caudate_lowest",
+        "putamen_lowest",
+        "posterior_putamen_lowest",
+        "length_shortest",
+        "putamen_asymmetry_size",
+        *_each_side("caudate_putamen_ratio", "", RATIO),
+        *_each_side("anterior_posterior_ratio", "", RATIO),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +92,7 @@ class Row:
 
 
 def measure_rows(measures: Mapping[str, float], normals: pd.DataFrame | None = None) -> list[Row]:
-    """Return the measures in the order of :data:`LABELS`, then any others.
+    """Return the measures in the order of :data:`LABELS`, then any others but :data:`NOT_SHOWN`.
 
     Parameters
     ----------
@@ -78,11 +104,11 @@ def measure_rows(measures: Mapping[str, float], normals: pd.DataFrame | None = N
     Examples
     --------
     >>> [row.label for row in measure_rows({"new_one": 7, "putamen_left": 1.5})]
-    ['putamen, left', 'new_one']
+    ['putamen L', 'new_one']
     """
     listed = [name for name in LABELS if name in measures]
-    names = [*listed, *(name for name in measures if name not in LABELS)]
-    return [_row(name, float(measures[name]), normals) for name in names]
+    others = [name for name in measures if name not in LABELS and name not in NOT_SHOWN]
+    return [_row(name, float(measures[name]), normals) for name in [*listed, *others]]
 
 
 def _row(name: str, value: float, normals: pd.DataFrame | None) -> Row:
@@ -98,9 +124,9 @@ def summarise(rows: Sequence[Row]) -> str:
 
     Examples
     --------
-    >>> summarise([Row("putamen, left", SBR, 0.5, low=1.0, high=2.0)])
+    >>> summarise([Row("putamen L", SBR, 0.5, low=1.0, high=2.0)])
     '1 of 1 measures lies outside the normal range.'
-    >>> summarise([Row("putamen, left", SBR, 0.5)])
+    >>> summarise([Row("putamen L", SBR, 0.5)])
     'No normal range: a value alone says little, since every method has its own.'
     """
     ranged = [row for row in rows if np.isfinite(row.low) and np.isfinite(row.high)]
@@ -116,7 +142,7 @@ def measure_tables(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> (table,) = measure_tables([Row("putamen, left", SBR, 1.5, 2.0, 1.0, 3.0, z=-1.0)])
+    >>> (table,) = measure_tables([Row("putamen L", SBR, 1.5, 2.0, 1.0, 3.0, z=-1.0)])
     >>> [tick["text"] for tick in table["ticks"]]
     ['0', '1', '2', '3']
     >>> cells = table["rows"][0]
