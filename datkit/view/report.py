@@ -30,6 +30,12 @@ __all__ = ["ReportContents", "read_exam", "render", "render_report", "report_nam
 
 N_SLICES = 6
 TILE_INCHES = np.array([2.0, 2.5])  # 64 × 80 voxels
+# A disc inside the range, a triangle that points to the side outside: drawn about 0, 0; pixels.
+MARKS = {
+    "": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+    "below": "M-6-5h12L0 6z",
+    "above": "M-6 5h12L0-6z",
+}
 
 
 @dataclass(frozen=True)
@@ -198,14 +204,6 @@ def render(report: ReportContents) -> str:
         file=_file_facts(report),
         made=_how_made(report),
     )
-
-
-# A disc inside the range, a triangle that points to the side outside: drawn about 0, 0; pixels.
-MARKS = {
-    "": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
-    "below": "M-6-5h12L0 6z",
-    "above": "M-6 5h12L0-6z",
-}
 
 
 def _patient(report: ReportContents) -> str:
