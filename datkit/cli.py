@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from datkit.errors import DatkitError, UsageError
+from datkit.view.page import NOT_CLINICAL
 
 FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 SIZE, SEED = "small", 2026
-_NOT_CLINICAL = "For education and research, not for diagnosis."
 _SIMULATE_HELP = """\
 size    exams                                  two cores    disk
 tiny    24                                     1 min        15 MB
@@ -31,6 +31,24 @@ Each process computes on one core and takes up to 1 GB of memory.
 examples:
   datkit simulate --size tiny --out cohort
   datkit simulate --uid sim-2026-0003 --out volumes    the same bytes as in the cohort
+"""
+_REPORT_HELP = """\
+The page is one HTML file: it opens offline, prints on A4, and holds no script. The same file gives
+the same bytes. Measures stand beside the normal range once age and sex are given.
+
+examples:
+  datkit report scan.nii.gz                             writes scan_report.html
+  datkit report scan.nii.gz --age 67 --sex F --out patient.html
+  datkit report cohort/niftis/*.nii.gz --out reports    a bad scan does not stop the others
+"""
+_SHEET_HELP = """\
+The sheet is one HTML file that opens offline: a thumbnail of every exam, left and right marked.
+Exams that could not be prepared stand first with their reason, then those whose verdict says to
+look at them, then the others by centre.
+
+examples:
+  datkit sheet cohort                                   writes sheet.html
+  datkit sheet cohort --out quality.html --jobs 2
 """
 
 
@@ -157,21 +175,28 @@ def _simulate_one(args: argparse.Namespace) -> int:
 def _measure(args: argparse.Namespace) -> int:
     from datkit.measure import measure_scan
 
-    rows, failures = {}, []
-    for path in args.scans:
-        try:
-            rows[str(path)] = measure_scan(path)
-        except UsageError:
-            raise
-        except DatkitError as error:  # one bad file never hides the others
-            failures.append(str(error))
+    rows, failures, code = _each_scan(args.scans, measure_scan)
     if args.json:
-        _print_json({"measures": rows, "failures": failures, "note": _NOT_CLINICAL})
+        _print_json({"measures": rows, "failures": failures, "note": NOT_CLINICAL})
     else:
         _print_measures(rows)
-    for failure in failures:
-        _complain(failure, FINDINGS)
-    return FINDINGS if failures else FINE
+    return code
+
+
+def _each_scan(
+    scans: list[Path], work: Callable[[Path], Any]
+) -> tuple[dict[str, Any], list[str], int]:
+    """Do something with each scan; one bad file never stops the others, it is complained of."""
+    results, failures, code = {}, [], FINE
+    for path in scans:
+        try:
+            results[str(path)] = work(path)
+        except DatkitError as error:
+            named = str(error) if str(path) in str(error) else f"{path}: {error}"
+            failures.append(named)
+            code = max(code, WRONG_USE if isinstance(error, UsageError) else FINDINGS)
+            _complain(named, code)
+    return results, failures, code
 
 
 def _print_measures(rows: dict[str, dict[str, float]]) -> None:
@@ -182,7 +207,59 @@ def _print_measures(rows: dict[str, dict[str, float]]) -> None:
         for name, value in values.items():
             print(f"  {name:32} {value:8.2f} {UNITS[name]}".rstrip())
     if rows:
-        print(f"Binding ratios have no unit; their reference is occipital. {_NOT_CLINICAL}")
+        print(f"Binding ratios have no unit; their reference is occipital. {NOT_CLINICAL}")
+
+
+# ---------------------------------------------------------------- datkit report, datkit sheet
+
+
+def _report(args: argparse.Namespace) -> int:
+    from datkit.view.report import report_name, write_report
+
+    patient = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
+    one_file = args.out.suffix.lower() in (".html", ".htm")
+    targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
+    _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
+    reports, failures, code = _each_scan(
+        args.scans, lambda path: str(write_report(path, targets[path], **patient))
+    )
+    if args.json:
+        _print_json({"reports": reports, "failures": failures, "note": NOT_CLINICAL})
+    else:
+        print("".join(f"{path}\n" for path in reports.values()), end="")
+    return code
+
+
+def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
+    if patient and len(targets) > 1:
+        raise UsageError(
+            f"Expected one scan with --{' and --'.join(patient)}, which belong to one patient, "
+            f"found {len(targets)}; make the reports one by one."
+        )
+    places = list(targets.values())
+    if double := sorted({str(place) for place in places if places.count(place) > 1}):
+        raise UsageError(
+            f"Expected a place of its own for each report, found that {', '.join(double)} would "
+            "hold several; let --out name a folder, or report on scans of one name one by one."
+        )
+
+
+def _sheet(args: argparse.Namespace) -> int:
+    from datkit.cohort import open_folder
+    from datkit.prepare import prepare_cohort
+    from datkit.view.contact_sheet import write_contact_sheet
+
+    cohort = open_folder(args.cohort)
+    prepared = prepare_cohort(cohort, n_jobs=args.jobs, progress=not args.json)
+    path = str(write_contact_sheet(prepared, args.out, cohort.name))
+    look = prepared.table.index[prepared.table["verdict"] != "good"]
+    if args.json:
+        _print_json({"sheet": path, "look_at": list(look), "failures": prepared.failures})
+    else:
+        print(path)
+    for uid, reason in prepared.failures.items():
+        _complain(f"{uid}: {reason}", FINDINGS)
+    return FINDINGS if prepared.failures else FINE
 
 
 # ---------------------------------------------------------------- datkit submit
@@ -192,7 +269,7 @@ def _submit_pack(args: argparse.Namespace) -> int:
     from datkit.submit.pack import pack_submission
 
     packed = pack_submission(args.models, args.out)
-    _report(
+    _print_result(
         packed, args.json, f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
     )
     return FINE
@@ -216,7 +293,7 @@ def _submit_run(args: argparse.Namespace) -> int:
     return FINDINGS if report.problems else FINE
 
 
-def _report(result: Any, as_json: bool, text: str) -> None:
+def _print_result(result: Any, as_json: bool, text: str) -> None:
     _print_json(result.to_dict()) if as_json else print(text)
 
 
@@ -234,7 +311,7 @@ def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="datkit",
-        description=f"Learn and benchmark dopamine-transporter (DaT) SPECT. {_NOT_CLINICAL}",
+        description=f"Learn and benchmark dopamine-transporter (DaT) SPECT. {NOT_CLINICAL}",
         epilog="First steps: datkit data list; datkit simulate --size tiny --out cohort; "
         "datkit measure cohort/niftis/*.nii.gz. Exit codes: 0 fine, 1 findings, 2 wrong use.",
     )
@@ -248,6 +325,8 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument(
         "scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file"
     )
+    _add_report(verbs)
+    _add_sheet(verbs)
     _add_submit(verbs)
     return parser
 
@@ -285,6 +364,34 @@ def _add_simulate(verbs: Any) -> None:
     )
     simulate.add_argument("--jobs", type=int, metavar="N", help="processes; default: one a core")
     simulate.add_argument("--uid", metavar="UID", help="make this exam's volume alone")
+
+
+def _add_report(verbs: Any) -> None:
+    report = _verb(verbs, "report", _report, "one exam on one page: slices, measures, quality")
+    report.formatter_class = argparse.RawDescriptionHelpFormatter
+    report.epilog = _REPORT_HELP
+    report.add_argument("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz")
+    report.add_argument("--age", type=float, metavar="YEARS", help="for the normal range")
+    report.add_argument("--sex", choices=["F", "M"], help="for the normal range")
+    report.add_argument(
+        "--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"
+    )
+    report.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="PLACE",
+        help="a folder, or for one scan a file that ends in .html; default: the present folder",
+    )
+
+
+def _add_sheet(verbs: Any) -> None:
+    sheet = _verb(verbs, "sheet", _sheet, "a cohort at a glance, the exams to look at first")
+    sheet.formatter_class = argparse.RawDescriptionHelpFormatter
+    sheet.epilog = _SHEET_HELP
+    sheet.add_argument("cohort", type=Path, metavar="FOLDER", help="a cohort folder")
+    sheet.add_argument("--out", type=Path, default=Path("sheet.html"), metavar="FILE")
+    sheet.add_argument("--jobs", type=int, metavar="N", help="processes; default: one a core")
 
 
 def _add_submit(verbs: Any) -> None:

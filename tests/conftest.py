@@ -101,6 +101,44 @@ def prepared_tiny(tiny_cohort, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
+def exam_report():
+    """What a report of an exam with a hot left putamen shows; no patient, no normal range."""
+    import numpy as np
+
+    from datkit.measure import measure_volume
+    from datkit.prepare import GRID, Prepared, load_regions
+    from datkit.view.report import ReportContents
+
+    volume = np.ones(GRID.shape, dtype=np.float32)
+    volume[load_regions()["putamen_left"]] = 3.5
+    quality = {"similarity": 0.97, "scale": 0.9, "reference": 1234.5, "verdict": "good"}
+    return ReportContents(
+        name="exam.nii.gz",
+        sha256="0123456789abcdef" * 4,
+        shape=(128, 128, 64),
+        spacing=(2.46, 2.46, 3.5),
+        obliquity=7.25,
+        prepared=Prepared(volume, np.eye(4), quality),
+        measures=measure_volume(volume),
+    )
+
+
+@pytest.fixture(scope="session")
+def normal_table():
+    """The normal range of four measures of that exam, as compare_with_normals gives it."""
+    import pandas as pd
+
+    rows = {
+        "caudate_left": (0.0, 2.0, 1.0, 3.0, -4.0),
+        "putamen_left": (2.5, 2.0, 1.0, 3.0, 1.0),
+        "putamen_right": (0.0, 2.0, 1.0, 3.0, -4.0),
+        "putamen_asymmetry": (200.0, 0.0, -9.8, 9.8, 40.0),
+    }
+    columns = ["value", "expected", "low", "high", "z"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+@pytest.fixture(scope="session")
 def built_book() -> Path:
     """The folder of the built book's HTML."""
     html = REPOSITORY / "build" / "book" / "_build" / "html"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,59 @@ def test_on_paper_the_still_picture_returns(toy: Visit) -> None:
     assert toy.tab.locator(".dat-still").is_visible()
     assert not toy.tab.locator(".dat-niivue").is_visible()
     toy.tab.emulate_media(media="screen")
+
+
+@pytest.fixture(scope="module")
+def pages(exam_report: object, normal_table: object, tmp_path_factory: object) -> Path:
+    """A report with and without a normal range, its name hard to wrap, and a contact sheet."""
+    import numpy as np
+    import pandas as pd
+
+    from datkit.prepare import PreparedCohort
+    from datkit.view.contact_sheet import write_contact_sheet
+    from datkit.view.page import write_page
+    from datkit.view.report import render
+
+    folder = tmp_path_factory.mktemp("pages")
+    name = "a_name_without_any_blank" * 6 + ".nii.gz"
+    measures = dict(exam_report.measures) | {"a_measure_of_a_long_name_that_no_page_knows": 1.0}
+    plain = replace(exam_report, name=name, measures=measures)
+    write_page(render(plain), folder / "plain.html")
+    known = replace(plain, normals=normal_table, age=67, sex="F")
+    write_page(render(known), folder / "ranged.html")
+    quality = {"centre": "C" * 60, "similarity": 0.9, "verdict": "look at it: scale is 2.00"}
+    table = pd.DataFrame([quality] * 3, index=["u0", "u1", "u2" * 40])
+    volumes = np.stack([exam_report.prepared.volume] * 3)
+    prepared = PreparedCohort(volumes, table, {"u9" * 40: "/a/path/" + "without_blank" * 20})
+    write_contact_sheet(prepared, folder / "sheet.html")
+    return folder
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_written_pages_fit_and_show_every_picture(browser: object, pages: Path, size: dict) -> None:
+    with visiting(browser, pages) as visit:
+        visit.tab.set_viewport_size(size)
+        for name in names(pages):
+            visit.open(name)
+            assert visit.tab.evaluate(OVERFLOW) <= 0, f"{name} is wider than {size['width']} pixels"
+            drawn = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+            visit.tab.wait_for_function(drawn)
+        assert visit.remote == [] and visit.errors == []
+
+
+def test_written_pages_follow_the_readers_light_or_dark(browser: object, pages: Path) -> None:
+    with visiting(browser, pages) as visit:
+        visit.open("ranged.html")
+        paper = "getComputedStyle(document.body).backgroundColor"
+        colours = []
+        for scheme in ("light", "dark"):
+            visit.tab.emulate_media(color_scheme=scheme)
+            colours.append(visit.tab.evaluate(paper))
+        assert colours[0] == "rgb(255, 255, 255)" and colours[1] != colours[0]
+
+
+def test_a_report_prints_on_one_page(browser: object, pages: Path) -> None:
+    with visiting(browser, pages) as visit:
+        visit.open("ranged.html")
+        printed = visit.tab.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1

@@ -21,7 +21,16 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
         main(["--help"])
     shown = capsys.readouterr().out
     assert ended.value.code == 0
-    for word in ("data", "simulate", "measure", "submit", "Exit codes", "not for diagnosis"):
+    for word in (
+        "data",
+        "simulate",
+        "measure",
+        "report",
+        "sheet",
+        "submit",
+        "Exit codes",
+        "not for diagnosis",
+    ):
         assert word in shown
 
 
@@ -85,6 +94,58 @@ def test_measure_prints_a_table(capsys, tiny_cohort):
 def test_a_scan_that_is_not_there_is_wrong_use(capsys, tmp_path):
     assert main(["measure", str(tmp_path / "no.nii.gz")]) == 2
     assert "check the path" in capsys.readouterr().err
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A scan that prepares in a moment: the template itself."""
+    from datkit.prepare.grid import RESOURCES
+
+    return shutil.copy(RESOURCES / "template.nii.gz", tmp_path / "head.nii.gz")
+
+
+def test_report_goes_on_after_bad_scans_and_lists_them(capsys, head, tmp_path):
+    (tmp_path / "bad.nii").write_bytes(b"no scan")
+    scans = [tmp_path / "bad.nii", head, tmp_path / "none.nii"]
+    code, result = run_json(capsys, "report", *scans, "--out", tmp_path / "pages")
+    assert code == 2  # a path that is not there is wrong use; the others are done all the same
+    assert result["reports"] == {str(head): str(tmp_path / "pages" / "head_report.html")}
+    assert "bad.nii: expected" in result["failures"][0] and "none.nii" in result["failures"][1]
+    assert "not for diagnosis" in (tmp_path / "pages" / "head_report.html").read_text()
+    assert main(["report", str(scans[0]), "--out", str(tmp_path)]) == 1
+
+
+def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
+    assert main(["report", str(head), "--out", str(tmp_path / "one.html")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'one.html'}\n"
+    assert (tmp_path / "one.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a/x.nii", "b/x.nii"], "x_report.html would hold several"),
+        (["a/x.nii", "y.nii", "--out", "one.html"], "one.html would hold several"),
+        (["x.nii", "y.nii", "--age", "67"], "one scan with --age"),
+    ],
+)
+def test_reports_that_would_mix_exams_are_wrong_use(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *words]) == 2
+    assert said in capsys.readouterr().err and not list(tmp_path.rglob("*.html"))
+
+
+def test_sheet_shows_every_exam_and_lists_failures(capsys, head, tmp_path):
+    folder = tmp_path / "cohort"
+    (folder / "niftis").mkdir(parents=True)
+    (folder / "train_labels.csv").write_text("uid,is_pathologic\n1,0\n2,1\n")
+    shutil.copy(head, folder / "niftis" / "1.nii.gz")
+    (folder / "niftis" / "2.nii.gz").write_bytes(b"no scan")
+    out = tmp_path / "sheet.html"
+    code, result = run_json(capsys, "sheet", folder, "--out", out, "--jobs", "1")
+    assert code == 1 and result["sheet"] == str(out)
+    assert list(result["failures"]) == ["2"] and result["look_at"] == []
+    assert out.read_text().count("<figure") == 1
 
 
 def test_simulate_again_makes_nothing_new(capsys, tiny_cohort, tmp_path):

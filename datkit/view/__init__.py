@@ -1,9 +1,10 @@
-"""See exams: slices, charts, figures with sliders, volumes to turn, and widgets for JupyterLab.
+"""See exams: slices, charts, sliders, volumes to turn, widgets for JupyterLab, and whole pages.
 
 Every name here is loaded on first use, so ``import datkit.view`` costs nothing. Pictures are
 matplotlib figures in one house style, patient left on the picture's left. The two ``…_slider``
 functions return plotly figures that move in a static page; a notebook that draws plotly figures of
-its own calls :func:`~datkit.view.sliders.use_offline_plotly` once.
+its own calls :func:`~datkit.view.sliders.use_offline_plotly` once. Reports and contact sheets are
+HTML files that open offline.
 
 Examples
 --------
@@ -32,7 +33,10 @@ _MODULE_OF = {
     "plot_shares": "charts",
     "plot_sheet": "slices",
     "plot_slice_slider": "sliders",
+    "render_report": "report",
     "use_offline_plotly": "sliders",
+    "write_contact_sheet": "contact_sheet",
+    "write_report": "report",
 }
 __all__ = [*_MODULE_OF]
 
