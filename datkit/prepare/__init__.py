@@ -6,7 +6,8 @@
 ``reference``  what non-specific uptake is
 ``exam``       one exam: reorient, align, resample once, scale by the reference
 ``quality``    what may be wrong with an exam, and the verdict
-``cohort``     many exams: over cores, kept on disk, one bad file never stops the others
+``journal``    rows on disk, one by one: an interrupted run goes on
+``cohort``     many exams: over cores or a cluster, one bad file never stops the others
 """
 
 from datkit.prepare.cohort import PreparedCohort, prepare_cohort
