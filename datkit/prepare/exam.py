@@ -21,7 +21,6 @@ from datkit.scan import Scan
 __all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
 
 CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
-OTHERS = ((1, 2), (0, 2), (0, 1))  # axes beside each axis
 AIR_MM = 30.0  # beyond the rim of air that registration looks at
 ARTEFACT = 2.0  # a border layer so many times as bright as the next, which blur forbids in tissue
 
@@ -142,7 +141,7 @@ def _frame(
     """
     if not data.any():
         raise PrepareError("Expected uptake, found zeros alone; export the exam again.")
-    ends = [np.flatnonzero(data.any(axis=pair))[[0, -1]] for pair in OTHERS]
+    ends = [np.flatnonzero(shown)[[0, -1]] for shown in _shown(data)]
     box = data[tuple(slice(first, last + 1) for first, last in ends)]
     start = np.array([first for first, _ in ends])
     voxel = np.array(np.unravel_index(box.argmax(), box.shape))
@@ -159,17 +158,22 @@ def _frame(
     return np.pad(box, pad), affine @ shift(start - pad[:, 0]), hottest
 
 
+def _shown(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each axis which layers hold more than zeros; two passes, not three."""
+    along, over = data.any(axis=2), data.any(axis=0)  # (i, j), (j, k)
+    return along.any(axis=1), along.any(axis=0), over.any(axis=0)
+
+
 def _bright_borders(data: np.ndarray) -> np.ndarray:
     """Return whether the layer at either end of each axis is an artefact: (3, 2), 0 or 1.
 
     Filters and incomplete slices leave a bright last layer. In tissue, blur keeps neighbours alike;
     in air, layers hold less than the mean one.
     """
-    bright = np.zeros((3, 2), int)
+    bright, total = np.zeros((3, 2), int), data.sum(dtype=np.float64)
     for axis, end in np.ndindex(3, 2):
         sums = [data.take(k, axis=axis).sum(dtype=np.float64) for k in ((0, 1), (-1, -2))[end]]
-        usual = data.sum(dtype=np.float64) / data.shape[axis]
-        bright[axis, end] = sums[0] > ARTEFACT * sums[1] and sums[0] > usual
+        bright[axis, end] = sums[0] > max(ARTEFACT * sums[1], total / data.shape[axis])
     return bright
 
 
