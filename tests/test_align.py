@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -16,19 +17,39 @@ from datkit.prepare.align import find_pose
 from datkit.prepare.grid import load_template
 from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
 from datkit.prepare.volume import blur, crop, is_inside, sample, shift, transform
+from datkit.simulate.acquisition import draw_acquisition
+from datkit.simulate.camera import acquire
 from datkit.simulate.centres import CENTRES
+from datkit.simulate.patient import standard_normal
+from datkit.simulate.shape import standard_shape
+from datkit.simulate.uptake import paint
 
-# The benchmark's exams and its use of SimpleITK are the reference here too.
-_spec = spec_from_file_location(
-    "registration", Path(__file__).resolve().parents[1] / "benchmarks" / "registration.py"
-)
-registration = module_from_spec(_spec)
-_spec.loader.exec_module(registration)
-STRIATA, error_mm, simpleitk_pose = (
-    registration.STRIATA,
-    registration.error_mm,
-    registration.simpleitk_pose,
-)
+SEED = 11
+# Centres of the caudates and putamina, mm in template space.
+STRIATA = np.array([[-12, 10, 9], [12, 10, 9], [-26, 2, 0], [26, 2, 0]], float).T
+
+
+def simulate(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A noisy exam of the standard head: volume, affine, true pose."""
+    rng = np.random.default_rng([SEED, index])
+    drawn = draw_acquisition(rng, CENTRES[index % len(CENTRES)])
+    acquisition = replace(drawn, motion=None)  # a head that moves has no one true pose
+    volume = acquire(paint(standard_normal())[0], standard_shape(), acquisition)
+    return volume.astype(np.float32), acquisition.affine, acquisition.head_to_scanner
+
+
+def error_mm(found: np.ndarray, true: np.ndarray) -> float:
+    """The largest distance between where two poses put a striatum."""
+    return np.linalg.norm(transform(found, STRIATA) - transform(true, STRIATA), axis=0).max()
+
+
+def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The benchmark's use of SimpleITK is the reference here too."""
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "_rivals.py"
+    spec = spec_from_file_location("rivals", path)
+    rivals = module_from_spec(spec)
+    spec.loader.exec_module(rivals)
+    return rivals.simpleitk_affine(data, affine)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +61,7 @@ def template() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module", params=range(len(CENTRES)), ids=lambda index: CENTRES[index].name)
 def exam(request: pytest.FixtureRequest):
     """One noisy exam of the standard head at each centre: volume, affine, true pose."""
-    return registration.simulate(request.param)
+    return simulate(request.param)
 
 
 def turn(axis: int, degrees: float) -> np.ndarray:
@@ -81,11 +102,14 @@ def test_head_may_lie_any_way(template, axis, degrees):
 
 @pytest.mark.parametrize("exam", [1, 2], indirect=True, ids=lambda index: CENTRES[index].name)
 def test_simpleitk_agrees(exam):
-    """The reference: correlation of outlines and striata, maximised by someone else's optimiser."""
+    """The reference: mutual information with the template, maximised by someone else's optimiser.
+
+    Its affine may stretch the head along each axis, ours may not: hence the room.
+    """
     volume, affine, true = exam
-    ours, theirs = find_pose(volume, affine).matrix, simpleitk_pose(volume, affine, true)
-    assert error_mm(ours, theirs) < 2.0
-    assert error_mm(ours, true) < error_mm(theirs, true) + 0.3  # it starts at the true pose
+    ours, theirs = find_pose(volume, affine).matrix, simpleitk_affine(volume, affine)
+    assert error_mm(ours, theirs) < 4.0
+    assert error_mm(ours, true) < error_mm(theirs, true) + 0.3
 
 
 # ---------------------------------------------------------------- the same, however spoilt

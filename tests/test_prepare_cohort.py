@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from datkit.cohort import Cohort, open_folder
-from datkit.errors import PrepareError
+from datkit.errors import PrepareError, UsageError
 from datkit.files import data_folder
 from datkit.prepare import PrepareSettings, prepare_cohort
 from datkit.prepare import cohort as module
@@ -88,3 +89,64 @@ def test_nothing_but_bad_files_is_an_error_and_leaves_nothing(three):
 def test_progress_counts_exams(three, capsys):
     prepare_cohort(three, n_jobs=1)
     assert "3/3" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- interrupted, damaged, unforeseen
+
+
+def interrupted_after(monkeypatch, count: int) -> None:
+    """Let preparation stop as Ctrl-C does, before one more exam than `count`."""
+    whole, calls = module.prepare_scan, iter(range(count))
+
+    def stopping(*arguments):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, "prepare_scan", stopping)
+
+
+def test_interrupted_run_goes_on_with_the_next_exam(three, monkeypatch, tmp_path):
+    whole = prepare_cohort(three, n_jobs=1, progress=False)
+    expected, table = whole.volumes.tobytes(), whole.table.to_csv()
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "again"))
+    with monkeypatch.context() as patch:
+        interrupted_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_cohort(three, n_jobs=1, progress=False)
+    interrupted_after(monkeypatch, 1)  # one exam is left to do
+    resumed = prepare_cohort(three, n_jobs=1, progress=False)
+    assert resumed.volumes.tobytes() == expected and resumed.table.to_csv() == table
+    names = {path.name for path in Path(resumed.volumes.filename).parent.iterdir()}
+    assert names == {"volumes.npy", "prepared.json"}
+
+
+def test_half_written_row_and_table_are_made_again(three):
+    whole = prepare_cohort(three, n_jobs=1, progress=False)
+    expected, folder = whole.volumes.tobytes(), Path(whole.volumes.filename).parent
+    for damage in ("table gone", "array cut short"):
+        if damage == "table gone":
+            (folder / "prepared.json").unlink()
+        else:
+            (folder / "volumes.npy").write_bytes((folder / "volumes.npy").read_bytes()[:-9])
+        assert prepare_cohort(three, n_jobs=1, progress=False).volumes.tobytes() == expected
+
+
+def test_what_nobody_foresaw_stops_one_exam_only(three, monkeypatch):
+    whole, bad = module.prepare_scan, three.uids[0]
+
+    def failing(scan, settings):
+        if bad in scan.path.name:
+            raise ZeroDivisionError("by a mouse")
+        return whole(scan, settings)
+
+    monkeypatch.setattr(module, "prepare_scan", failing)
+    prepared = prepare_cohort(three, n_jobs=1, progress=False)
+    assert prepared.uids == three.uids[1:]
+    assert "found ZeroDivisionError: by a mouse; please report it" in prepared.failures[bad]
+
+
+def test_cluster_without_dask_says_what_to_install(three, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    with pytest.raises(UsageError, match="cluster"):
+        prepare_cohort(three, scheduler="tcp://localhost:8786", progress=False)

@@ -8,6 +8,10 @@ the pose is off; it is corrected, the scan is sampled again, and after a few rou
 to correct. This is Gauss-Newton on the template's side (Baker and Matthews 2004,
 10.1023/B:VISI.0000011205.11775.fd): the regressors carry no noise and are the same for every exam.
 
+There is no second aligner to fall back on. Where this one does not convince, it starts again from
+ten other places; what is then still refused or flagged, SimpleITK's affine does not find either
+(``benchmarks/prepare.py``, section `spoilt`).
+
 Whatever is done to the scan is done along its own voxel axes, so a head that its header rotates
 gives the same numbers, rotated.
 """
@@ -15,7 +19,7 @@ gives the same numbers, rotated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import expm
@@ -31,11 +35,12 @@ from datkit.prepare.levels import (
     load_levels,
     template_centre,
 )
-from datkit.prepare.volume import blur, crop, sample, shift, shrink, transform
+from datkit.prepare.volume import blur, crop, regress, sample, shift, shrink, transform
 
 __all__ = ["Pose", "find_pose"]
 
 TOLERANCE = 0.003  # mm at the head's surface; moves no measure by 0.1 %
+ROUGH = 0.3  # mm; enough where a finer level follows
 MAX_STEP, MAX_ROUNDS = 20.0, 60  # mm
 CROP_MM = 30.0  # the blur's reach, and what the fine level may still move
 # Coarse similarity of simulated exams, also with half of the head cut off: 0.975 and more; of heads
@@ -60,11 +65,14 @@ class Pose:
         Correlation of the scan with its explanation, both blurred.
     in_view : float
         Share of the head that lies inside the scan.
+    fallback : str
+        ``"none"``, or ``"other starts"`` if the head was found only from another place or turn.
     """
 
     matrix: np.ndarray
     similarity: float
     in_view: float
+    fallback: str = "none"
 
 
 def find_pose(
@@ -102,24 +110,26 @@ def find_pose(
     pose = _fit_coarse(volume / level, its_affine, coarse)
     data, affine = crop(data, affine, transform(pose.matrix, fine.points), CROP_MM)
     volume, affine = shrink(data, affine, fine.largest_voxel)
+    fallback = pose.fallback
     pose = _fit(blur(volume / level, affine, fine.fwhm), affine, fine, pose.matrix)
     if pose.similarity < LIKE_A_HEAD:
         raise PrepareError(
             f"Expected a head, whose similarity to the template is {LIKE_A_HEAD} or more, found "
             f"{pose.similarity:.2f} at best; look at the scan: is it a brain's?"
         )
-    return pose
+    return replace(pose, fallback=fallback)
 
 
 def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
     """Fit from where the head seems to be; if that does not convince, from elsewhere too."""
     start = shift(head_centre(volume, affine) - template_centre())
     volume = blur(volume, affine, level.fwhm)
-    pose = _fit(volume, affine, level, start)
+    pose = _fit(volume, affine, level, start, ROUGH)
     if pose.similarity >= TRUSTED:
         return pose
-    others = (_fit(volume, affine, level, start @ turn) for turn in _turns())
-    return max(pose, *others, key=lambda pose: pose.similarity * pose.in_view)
+    others = (_fit(volume, affine, level, start @ turn, ROUGH) for turn in _turns())
+    best = max(pose, *others, key=lambda pose: pose.similarity * pose.in_view)
+    return best if best is pose else replace(best, fallback="other starts")
 
 
 def _turns() -> Iterator[np.ndarray]:
@@ -132,7 +142,13 @@ def _turns() -> Iterator[np.ndarray]:
         yield shift([0, 0, lift])
 
 
-def _fit(volume: np.ndarray, affine: np.ndarray, level: Level, matrix: np.ndarray) -> Pose:
+def _fit(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    level: Level,
+    matrix: np.ndarray,
+    tolerance: float = TOLERANCE,
+) -> Pose:
     """Correct a pose until nothing is left to correct; see the module's text."""
     parts = level.parts.shape[1]
     amplitude = np.eye(parts)[0]
@@ -142,23 +158,16 @@ def _fit(volume: np.ndarray, affine: np.ndarray, level: Level, matrix: np.ndarra
         uptake, weight = np.minimum(uptake, level.ceiling), level.weight * inside
         slopes = np.einsum("ngp,p->ng", level.slopes, amplitude)
         design = np.column_stack([np.ones(uptake.size), level.parts, slopes])
-        fitted = _regress(design, uptake, weight)
+        fitted = regress(design, uptake, weight)
         amplitude, off = fitted[1 : 1 + parts], fitted[1 + parts :]
         size = np.abs(off).max()
         off *= min(1.0, MAX_STEP / max(size, TOLERANCE))
         matrix = matrix @ expm(-np.tensordot(off, GENERATORS[: off.size], axes=1))
-        if size < TOLERANCE:
+        if size < tolerance:
             break
     explained, in_view = np.einsum("np,p->n", level.parts, amplitude), float(inside.mean())
     sound = amplitude[0] > 0 and in_view > MIN_IN_VIEW
     return Pose(matrix, _correlation(uptake, explained, weight) if sound else 0.0, in_view)
-
-
-def _regress(design: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Solve weighted least squares; what the visible points say nothing about is left at 0."""
-    weighted = design * weight[:, None]
-    normal = np.einsum("nj,nk->jk", weighted, design)
-    return np.linalg.lstsq(normal, np.einsum("nj,n->j", weighted, values), rcond=1e-12)[0]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:

@@ -6,21 +6,25 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from datkit.cohort import Cohort
-from datkit.errors import DatkitError, PrepareError
-from datkit.files import data_folder, replace_atomically, sha256_file, write_json
+from datkit.errors import DatkitError, PrepareError, UsageError
+from datkit.files import data_folder, sha256_file
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.grid import GRID, RESOURCES
+from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
+
+CONNECT_SECONDS = 10  # for a scheduler to answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,13 +72,15 @@ def prepare_cohort(
     settings: PrepareSettings | None = None,
     *,
     n_jobs: int | None = None,
+    scheduler: str | None = None,
     progress: bool = True,
 ) -> PreparedCohort:
     """Prepare every exam, or read them back if the same files were prepared the same way before.
 
     The result is kept in ``data_folder()/prepared/<key>``, where the key is made of the volumes'
     hashes, the settings, the shipped template and this package's code. An exam that cannot be read
-    or prepared does not stop the others: see :attr:`PreparedCohort.failures`.
+    or prepared does not stop the others: see :attr:`PreparedCohort.failures`. An interrupted run
+    goes on where it was: see :mod:`datkit.prepare.journal`.
 
     Parameters
     ----------
@@ -84,24 +90,29 @@ def prepare_cohort(
         How to prepare them.
     n_jobs : int, optional
         Processes; by default one for each core. The result does not depend on it.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://node1:8786``: its workers prepare the exams
+        instead. They must see the cohort under the same path and have this package installed.
     progress : bool
         Show a progress bar over exams.
 
     Raises
     ------
+    UsageError
+        If no Dask scheduler answers, or Dask is not installed.
     PrepareError
         If not a single exam could be prepared.
     OSError
-        If the result cannot be written; nothing half-written is left.
+        If the result cannot be written.
     """
     settings = settings or PrepareSettings()
     folder = data_folder() / "prepared" / _key(cohort, settings)
-    if not all((folder / name).is_file() for name in ("volumes.npy", "prepared.json")):
-        _prepare_into(folder, cohort, settings, n_jobs, progress)
-    record = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+    if not is_complete(folder, (len(cohort), *GRID.shape)):
+        _prepare_into(folder, cohort, settings, _Workers(n_jobs, scheduler), progress)
+    record = json.loads((folder / TABLE).read_text(encoding="utf-8"))
     quality = pd.DataFrame.from_dict(record["quality"], orient="index")
     uids = [uid for uid in cohort.uids if uid in record["quality"]]
-    volumes = np.load(folder / "volumes.npy", mmap_mode="r")[: len(uids)]
+    volumes = np.load(folder / ARRAY, mmap_mode="r")[: len(uids)]
     return PreparedCohort(volumes, cohort.exams.loc[uids].join(quality), record["failures"])
 
 
@@ -120,36 +131,65 @@ def _hash_or_absent(path: Path) -> str:
 
 
 def _prepare_into(
-    folder: Path, cohort: Cohort, settings: PrepareSettings, n_jobs: int | None, progress: bool
+    folder: Path, cohort: Cohort, settings: PrepareSettings, workers: _Workers, progress: bool
 ) -> None:
-    """Write volumes.npy, then prepared.json, whose presence says that all is there."""
-    quality: dict[str, Any] = {}
-    failures: dict[str, str] = {}
-    with replace_atomically(folder / "volumes.npy") as part:
-        shape = (len(cohort), *GRID.shape)
-        volumes = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-        exams = _prepare_each(cohort, settings, n_jobs)
-        for uid, exam in _count(zip(cohort.uids, exams, strict=True), len(cohort), progress):
-            if isinstance(exam, str):
-                failures[uid] = exam
-            else:  # failed exams leave no gap: their rows stay empty, at the end
-                volumes[len(quality)] = exam.volume
-                quality[uid] = exam.quality
-        volumes.flush()
-        del volumes
-        if not quality:
-            raise PrepareError.of(failures.values(), where=cohort.folder)
-    write_json(folder / "prepared.json", {"quality": quality, "failures": failures})
+    """Write the volumes, then the table, whose presence says that all is there."""
+    with closing(Journal(folder, cohort.uids, (len(cohort), *GRID.shape))) as journal:
+        uids = cohort.uids[journal.done :]
+        exams = _prepare_each(cohort, settings, workers, uids)
+        for uid, exam in _count(zip(uids, exams, strict=True), len(cohort), journal.done, progress):
+            journal.add(uid, exam)
+        if not journal.quality:
+            journal.discard()
+            raise PrepareError.of(journal.failures.values(), where=cohort.folder)
+        journal.finish()
+
+
+class _Workers(NamedTuple):
+    """Where exams are prepared: processes here, or a Dask cluster's workers."""
+
+    n_jobs: int | None
+    scheduler: str | None
+
+    @contextmanager
+    def backend(self) -> Iterator[None]:
+        """Let joblib use the cluster, if there is one."""
+        if self.scheduler is None:
+            yield
+            return
+        from joblib import parallel_config
+
+        with _connect(self.scheduler), parallel_config(backend="dask"):
+            yield
+
+
+def _connect(scheduler: str) -> Any:
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise UsageError(
+            f"Expected dask.distributed to reach the scheduler at {scheduler}, found none; "
+            "install it: pip install 'dat-spect-kit[cluster]'."
+        ) from error
+    try:
+        return Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Expected a Dask scheduler at {scheduler}, found none within {CONNECT_SECONDS} s; "
+            "start it with 'dask scheduler' and give the address that it prints."
+        ) from error
 
 
 def _prepare_each(
-    cohort: Cohort, settings: PrepareSettings, n_jobs: int | None
+    cohort: Cohort, settings: PrepareSettings, workers: _Workers, uids: list[str]
 ) -> Iterator[Prepared | str]:
     from joblib import Parallel, delayed
 
     one = delayed(partial(_prepare_one, cohort, settings))
-    workers = min(n_jobs or os.cpu_count() or 1, len(cohort))
-    return Parallel(n_jobs=workers, return_as="generator")(one(uid) for uid in cohort.uids)
+    here = max(1, min(workers.n_jobs or os.cpu_count() or 1, len(uids)))
+    with workers.backend():
+        n_jobs = here if workers.scheduler is None else -1
+        yield from Parallel(n_jobs=n_jobs, return_as="generator")(one(uid) for uid in uids)
 
 
 def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepared | str:
@@ -158,11 +198,16 @@ def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepare
         return prepare_scan(cohort.load(uid), settings)
     except DatkitError as error:
         return str(error)
+    except Exception as error:  # what nobody thought of must not stop the other exams either
+        return (
+            f"{cohort.path_of(uid)}: expected to prepare it, found {type(error).__name__}: {error};"
+            " please report it."
+        )
 
 
-def _count(items: Iterable, total: int, progress: bool) -> Iterable:
+def _count(items: Iterable, total: int, done: int, progress: bool) -> Iterable:
     if not progress:
         return items
     from tqdm.auto import tqdm
 
-    return tqdm(items, total=total, desc="preparing", unit="exam")
+    return tqdm(items, total=total, initial=done, desc="preparing", unit="exam")

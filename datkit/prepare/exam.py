@@ -10,23 +10,19 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.errors import PrepareError, UsageError
-from datkit.prepare.align import Pose, find_pose
-from datkit.prepare.grid import GRID, LABELS, load_regions, reference_level
-from datkit.prepare.volume import crop, is_inside, shift, spacing, transform
+from datkit.prepare.align import find_pose
+from datkit.prepare.grid import GRID
+from datkit.prepare.quality import assess
+from datkit.prepare.reference import find_reference
+from datkit.prepare.striatum import locate_striata
+from datkit.prepare.volume import crop, shift, spacing, transform
 from datkit.scan import Scan
 
 __all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
 
 CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
 AIR_MM = 30.0  # beyond the rim of air that registration looks at
-# What good exams have; balls, cylinders and heads cut or turned fall outside (see the tests).
-EXPECTED = {
-    "similarity": (0.9, 1.0),  # 0.93 and more even in noise of 40 % a voxel
-    "head_in_view": (0.5, 1.0),
-    "regions_in_view": (0.95, 1.0),
-    "scale": (0.75, 1.15),  # adult heads measure about 0.9 of the MNI template
-    "rotation": (0.0, 45.0),
-}
+ARTEFACT = 2.0  # a border layer so many times as bright as the next, which blur forbids in tissue
 
 
 @dataclass(frozen=True)
@@ -85,10 +81,15 @@ class Prepared:
         Template mm to scan mm.
     quality : dict
         `similarity` (correlation with the template, 1 at best), `head_in_view` and
-        `regions_in_view` (shares; the latter of the least visible region), `scale` (of the head
-        against the template's), `rotation` (degrees against the scanner's axes), `reference` (the
-        occipital region's uptake in the scan's unit), and `verdict`, which is ``"good"`` or says
-        what to look at.
+        `regions_in_view` (shares; the latter of the least visible region), `cut` (the sides where
+        the field ends inside the head, or ``"none"``), `scale` (of the head against the
+        template's), `rotation` (degrees against the scanner's axes), `reference` (non-specific
+        uptake in the scan's unit), `reference_region` (``"occipital"``, or ``"brain"`` where that
+        is not shown), `hottest` (voxel of the scan, over the reference) and `hottest_in`
+        (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
+        `fallback` (``"none"``, or how registration had to be helped), `left_shift_x` …
+        `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
+        ``"good"`` or says what to look at.
     """
 
     volume: np.ndarray
@@ -107,7 +108,7 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         If no head is found in the scan, or too little of its occipital region to scale by.
     """
     settings = settings or PrepareSettings()
-    data, affine = _frame(*_reorient(scan))
+    data, affine, hottest = _frame(*_reorient(scan))
     pose = find_pose(
         data,
         affine,
@@ -116,12 +117,11 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         striatal_weight=settings.striatal_weight,
     )
     volume = _resample(data, affine, pose.matrix, settings.order)
-    reference = reference_level(volume)
-    return Prepared(
-        (volume / reference).astype(np.float32),
-        pose.matrix,
-        _quality(pose, data.shape, affine, reference),
-    )
+    reference = find_reference(volume)
+    volume = (volume / reference[1]).astype(np.float32)
+    shifts = locate_striata(volume)
+    quality = assess(pose, data.shape, affine, hottest, reference, shifts)
+    return Prepared(volume, pose.matrix, quality)
 
 
 def _reorient(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
@@ -130,23 +130,51 @@ def _reorient(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(image.dataobj, np.float32), image.affine
 
 
-def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut off empty borders, then add air on the sides where no head was cut.
+def _frame(
+    data: np.ndarray, affine: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, float, bool]]:
+    """Cut off empty and bright borders, then add air on the sides where no head was cut.
 
     Zeros beside a cut head were not seen by the camera; zeros beside a whole one are air. So the
-    result is the same however wide an empty border a scan has.
+    result is the same however wide an empty border a scan has. Returned with it: the place of the
+    hottest voxel (mm), its uptake, and whether it lies on the border.
     """
     if not data.any():
         raise PrepareError("Expected uptake, found zeros alone; export the exam again.")
-    others = ((1, 2), (0, 2), (0, 1))
-    ends = [np.flatnonzero(data.any(axis=pair))[[0, -1]] for pair in others]
-    data = data[tuple(slice(first, last + 1) for first, last in ends)]
+    ends = [np.flatnonzero(shown)[[0, -1]] for shown in _shown(data)]
+    box = data[tuple(slice(first, last + 1) for first, last in ends)]
+    start = np.array([first for first, _ in ends])
+    voxel = np.array(np.unravel_index(box.argmax(), box.shape))
+    on_border = bool(((voxel == 0) | (voxel == np.array(box.shape) - 1)).any())
+    place = transform(affine, (start + voxel).reshape(3, 1)).ravel()
+    hottest = place, float(box[tuple(voxel)]), on_border
+    bright = _bright_borders(box)
+    whole = tuple(slice(low, n - high) for (low, high), n in zip(bright, box.shape, strict=True))
+    box, start = box[whole], start + bright[:, 0]
     pad, size = np.zeros((3, 2), int), spacing(affine)
     for axis, end in np.ndindex(3, 2):
-        face = np.count_nonzero(data.take(-end, axis=axis)) * size.prod() / size[axis]
+        face = np.count_nonzero(box.take(-end, axis=axis)) * size.prod() / size[axis]
         pad[axis, end] = np.ceil(AIR_MM / size[axis]) if face < CUT_MM2 else 0
-    first = [first for first, _ in ends] - pad[:, 0]
-    return np.pad(data, pad), affine @ shift(first)
+    return np.pad(box, pad), affine @ shift(start - pad[:, 0]), hottest
+
+
+def _shown(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each axis which layers hold more than zeros; two passes, not three."""
+    along, over = data.any(axis=2), data.any(axis=0)  # (i, j), (j, k)
+    return along.any(axis=1), along.any(axis=0), over.any(axis=0)
+
+
+def _bright_borders(data: np.ndarray) -> np.ndarray:
+    """Return whether the layer at either end of each axis is an artefact: (3, 2), 0 or 1.
+
+    Filters and incomplete slices leave a bright last layer. In tissue, blur keeps neighbours alike;
+    in air, layers hold less than the mean one.
+    """
+    bright, total = np.zeros((3, 2), int), data.sum(dtype=np.float64)
+    for axis, end in np.ndindex(3, 2):
+        sums = [data.take(k, axis=axis).sum(dtype=np.float64) for k in ((0, 1), (-1, -2))[end]]
+        bright[axis, end] = sums[0] > max(ARTEFACT * sums[1], total / data.shape[axis])
+    return bright
 
 
 def _resample(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray, order: int) -> np.ndarray:
@@ -158,37 +186,3 @@ def _resample(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray, order: 
     to_box = np.linalg.inv(affine) @ to_scan @ GRID.affine
     volume = ndimage.affine_transform(box, to_box[:3, :3], to_box[:3, 3], GRID.shape, order=order)
     return np.maximum(volume, 0)
-
-
-def _quality(
-    pose: Pose, shape: tuple[int, ...], affine: np.ndarray, reference: float
-) -> dict[str, float | str]:
-    linear = pose.matrix[:3, :3]
-    scale = float(np.cbrt(np.linalg.det(linear)))
-    cosine = (np.trace(linear / scale) - 1) / 2
-    quality = {
-        "similarity": pose.similarity,
-        "head_in_view": pose.in_view,
-        "regions_in_view": _regions_in_view(shape, np.linalg.inv(affine) @ pose.matrix),
-        "scale": scale,
-        "rotation": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
-        "reference": reference,
-    }
-    return quality | {"verdict": _verdict(quality)}
-
-
-def _regions_in_view(shape: tuple[int, ...], to_voxels: np.ndarray) -> float:
-    """Return the visible share of the least visible region."""
-    masks, to_index = load_regions(), to_voxels @ GRID.affine
-    index = [transform(to_index, np.argwhere(masks[name]).T) for name in LABELS]
-    return float(min(is_inside(shape, each).mean() for each in index))
-
-
-def _verdict(quality: dict[str, float]) -> str:
-    """Return ``"good"`` or every reason to look at the exam, in one sentence."""
-    reasons = [
-        f"{name} is {quality[name]:.2f}, expected {low:g} to {high:g}"
-        for name, (low, high) in EXPECTED.items()
-        if not low <= quality[name] <= high
-    ]
-    return f"look at it: {'; '.join(reasons)}" if reasons else "good"

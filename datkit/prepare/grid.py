@@ -8,15 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datkit.errors import PrepareError
 from datkit.scan import Scan, load_scan
 
-__all__ = ["GRID", "RESOURCES", "Grid", "load_regions", "load_template", "reference_level"]
+__all__ = ["GRID", "RESOURCES", "Grid", "load_regions", "load_template"]
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
-# Less than this share of the occipital region in view is too little to scale an exam by.
-MIN_REFERENCE = 0.1
 
 
 class Grid(NamedTuple):
@@ -68,36 +65,3 @@ def load_regions() -> dict[str, np.ndarray]:
     for side in ("left", "right"):
         regions[f"striatum_{side}"] = regions[f"caudate_{side}"] | regions[f"putamen_{side}"]
     return regions
-
-
-def reference_level(volume: np.ndarray) -> float:
-    """Return the non-specific uptake of a volume on the canonical grid.
-
-    The mean of the middle half of the occipital voxels: a stray hot or cold voxel does not move it.
-    Voxels of value 0 do not count, since 0 stands for what the scan does not show.
-
-    Parameters
-    ----------
-    volume : array, shape (64, 80, 48)
-        Uptake in any unit.
-
-    Raises
-    ------
-    PrepareError
-        If less than a tenth of the region has uptake.
-
-    Examples
-    --------
-    >>> reference_level(np.full(GRID.shape, 3.0))
-    3.0
-    """
-    occipital = volume[_labels() == 1 + LABELS.index("occipital")]
-    seen = occipital[occipital > 0]
-    if seen.size < MIN_REFERENCE * occipital.size:
-        raise PrepareError(
-            f"Expected uptake in at least {MIN_REFERENCE:.0%} of the occipital reference region, "
-            f"found it in {seen.size / occipital.size:.0%}; look at the scan: is the back of the "
-            "head cut off, or is it no head at all?"
-        )
-    low, high = np.percentile(seen, [25, 75])
-    return float(seen[(seen >= low) & (seen <= high)].mean(dtype=np.float64))

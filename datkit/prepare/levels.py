@@ -16,9 +16,11 @@ __all__ = [
     "GENERATORS",
     "RADIUS",
     "Level",
+    "blurred_part",
     "brain_level",
     "head_centre",
     "load_levels",
+    "scaled_template",
     "template_centre",
 ]
 
@@ -109,7 +111,7 @@ def head_centre(volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _template() -> tuple[np.ndarray, np.ndarray]:
+def scaled_template() -> tuple[np.ndarray, np.ndarray]:
     """Return the template with the brain's level 1, and its affine."""
     scan = load_template()
     return scan.data / brain_level(scan.data, scan.affine), scan.affine
@@ -118,12 +120,12 @@ def _template() -> tuple[np.ndarray, np.ndarray]:
 @cache
 def template_centre() -> np.ndarray:
     """Return where :func:`head_centre` finds the template's own head, mm."""
-    return head_centre(*_template())
+    return head_centre(*scaled_template())
 
 
 def _points(distance: float) -> np.ndarray:
     """Return a lattice (3, n) in and around the head, symmetric about x = 0, its steps in mm."""
-    template, affine = _template()
+    template, affine = scaled_template()
     count = int(200 / distance)  # 200 mm is beyond any head
     reach = distance * np.arange(-count, count + 1)
     lattice = np.stack(np.meshgrid(reach, reach, reach[reach > BOTTOM_MM], indexing="ij"))
@@ -142,7 +144,7 @@ def _build(
     striatal_weight: float | None,
 ) -> Level:
     """Build a level; without a striatal weight, without striata."""
-    volumes = [(*_template(), fwhm)]
+    volumes = [(*scaled_template(), fwhm)]
     near = np.zeros(points.shape[1], bool)
     if striatal_weight is not None:
         striata = [load_regions()[name] for name in LABELS[:4]]
@@ -153,7 +155,9 @@ def _build(
             ~np.logical_or.reduce(striata), sampling=spacing(GRID.affine)
         )
         near = sample(away, GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
-    values, slopes = zip(*(_part(*each, points, generators) for each in volumes), strict=True)
+    values, slopes = zip(
+        *(blurred_part(*each, points, generators) for each in volumes), strict=True
+    )
     parts, slopes = np.stack(values, axis=-1), np.stack(slopes, axis=-1)
     limit = np.where(near, STRIATUM_CEILING, ceiling)
     slopes[parts[:, 0] > limit, :, 0] = 0
@@ -162,7 +166,7 @@ def _build(
     return Level(fwhm, largest_voxel, points, parts, slopes, limit, weight)
 
 
-def _part(
+def blurred_part(
     volume: np.ndarray,
     affine: np.ndarray,
     fwhm: float,

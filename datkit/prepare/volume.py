@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["blur", "crop", "is_inside", "sample", "shift", "shrink", "spacing", "transform"]
+__all__ = ["blur", "crop", "is_inside", "regress", "sample", "shift", "shrink", "spacing",
+           "transform"]  # fmt: skip
 
 SIGMA = 1 / 2.3548  # standard deviation of a Gaussian over its full width at half maximum
 
@@ -98,3 +99,29 @@ def crop(
     high = np.clip(np.ceil(index.max(axis=1)) + reach, low, last).astype(int)
     box = tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))
     return volume[box], affine @ shift(low)
+
+
+def regress(
+    design: np.ndarray,
+    values: np.ndarray,
+    weight: np.ndarray | float = 1.0,
+    *,
+    ridge: np.ndarray | float = 0.0,
+    towards: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """Solve weighted least squares; what the points say nothing about is left at 0.
+
+    Minimises ``sum(weight · (values - design · x)²) + sum(ridge · (x - towards)²)``.
+
+    Examples
+    --------
+    >>> regress(np.array([[1.0], [1.0]]), np.array([2.0, 4.0])).round(3)
+    array([3.])
+    >>> regress(np.array([[1.0], [1.0]]), np.array([2.0, 4.0]), ridge=1.0).round(3)
+    array([2.])
+    """
+    weighted = design * np.broadcast_to(weight, len(design))[:, None]
+    held = np.broadcast_to(ridge, design.shape[1])
+    normal = np.einsum("nj,nk->jk", weighted, design) + np.diag(held)
+    right = np.einsum("nj,n->j", weighted, values) + held * towards
+    return np.linalg.lstsq(normal, right, rcond=1e-12)[0]

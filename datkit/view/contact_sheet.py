@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datkit.view.page import data_uri, number, render_page, write_page
-from datkit.view.quality import explain_verdict
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import TOP
+from datkit.view.verdict import explain_verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,10 +18,10 @@ from datkit.scan import load_scan
 from datkit.view.canvas import Picture, house_style
 from datkit.view.page import data_uri, number, render_page, write_page
 from datkit.view.planes import cut, draw_plane, signed_mm
-from datkit.view.quality import check_rows, explain_verdict
 from datkit.view.report_table import measure_rows, measure_tables, summarise
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import STRIATUM_MM, TOP
+from datkit.view.verdict import check_rows, explain_verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from datkit.prepare.exam import EXPECTED
+from datkit.prepare.quality import EXPECTED
 from datkit.view.page import number
 
 __all__ = ["check_rows", "explain_verdict"]

@@ -1,0 +1,85 @@
+"""From a file to measures, four ways on the same exams: striatal error and CPU seconds of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _figures import Figure
+from _rivals import by_ants, by_datkit, by_floor, by_simpleitk, has_ants
+from _striata import FAILED_MM, distance_mm, found_centres, true_centres
+
+from datkit.errors import PrepareError
+from datkit.measure import measure_volume
+
+WAYS: dict[str, Callable] = {
+    "datkit": by_datkit,
+    "SimpleITK + nilearn": by_simpleitk,
+    "ANTs": by_ants,
+    "array's middle": by_floor,
+}
+# Times as long as ours that others take, at least; and how long ours may take over the floor.
+SLOWER = {"SimpleITK + nilearn": 8, "ANTs": 40}
+OVER_FLOOR = 6
+
+
+def measure(paths: list[Path]) -> Iterator[Figure]:
+    """Yield error and time of each way, then their ratios."""
+    ways = {name: way for name, way in WAYS.items() if name != "ANTs" or has_ants()}
+    if "ANTs" not in ways:
+        print("  ANTs is left out: expected antspyx, found none; pip install antspyx.")
+    for way in ways.values():
+        _run(way, paths[0])  # what is made once per process does not count
+    rows = [_row(path, name, way) for path in paths for name, way in ways.items()]
+    table = pd.DataFrame(rows).pivot(index="uid", columns="way", values=["error", "seconds"])
+    yield from _errors(table["error"][list(ways)])
+    yield from _times(table["seconds"][list(ways)])
+
+
+def _run(way: Callable, path: Path) -> tuple[np.ndarray, dict | None]:
+    to_scan, volume, *quality = way(path)
+    try:
+        measure_volume(volume)
+    except PrepareError:
+        if way is by_datkit:  # others may hit air
+            raise
+    return to_scan, quality[0] if quality else None
+
+
+def _row(path: Path, name: str, way: Callable) -> dict:
+    uid = path.name.removesuffix(".nii.gz")
+    start = time.process_time()
+    to_scan, quality = _run(way, path)
+    seconds = time.process_time() - start
+    error = distance_mm(found_centres(to_scan, quality), true_centres(uid))
+    return {"uid": uid, "way": name, "error": error, "seconds": seconds}
+
+
+def _errors(errors: pd.DataFrame) -> Iterator[Figure]:
+    for name, column in errors.items():
+        note = (
+            f"90 % {np.percentile(column, 90):.1f} mm, {int((column > FAILED_MM).sum())} of "
+            f"{len(column)} beyond {FAILED_MM:g} mm"
+        )
+        yield Figure(f"{name}: striatal error, median", column.median(), unit="mm", note=note)
+    best = errors.drop(columns="datkit").median().min()
+    yield Figure(
+        "our median error over the best other's", errors["datkit"].median() / best, (None, 1)
+    )
+
+
+def _times(seconds: pd.DataFrame) -> Iterator[Figure]:
+    for name, column in seconds.items():
+        yield Figure(f"{name}: CPU time, median", column.median(), unit="s")
+    ours = seconds["datkit"]
+    for name, least in SLOWER.items():
+        if name in seconds:
+            yield Figure(
+                f"{name}: times as long as ours", (seconds[name] / ours).median(), (least, None)
+            )
+    floor = (ours / seconds["array's middle"]).median()
+    note = "the floor: decompress, resample once, measure"
+    yield Figure("ours: times as long as the floor", floor, (None, OVER_FLOOR), note=note)
