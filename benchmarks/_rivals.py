@@ -23,7 +23,7 @@ from datkit.prepare.volume import sample, shift, transform
 from datkit.scan import load_scan
 
 LPS = np.diag([-1.0, -1, 1, 1])  # ITK's axes point left and back
-SAMPLED = 0.1  # of the template's voxels, for mutual information
+SAMPLED = 0.1  # of the template's voxels, for the correlation
 FINE_MM = 2.0  # voxels of ANTs' template
 Way = tuple[np.ndarray, np.ndarray]
 
@@ -62,7 +62,11 @@ def by_simpleitk(path: Path) -> Way:
 
 
 def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Fit an affine as SimpleITK's own notebooks do: moments, mutual information, three levels."""
+    """Fit an affine from the moments: correlation, regular steps, three levels.
+
+    Of six plain settings this one was best. The notebooks' mutual information with gradient descent
+    stops 6 mm away on these volumes, and would flatter us.
+    """
     import SimpleITK as sitk
 
     template = load_template()
@@ -71,11 +75,11 @@ def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
         fixed, moving, sitk.AffineTransform(3), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
     method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(50)
+    method.SetMetricAsCorrelation()
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(SAMPLED, 1)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsGradientDescent(1.0, 100, 1e-6, 10)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2, 1, 0])

@@ -102,7 +102,7 @@ def test_head_may_lie_any_way(template, axis, degrees):
 
 @pytest.mark.parametrize("exam", [1, 2], indirect=True, ids=lambda index: CENTRES[index].name)
 def test_simpleitk_agrees(exam):
-    """The reference: mutual information with the template, maximised by someone else's optimiser.
+    """The reference: correlation with the template, maximised by someone else's optimiser.
 
     Its affine may stretch the head along each axis, ours may not: hence the room.
     """

@@ -193,14 +193,14 @@ def test_all_48_orientations_measure_the_same(exam):
 
 
 def test_dimmed_posterior_putamen_changes_its_side_alone(exam):
-    """Dim the back of the left putamen in the scan by a third; the right side measures the same."""
+    """Dim the back of the left putamen in the scan by half; the right side measures the same."""
     prepared = prepare_scan(exam)
     back = load_regions()["putamen_left"] & (np.indices(GRID.shape)[1] < 54)
     mask = gaussian_filter(back.astype(np.float32), 9 / 2.3548 / 2)
     voxels = np.indices(exam.shape).reshape(3, -1)
     place = np.linalg.inv(prepared.to_scan @ GRID.affine) @ exam.affine
     weight = map_coordinates(mask, transform(place, voxels), order=1).reshape(exam.shape)
-    dimmed = replace(exam, data=exam.data * (1 - weight / (3 * mask.max())).astype(np.float32))
+    dimmed = replace(exam, data=exam.data * (1 - weight / (2 * mask.max())).astype(np.float32))
     found, before = measured(dimmed), measure_volume(prepared.volume)
     assert found["putamen_left"] < 0.9 * before["putamen_left"]
     for part in ("caudate", "putamen", "striatum"):
