@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datkit.cli.data import add_data
+from datkit.cli.parts import (
+    FINDINGS,
+    FINE,
+    INTERRUPTED,
+    NOT_CLINICAL,
+    WRONG_USE,
+    add_verb,
+    complain,
+    print_json,
+)
 from datkit.errors import DatkitError, UsageError
 
-FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 SIZE, SEED = "small", 2026
-_NOT_CLINICAL = "For education and research, not for diagnosis."
 _SIMULATE_HELP = """\
 size    exams                                  two cores    disk
 tiny    24                                     1 min        15 MB
@@ -40,72 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return args.run(args)
     except UsageError as error:
-        return _complain(error, WRONG_USE)
+        return complain(error, WRONG_USE)
     except DatkitError as error:
-        return _complain(error, FINDINGS)
+        return complain(error, FINDINGS)
     except OSError as error:  # a full disk, a folder that may not be written to
         place = f"{error.filename}: " if error.filename else ""
-        return _complain(
+        return complain(
             f"{place}{error.strerror or error}; free or choose another place.", FINDINGS
         )
     except KeyboardInterrupt:
-        return _complain("Stopped; nothing half-written was left behind.", INTERRUPTED)
-
-
-def _complain(message: object, code: int) -> int:
-    print(f"datkit: {message}", file=sys.stderr)
-    return code
-
-
-def _note(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-# ---------------------------------------------------------------- datkit data
-
-
-def _data_list(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
-
-    entries = list(load_manifest().entries.values())
-    if args.json:
-        _print_json([entry.model_dump(mode="json") for entry in entries])
-        return FINE
-    for entry in entries:
-        print(f"{entry.name:14} {entry.access:12} {entry.licence.name}")
-        print(f"{'':14} {entry.title}")
-    print("\nFetch one with 'datkit data fetch NAME'.")
-    return FINE
-
-
-def _data_fetch(args: argparse.Namespace) -> int:
-    from datkit.fetch import fetch
-
-    paths = fetch(args.name, progress=not args.json, notify=_note)
-    if args.json:
-        _print_json({"name": args.name, "files": [str(path) for path in paths]})
-    else:
-        print("".join(f"{path}\n" for path in paths), end="")
-    return FINE
-
-
-def _data_verify(args: argparse.Namespace) -> int:
-    from datkit.fetch import verify
-    from datkit.manifest import load_manifest
-
-    names = [args.name] if args.name else list(load_manifest().entries)
-    checks = [check for name in names for check in verify(name)]
-    if args.json:
-        _print_json([check.to_dict() for check in checks])
-    for check in [] if args.json else checks:
-        print(f"{check.state:8} {check.path}")
-    # A file that nobody fetched is no finding, unless its entry was asked for by name.
-    bad = {"damaged", "missing"} if args.name else {"damaged"}
-    return FINDINGS if any(check.state in bad for check in checks) else FINE
+        return complain(
+            "Stopped; what was complete is kept, nothing half-written stands in its place.",
+            INTERRUPTED,
+        )
 
 
 # ---------------------------------------------------------------- datkit simulate, datkit measure
@@ -124,7 +78,7 @@ def _simulate(args: argparse.Namespace) -> int:
     sets = {"train": cohort} | {name: open_folder(folder) for name, folder in tests.items()}
     rows = {name: _counts(one) for name, one in sets.items()}
     if args.json:
-        _print_json(rows.pop("train") | {"test_sets": rows})
+        print_json(rows.pop("train") | {"test_sets": rows})
     for row in [] if args.json else rows.values():
         print("{exams} simulated exams, {abnormal} read as abnormal: {folder}".format(**row))
     return FINE
@@ -147,7 +101,7 @@ def _simulate_one(args: argparse.Namespace) -> int:
     path, exam = simulate_volume(args.uid, args.out or Path())
     if args.json:
         rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
-        _print_json({"uid": exam.uid, "file": str(path)} | rows)
+        print_json({"uid": exam.uid, "file": str(path)} | rows)
     else:
         called = "abnormal" if exam.label else "normal"
         print(f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}")
@@ -166,11 +120,11 @@ def _measure(args: argparse.Namespace) -> int:
         except DatkitError as error:  # one bad file never hides the others
             failures.append(str(error))
     if args.json:
-        _print_json({"measures": rows, "failures": failures, "note": _NOT_CLINICAL})
+        print_json({"measures": rows, "failures": failures, "note": NOT_CLINICAL})
     else:
         _print_measures(rows)
     for failure in failures:
-        _complain(failure, FINDINGS)
+        complain(failure, FINDINGS)
     return FINDINGS if failures else FINE
 
 
@@ -180,7 +134,7 @@ def _print_measures(rows: dict[str, dict[str, float]]) -> None:
         for name, value in values.items():
             print(f"  {name:28} {value:8.2f}{' %' if name.endswith('asymmetry') else ''}")
     if rows:
-        print(f"Binding ratios have no unit; their reference is occipital. {_NOT_CLINICAL}")
+        print(f"Binding ratios have no unit; their reference is occipital. {NOT_CLINICAL}")
 
 
 # ---------------------------------------------------------------- datkit submit
@@ -208,19 +162,19 @@ def _submit_run(args: argparse.Namespace) -> int:
 
     report = run_submission(args.zip, args.cohort, exams=args.exams)
     if args.json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         print(report)
     return FINDINGS if report.problems else FINE
 
 
 def _report(result: Any, as_json: bool, text: str) -> None:
-    _print_json(result.to_dict()) if as_json else print(text)
+    print_json(result.to_dict()) if as_json else print(text)
 
 
 def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
     if as_json:
-        _print_json([problem.to_dict() for problem in problems])
+        print_json([problem.to_dict() for problem in problems])
     else:
         print("\n".join(str(problem) for problem in problems) or fine)
     return FINDINGS if problems else FINE
@@ -232,7 +186,7 @@ def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="datkit",
-        description=f"Learn and benchmark dopamine-transporter (DaT) SPECT. {_NOT_CLINICAL}",
+        description=f"Learn and benchmark dopamine-transporter (DaT) SPECT. {NOT_CLINICAL}",
         epilog="First steps: datkit data list; datkit simulate --size tiny --out cohort; "
         "datkit measure cohort/niftis/*.nii.gz. Exit codes: 0 fine, 1 findings, 2 wrong use.",
     )
@@ -240,9 +194,11 @@ def _parser() -> argparse.ArgumentParser:
 
     parser.add_argument("--version", action="version", version=f"datkit {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_data(verbs)
+    add_data(verbs)
     _add_simulate(verbs)
-    measure = _verb(verbs, "measure", _measure, "binding ratios and asymmetry of one or more scans")
+    measure = add_verb(
+        verbs, "measure", _measure, "binding ratios and asymmetry of one or more scans"
+    )
     measure.add_argument(
         "scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file"
     )
@@ -250,27 +206,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(
-    verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    verb.add_argument("--json", action="store_true", help="print the result as JSON")
-    verb.set_defaults(run=run)
-    return verb
-
-
-def _add_data(verbs: Any) -> None:
-    data = verbs.add_parser("data", help="what data there is; fetch and verify it")
-    actions = data.add_subparsers(metavar="ACTION", required=True)
-    _verb(actions, "list", _data_list, "every entry with its access and licence")
-    fetch = _verb(actions, "fetch", _data_fetch, "download an entry's files and verify them")
-    fetch.add_argument("name", metavar="NAME", help="an entry of 'datkit data list'")
-    verify = _verb(actions, "verify", _data_verify, "hash the files that were fetched")
-    verify.add_argument("name", nargs="?", metavar="NAME", help="one entry only")
-
-
 def _add_simulate(verbs: Any) -> None:
-    simulate = _verb(verbs, "simulate", _simulate, "make the simulated cohort, or one exam of it")
+    simulate = add_verb(
+        verbs, "simulate", _simulate, "make the simulated cohort, or one exam of it"
+    )
     simulate.formatter_class = argparse.RawDescriptionHelpFormatter
     simulate.epilog = _SIMULATE_HELP
     simulate.add_argument("--size", choices=["tiny", "small", "full"], help=f"default: {SIZE}")
@@ -288,22 +227,20 @@ def _add_simulate(verbs: Any) -> None:
 def _add_submit(verbs: Any) -> None:
     submit = verbs.add_parser("submit", help="pack, check and run a challenge submission")
     actions = submit.add_subparsers(metavar="ACTION", required=True)
-    pack = _verb(
+    pack = add_verb(
         actions, "pack", _submit_pack, "make submission.zip from a folder of trained models"
     )
     pack.add_argument(
         "models", type=Path, metavar="MODELS", help="written by the baseline notebook"
     )
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
-    check = _verb(actions, "check", _submit_check, "list every problem of a submission.zip")
+    check = add_verb(actions, "check", _submit_check, "list every problem of a submission.zip")
     check.add_argument("zip", type=Path, metavar="ZIP")
-    run = _verb(actions, "run", _submit_run, "run a submission.zip in a replica of the challenge")
+    run = add_verb(
+        actions, "run", _submit_run, "run a submission.zip in a replica of the challenge"
+    )
     run.add_argument("zip", type=Path, metavar="ZIP")
     run.add_argument(
         "--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"
     )
     run.add_argument("--exams", type=int, default=20, metavar="N", help="how many; default: 20")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
