@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,12 @@ def shared_data() -> Path:
 def real_map(shared_data: Path) -> Path:
     """The real group-mean FP-CIT map of 174 controls (CC BY-NC-SA 4.0)."""
     return shared_data / "DAT_fpcit_hc174_dukart_spect.nii"
+
+
+@pytest.fixture(scope="session")
+def pydicom() -> None:
+    """The extra that reads DICOM."""
+    need(find_spec("pydicom"), "pydicom is not installed: pip install -e '.[dicom]'")
 
 
 @contextmanager
