@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,12 @@ def need(condition: object, what: str) -> None:
     """Skip with a reason where something is missing; fail where CI says that nothing may be."""
     if not condition:
         (pytest.fail if REQUIRE_ALL else pytest.skip)(what)
+
+
+@pytest.fixture(scope="session")
+def needed() -> Callable[[object, str], None]:
+    """The function above, for what a test finds missing itself."""
+    return need
 
 
 def _refuse(host: object) -> None:

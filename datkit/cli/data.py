@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 from datkit.cli.parts import FINDINGS, FINE, add_verb, note, print_json
@@ -33,6 +35,15 @@ def add_data(verbs: Any) -> None:
     cite = _named(add_verb(actions, "cite", _cite, "what to cite when you use an entry"))
     cite.add_argument("--bibtex", action="store_true", help="as BibTeX records")
     add_verb(actions, "licences", _licences, "licence and allowed uses of every entry")
+    check = add_verb(actions, "check", _check, "open exams and list all that is wrong with them")
+    check.add_argument("path", type=Path, metavar="PATH", help="a folder of exams, or one file")
+    for name, run, text in (
+        ("croissant", _croissant, "describe an entry or a cohort as MLCommons Croissant"),
+        ("card", _card, "write the data card of an entry or a cohort"),
+    ):
+        verb = add_verb(actions, name, run, text)
+        verb.add_argument("name", metavar="NAME|FOLDER", help="an entry, or a cohort's folder")
+        verb.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
 
 
 def _named(parser: argparse.ArgumentParser, optional: bool = False) -> argparse.ArgumentParser:
@@ -133,4 +144,55 @@ def _licences(args: argparse.Namespace) -> int:
         print(f"{entry.name}: {entry.licence.name}, {entry.licence.url}")
         for use, text in entry.uses:
             print(f"  {use:11} {text}")
+    return FINE
+
+
+def _check(args: argparse.Namespace) -> int:
+    from datkit.cohort import find_problems, open_path
+    from datkit.errors import CohortError
+
+    try:
+        problems = find_problems(open_path(args.path, require_labels=False))
+    except CohortError as error:
+        problems = list(error.problems)
+    if args.json:
+        print_json(problems)
+    else:
+        print("\n".join(problems) or f"{args.path}: no problem found")
+    return FINDINGS if problems else FINE
+
+
+def _croissant(args: argparse.Namespace) -> int:
+    from datkit.croissant import croissant_of_cohort, croissant_of_entry
+
+    described = _describe(args.name, croissant_of_entry, croissant_of_cohort)
+    return _write(json.dumps(described, indent=1, ensure_ascii=False) + "\n", args.out)
+
+
+def _card(args: argparse.Namespace) -> int:
+    from datkit.datacard import card_of_cohort, card_of_entry
+
+    return _write(_describe(args.name, card_of_entry, card_of_cohort), args.out)
+
+
+def _describe(name: str, of_entry: Any, of_cohort: Any) -> Any:
+    from datkit.manifest import load_manifest
+
+    manifest = load_manifest()
+    if name in manifest.entries or not Path(name).is_dir():
+        return of_entry(manifest.entry(name))
+    from datkit.cohort import open_path
+
+    return of_cohort(open_path(name, require_labels=False))
+
+
+def _write(text: str, path: Path | None) -> int:
+    from datkit.files import replace_atomically
+
+    if path is None:
+        print(text, end="")
+        return FINE
+    with replace_atomically(path) as part:
+        part.write_text(text, encoding="utf-8")
+    note(f"Written: {path}")
     return FINE
