@@ -30,6 +30,11 @@ __all__ = ["MAX_VOXELS", "Scan", "check_uid", "load_scan", "save_scan", "sound_s
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
+# What nibabel raises on a damaged file; an infinite offset overflows (found by fuzzing).
+_DAMAGE = (
+    *(ImageFileError, HeaderDataError, OSError, EOFError, zlib.error),
+    *(ValueError, OverflowError, MemoryError),
+)
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -197,7 +202,7 @@ def _one_line(error: Exception) -> str:
 def _open_image(path: Path) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+    except _DAMAGE as error:
         raise ScanError(
             f"{path}: expected a NIfTI volume, found a damaged or other file ({_one_line(error)}); "
             "copy or export it again."
@@ -253,7 +258,7 @@ def _geometry_problems(affine: np.ndarray, name: str) -> list[str]:
 def _read_voxels(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     try:
         return np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except _DAMAGE as error:
         raise ScanError(
             f"{path}: expected {image.shape} voxels, found a file that ends early or is damaged "
             f"({_one_line(error)}); copy or download it again."
