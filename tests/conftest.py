@@ -22,7 +22,8 @@ SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "share
 # CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
 REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
-_connect = socket.socket.connect
+_connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
+_sendto = socket.socket.sendto
 _getaddrinfo = socket.getaddrinfo
 
 
@@ -49,6 +50,18 @@ def _connect_loopback_only(self: socket.socket, address: object) -> None:
     return _connect(self, address)
 
 
+def _connect_ex_loopback_only(self: socket.socket, address: object) -> int:
+    if self.family != socket.AF_UNIX:
+        _refuse(address[0])
+    return _connect_ex(self, address)
+
+
+def _sendto_loopback_only(self: socket.socket, data: bytes, *rest: object) -> int:
+    if self.family != socket.AF_UNIX:
+        _refuse(rest[-1][0])
+    return _sendto(self, data, *rest)
+
+
 def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> list:
     _refuse(host)
     return _getaddrinfo(host, *args, **kwargs)
@@ -58,6 +71,8 @@ def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> lis
 def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No network beyond loopback, no home folder, no settings of the person who runs the tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_loopback_only)
+    monkeypatch.setattr(socket.socket, "connect_ex", _connect_ex_loopback_only)
+    monkeypatch.setattr(socket.socket, "sendto", _sendto_loopback_only)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_loopback_only)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
