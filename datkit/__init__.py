@@ -31,17 +31,25 @@ __all__ = ["__version__", "open_cohort", *_HOME]
 
 
 def open_cohort(
-    source: str | Path = "simulated", *, size: str = "small", seed: int = 2026
+    source: str | Path = "simulated",
+    *,
+    size: str = "small",
+    seed: int = 2026,
+    require_labels: bool = True,
 ) -> Cohort:
-    """Open a cohort: the simulated one, or any folder in the challenge's layout.
+    """Open a cohort: the simulated one, a folder in the challenge's layout, or other exams.
 
     Parameters
     ----------
     source : str or Path
-        ``"simulated"``, or a folder that holds ``niftis/`` and ``train_labels.csv``.
+        ``"simulated"``; a folder that holds ``niftis/`` and ``train_labels.csv``; a folder of NIfTI
+        or DICOM files, a BIDS-style tree or an image collection of PPMI; or a single file.
     size, seed : str, int
         For the simulated cohort, made on first use (`tiny` in a minute, `full` in an hour) and then
         kept. Test sets open by their path: ``cohort.folder / "public_test"``.
+    require_labels : bool
+        Expect a label for every exam of a folder in the challenge's layout; in the others a label
+        that no table gives is NaN.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def open_cohort(
     """
     if str(source) == "simulated":
         return import_module("datkit.simulate.cohort").open_simulated(size, seed)
-    return import_module("datkit.cohort").open_folder(source)
+    return import_module("datkit.cohort").open_path(source, require_labels=require_labels)
 
 
 def __getattr__(name: str) -> Any:

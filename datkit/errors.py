@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "ArchiveError",
     "ChecksumError",
     "CohortError",
     "DatkitError",
@@ -75,6 +76,10 @@ class FetchError(DatkitError):
 
 class ChecksumError(FetchError):
     """A file's bytes are not those that the manifest or the cohort promises."""
+
+
+class ArchiveError(FetchError):
+    """An archive is damaged, or not safe to unpack."""
 
 
 class ScanError(DatkitError):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["data_folder", "replace_atomically", "sha256_file", "write_json"]
+__all__ = ["data_folder", "hash_file", "replace_atomically", "sha256_file", "write_json"]
 
 
 def data_folder() -> Path:
@@ -39,8 +39,19 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     OSError
         If the file cannot be read.
     """
+    return hash_file(path, "sha256")
+
+
+def hash_file(path: str | os.PathLike[str], name: str) -> str:
+    """Return the hash of a file's bytes, such as its ``"sha256"`` or ``"md5"``, in hexadecimal.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, name).hexdigest()
 
 
 @contextmanager

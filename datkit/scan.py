@@ -10,6 +10,7 @@ import gzip
 import os
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from nibabel.spatialimages import HeaderDataError
 from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically
 
-__all__ = ["Scan", "check_uid", "load_scan", "save_scan"]
+__all__ = ["MAX_VOXELS", "Scan", "check_uid", "load_scan", "save_scan", "sound_scan"]
 
 # The challenge's spacings run from 1.37 to 4.42 mm (its problem page, and counts by entrants). The
 # bounds leave room for phantoms and coarse PET, and stop a corrupt pixdim, which once asked an
@@ -29,6 +30,11 @@ __all__ = ["Scan", "check_uid", "load_scan", "save_scan"]
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
+# What nibabel raises on a damaged file; an infinite offset overflows (found by fuzzing).
+_DAMAGE = (
+    *(ImageFileError, HeaderDataError, OSError, EOFError, zlib.error),
+    *(ValueError, OverflowError, MemoryError),
+)
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -118,12 +124,37 @@ def load_scan(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
     data = _read_voxels(image, path)
     data = _single_frame(data, path, repairs if repair else None)
     data = _finite_voxels(data, path, repairs if repair else None)
+    return sound_scan(data, image.affine, path, repairs)
+
+
+def sound_scan(data: np.ndarray, affine: np.ndarray, path: Path, repairs: Iterable[str]) -> Scan:
+    """Make a scan of voxels and affine, whatever file they came from, if an exam can have them.
+
+    Parameters
+    ----------
+    data : array, shape (i, j, k), float32
+        All finite.
+    affine : array, shape (4, 4)
+        Voxel indices to millimetres, RAS+.
+    path : Path
+        Named in what is raised.
+    repairs : iterable of str
+        What was mended on the way.
+
+    Raises
+    ------
+    ScanError
+        If shape, spacing or axes are those of no exam, or all voxels are equal.
+    """
+    problems = [*_shape_problems(data.shape), *_geometry_problems(affine, "affine")]
+    if problems:
+        raise ScanError.of([f"{p}; export the exam again." for p in problems], where=path)
     if data.min() == data.max():
         raise ScanError(
             f"{path}: expected counts, found the value {data.flat[0]:g} in every voxel; "
             "export the exam again."
         )
-    return Scan(data, np.asarray(image.affine, dtype=np.float64), path, tuple(repairs))
+    return Scan(data, np.asarray(affine, dtype=np.float64), path, tuple(repairs))
 
 
 def save_scan(
@@ -171,7 +202,7 @@ def _one_line(error: Exception) -> str:
 def _open_image(path: Path) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+    except _DAMAGE as error:
         raise ScanError(
             f"{path}: expected a NIfTI volume, found a damaged or other file ({_one_line(error)}); "
             "copy or export it again."
@@ -186,13 +217,7 @@ def _open_image(path: Path) -> nib.Nifti1Image:
 
 def _check_header(image: nib.Nifti1Image, path: Path, repairs: list[str] | None) -> None:
     shape, affine = image.shape, image.affine
-    problems = []
-    if len(shape) not in (3, 4) or min(shape, default=0) < 1:
-        problems.append(f"expected three axes, found the shape {shape}")
-    elif np.prod(shape, dtype=float) > MAX_VOXELS:
-        problems.append(f"expected at most {MAX_VOXELS} voxels, found the shape {shape}")
-    elif min(shape[:3]) < 8:
-        problems.append(f"expected a head of at least 8 voxels along each axis, found {shape}")
+    problems = _shape_problems(shape)
     if image.get_data_dtype().kind not in "iuf":
         problems.append(f"expected numbers, found the voxel type {image.get_data_dtype()}")
     problems += _geometry_problems(affine, "affine")
@@ -204,6 +229,16 @@ def _check_header(image: nib.Nifti1Image, path: Path, repairs: list[str] | None)
             problems += header
     if problems:
         raise ScanError.of([f"{p}; export the exam again." for p in problems], where=path)
+
+
+def _shape_problems(shape: tuple[int, ...]) -> list[str]:
+    if len(shape) not in (3, 4) or min(shape, default=0) < 1:
+        return [f"expected three axes, found the shape {shape}"]
+    if np.prod(shape, dtype=float) > MAX_VOXELS:
+        return [f"expected at most {MAX_VOXELS} voxels, found the shape {shape}"]
+    if min(shape[:3]) < 8:
+        return [f"expected a head of at least 8 voxels along each axis, found {shape}"]
+    return []
 
 
 def _geometry_problems(affine: np.ndarray, name: str) -> list[str]:
@@ -223,7 +258,7 @@ def _geometry_problems(affine: np.ndarray, name: str) -> list[str]:
 def _read_voxels(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     try:
         return np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except _DAMAGE as error:
         raise ScanError(
             f"{path}: expected {image.shape} voxels, found a file that ends early or is damaged "
             f"({_one_line(error)}); copy or download it again."

@@ -6,8 +6,9 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "share
 # CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
 REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
-_connect = socket.socket.connect
+_connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
+_sendto = socket.socket.sendto
 _getaddrinfo = socket.getaddrinfo
 
 
@@ -29,6 +31,12 @@ def need(condition: object, what: str) -> None:
     """Skip with a reason where something is missing; fail where CI says that nothing may be."""
     if not condition:
         (pytest.fail if REQUIRE_ALL else pytest.skip)(what)
+
+
+@pytest.fixture(scope="session")
+def needed() -> Callable[[object, str], None]:
+    """The function above, for what a test finds missing itself."""
+    return need
 
 
 def _refuse(host: object) -> None:
@@ -42,6 +50,18 @@ def _connect_loopback_only(self: socket.socket, address: object) -> None:
     return _connect(self, address)
 
 
+def _connect_ex_loopback_only(self: socket.socket, address: object) -> int:
+    if self.family != socket.AF_UNIX:
+        _refuse(address[0])
+    return _connect_ex(self, address)
+
+
+def _sendto_loopback_only(self: socket.socket, data: bytes, *rest: object) -> int:
+    if self.family != socket.AF_UNIX:
+        _refuse(rest[-1][0])
+    return _sendto(self, data, *rest)
+
+
 def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> list:
     _refuse(host)
     return _getaddrinfo(host, *args, **kwargs)
@@ -51,6 +71,8 @@ def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> lis
 def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No network beyond loopback, no home folder, no settings of the person who runs the tests."""
     monkeypatch.setattr(socket.socket, "connect", _connect_loopback_only)
+    monkeypatch.setattr(socket.socket, "connect_ex", _connect_ex_loopback_only)
+    monkeypatch.setattr(socket.socket, "sendto", _sendto_loopback_only)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_loopback_only)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
@@ -68,6 +90,12 @@ def shared_data() -> Path:
 def real_map(shared_data: Path) -> Path:
     """The real group-mean FP-CIT map of 174 controls (CC BY-NC-SA 4.0)."""
     return shared_data / "DAT_fpcit_hc174_dukart_spect.nii"
+
+
+@pytest.fixture(scope="session")
+def pydicom() -> None:
+    """The extra that reads DICOM."""
+    need(find_spec("pydicom"), "pydicom is not installed: pip install -e '.[dicom]'")
 
 
 @contextmanager

@@ -210,8 +210,8 @@ def test_no_damage_makes_the_check_itself_fail(tmp_path):
 
 
 def test_too_many_members_are_not_even_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr("datkit.submit.archive.MAX_MEMBERS", 1)
-    monkeypatch.setattr("datkit.submit.archive.MAX_BYTES", 10)
+    monkeypatch.setattr("datkit.archive.MAX_MEMBERS", 1)
+    monkeypatch.setattr("datkit.archive.MAX_BYTES", 10)
     assert codes(zip_of(tmp_path, ("../a", ""))) == ["too-large", "too-many-members"]
 
 

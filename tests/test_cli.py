@@ -48,7 +48,50 @@ def test_data_list_gives_access_and_licence(capsys):
     assert found["fpcit-hc174"] == ("open", "CC-BY-NC-SA-4.0")
     assert found["simulated"][0] == "built-in"
     assert main(["data", "list"]) == 0
-    assert "datkit data fetch" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "datkit data fetch" in shown and "Stay away from:\n" in shown and "NTUA" in shown
+
+
+def test_data_show_says_all_that_the_manifest_says(capsys):
+    code, entry = run_json(capsys, "data", "show", "ppmi")
+    assert code == 0 and entry["access"] == "agreement" and entry["checked"]["not_verified"]
+    assert main(["data", "show", "ppmi"]) == 0
+    shown = capsys.readouterr().out
+    assert "sign the data use agreement" in shown and "commercial: No" in shown
+
+
+def test_data_fetch_tells_what_to_do_where_the_kit_may_not(capsys, tmp_path):
+    assert main(["data", "fetch", "ppmi"]) == 1
+    said = capsys.readouterr().err
+    assert "Licence: PPMI Data Use Agreement" in said and "1. Apply for access at" in said
+    assert main(["data", "where", "ppmi"]) == 0
+    assert capsys.readouterr().out.strip() in said
+
+
+def test_data_fetch_offline_uses_no_network(capsys):
+    assert main(["data", "fetch", "fpcit-hc174", "--offline"]) == 1
+    assert "the network is switched off" in capsys.readouterr().err
+
+
+def test_data_where_follows_its_variable(capsys, tmp_path):
+    code, found = run_json(capsys, "data", "where")
+    assert code == 0 and found == {"folder": str(tmp_path / "data")}
+
+
+def test_data_cite_prints_references_or_bibtex(capsys):
+    assert main(["data", "cite", "fpcit-hc174"]) == 0
+    assert "https://doi.org/10.1038/s41598-018-22444-0" in capsys.readouterr().out
+    assert main(["data", "cite", "fpcit-hc174", "--bibtex"]) == 0
+    assert "@misc{dukart2018," in capsys.readouterr().out
+    code, papers = run_json(capsys, "data", "cite", "auer-dat-phantom")
+    assert code == 0 and papers[0]["key"] == "auer2023"
+
+
+def test_data_licences_give_uses_in_plain_words(capsys):
+    code, entries = run_json(capsys, "data", "licences")
+    assert code == 0 and all(set(entry["uses"]) >= {"teach", "commercial"} for entry in entries)
+    assert main(["data", "licences"]) == 0
+    assert "  commercial  No." in capsys.readouterr().out
 
 
 def test_an_unknown_data_set_is_wrong_use(capsys):

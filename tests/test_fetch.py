@@ -12,27 +12,81 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from datkit import fetch as fetch_module
-from datkit.errors import ChecksumError, FetchError, UsageError
-from datkit.fetch import fetch, load_path, verify
+from datkit.errors import ArchiveError, ChecksumError, FetchError, UsageError
+from datkit.fetch import fetch, load_folder, load_path, transfer, verify, where
 from datkit.manifest import Manifest, load_manifest
 
 GOOD = bytes(range(256)) * 512  # 128 kB: more than one chunk
 BAD = GOOD[:-1] + b"!"
+KEPT = len(GOOD) * 2 // 5 // transfer.CHUNK * transfer.CHUNK  # of a download cut at 40 %
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Answers by the first word of the path: /good/…, /bad/…, /cut/…, /gone/…, /away/…"""
+    """Answers by the first word of the path: /good/…, /bad/…, /cut/…, /gone/…, /away/…
+
+    /whole/… and /lies/… know ranges and give an ETag; /cut40/… too, but closes after 40 % of what
+    it was asked for in full. /changed/… says that the file is another one by now.
+    """
 
     asked: list[str]
+    ranges: list[tuple[str | None, str | None]]  # Range and If-Range of each request
+    body = GOOD
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
-        getattr(self, "_" + self.path.split("/")[1])()
+        self.ranges.append((self.headers["Range"], self.headers["If-Range"]))
+        getattr(self, "_" + urlsplit(self.path).path.split("/")[1])()
+
+    def _ranged(self, body: bytes, etag: str, stop: int | None = None) -> None:
+        asked = self.headers["Range"]
+        if asked and self.headers["If-Range"] in (None, etag):
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206 if start < len(body) else 416)
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            rest, stop = body[start:], None
+        else:
+            self.send_response(200)
+            rest = body
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[:stop])
+
+    def _whole(self) -> None:
+        self._ranged(self.body, '"one"')
+
+    def _cut40(self) -> None:
+        self._ranged(self.body, '"one"', stop=len(self.body) * 2 // 5)
+
+    def _lies(self) -> None:
+        self._ranged(self.body[:-1] + b"!", '"other"')
+
+    def _liescut(self) -> None:
+        self._ranged(b"!" + self.body[1:], '"one"', stop=len(self.body) * 2 // 5)
+
+    def _changed(self) -> None:
+        self._ranged(self.body, '"new"')
+
+    def _elsewhere(self) -> None:  # answers with another part than was asked for
+        self.send_response(206)
+        self.send_header("Content-Range", "bytes 7-9/10")
+        self.send_header("Content-Length", "3")
+        self.end_headers()
+        self.wfile.write(b"abc")
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for _ in range(10_000):
+                self.wfile.write(bytes(2**16))
+        except OSError:
+            self.asked.append("hung up")
 
     def _send(self, body: bytes, length: int | None) -> None:
         self.send_response(200)
@@ -82,8 +136,20 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def base(asked: list[str]) -> Iterator[str]:
-    handler = type("Handler", (Server,), {"asked": asked})
+def ranges() -> list[tuple[str | None, str | None]]:
+    """The Range and If-Range of each request."""
+    return []
+
+
+@pytest.fixture
+def served() -> bytes:
+    """The file that the server holds."""
+    return GOOD
+
+
+@pytest.fixture
+def base(asked: list[str], ranges: list, served: bytes) -> Iterator[str]:
+    handler = type("Handler", (Server,), {"asked": asked, "ranges": ranges, "body": served})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -103,7 +169,7 @@ def offering(tmp_path: Path, base: str) -> Callable[..., Manifest]:
         file = {"name": "map.nii", "urls": urls, "sha256": digest, "size": len(GOOD)} | keys
         entry = load_manifest().entry("fpcit-hc174").to_dict() | {"name": "demo", "files": [file]}
         path = tmp_path / "manifest.yaml"
-        path.write_text(yaml.safe_dump({"version": 1, "datasets": [entry]}))
+        path.write_text(yaml.safe_dump({"version": 2, "datasets": [entry], "avoid": []}))
         return load_manifest(path)
 
     return make
@@ -121,6 +187,11 @@ def _own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leftovers(tmp_path: Path) -> list[str]:
     return [str(path) for path in (tmp_path / "data").rglob("*") if path.is_file()]
+
+
+def kept(tmp_path: Path) -> bytes:
+    """What has arrived of a file and waits for the rest."""
+    return transfer.part_of(cached(tmp_path)).read_bytes()
 
 
 def test_a_fetched_file_is_the_promised_one_and_is_not_fetched_again(tmp_path, offering, asked):
@@ -146,7 +217,11 @@ def test_terms_and_size_are_told_before_the_download_and_not_after(offering):
     assert told == []
 
 
-def test_the_library_prints_nothing_of_its_own(offering, capfd):
+def test_no_download_without_the_terms_being_shown(offering, capfd):
+    fetch("demo", manifest=offering("gone", "good"))
+    out, err = capfd.readouterr()
+    assert out == "" and err.index("Licence: ") < err.index("To download into ")
+    assert err.index("0.1 MB in 1 file(s)") < err.index("Fetching map.nii")
     fetch("demo", manifest=offering("gone", "good"))
     assert capfd.readouterr() == ("", "")
 
@@ -178,7 +253,11 @@ def test_a_failed_download_is_one_sentence_and_leaves_nothing(tmp_path, offering
     assert said in message and "map.nii" in message and "\n" not in message
     assert "`datkit data fetch demo`" in message
     assert not isinstance(caught.value, ChecksumError)
-    assert leftovers(tmp_path) == []
+    if behaviour == "cut":
+        assert f"its first {len(GOOD) // 2} bytes are kept" in message
+        assert kept(tmp_path) == GOOD[: len(GOOD) // 2]
+    else:
+        assert leftovers(tmp_path) == []
     with pytest.raises(FetchError, match="found no file; run `datkit data fetch demo`"):
         load_path("demo", manifest=offering(behaviour))
 
@@ -228,19 +307,22 @@ def test_a_damaged_file_stays_damaged_if_its_replacement_fails(tmp_path, offerin
     for _ in range(2):
         with pytest.raises(FetchError):
             fetch("demo", manifest=offering("cut"))
-    assert leftovers(tmp_path) == [str(path)]
+    assert path.read_bytes() == BAD
     with pytest.raises(ChecksumError):
         load_path("demo", manifest=offering("cut"))
 
 
-def test_an_interruption_by_the_user_leaves_nothing(tmp_path, offering, monkeypatch):
-    def interrupted(path: Path) -> str:
+def test_an_interruption_by_the_user_loses_nothing(tmp_path, offering, asked, monkeypatch):
+    def interrupted(*_: Any) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch_module, "sha256_file", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        fetch("demo", manifest=offering("good"))
-    assert leftovers(tmp_path) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer, "_check", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("demo", manifest=offering("good"))
+    assert not cached(tmp_path).exists() and kept(tmp_path) == GOOD
+    fetch("demo", manifest=offering("good"))
+    assert leftovers(tmp_path) == [str(cached(tmp_path))] and len(asked) == 1
 
 
 def test_a_mirror_folder_comes_first_and_serves_without_network(
@@ -293,7 +375,9 @@ def test_a_folder_in_the_place_of_a_file_is_damage_not_a_crash(tmp_path, offerin
         load_path("demo", manifest=manifest)
     with pytest.raises(FetchError, match="map.nii"):
         fetch("demo", manifest=manifest)
-    assert leftovers(tmp_path) == []
+    assert kept(tmp_path) == GOOD, "what has arrived waits until the folder is gone"
+    cached(tmp_path).rmdir()
+    assert fetch("demo", manifest=manifest)[0].read_bytes() == GOOD
 
 
 def test_a_folder_of_ones_own_choice_is_kept_to(tmp_path, offering):
@@ -313,6 +397,7 @@ def test_verify_gives_one_plain_record_for_each_file(tmp_path, offering):
         "file": "map.nii",
         "path": str(cached(tmp_path)),
         "state": "missing",
+        "algorithm": "sha256",
         "expected": digest,
         "found": None,
     }
@@ -327,6 +412,276 @@ def test_unknown_data_sets_and_files_are_wrong_use(offering):
         load_path("demo", "other.nii", manifest=manifest)
     with pytest.raises(UsageError, match="built in"):
         load_path("simulated")
+
+
+# ------------------------------------------------------------ resuming
+
+
+def test_a_cut_download_goes_on_from_where_it_was_cut(tmp_path, offering, ranges):
+    with pytest.raises(FetchError, match=f"its first {KEPT} bytes are kept for the next try"):
+        fetch("demo", manifest=offering("cut40"))
+    told: list[str] = []
+    fetch("demo", manifest=offering("cut40"), notify=told.append)
+    assert ranges == [(None, None), (f"bytes={KEPT}-", '"one"')]
+    assert cached(tmp_path).read_bytes() == GOOD
+    assert f"0.1 MB, going on after the first {KEPT} bytes" in told[-1]
+    assert leftovers(tmp_path) == [str(cached(tmp_path))]
+
+
+def test_the_next_mirror_goes_on_where_the_first_was_cut(tmp_path, offering, ranges):
+    fetch("demo", manifest=offering("cut40", "whole"))
+    assert ranges == [(None, None), (f"bytes={KEPT}-", None)]
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_first_byte(tmp_path, offering, ranges):
+    with pytest.raises(FetchError):
+        fetch("demo", manifest=offering("cut40"))
+    record = transfer.part_of(cached(tmp_path)).with_name(".map.nii.part.json")
+    url = json.loads(record.read_text())["url"].replace("cut40", "changed")
+    record.write_text(json.dumps({"url": url, "validator": '"one"'}))
+    fetch("demo", manifest=offering("changed"))
+    assert ranges[1:] == [(f"bytes={KEPT}-", '"one"')], "the whole came as the answer to If-Range"
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+def test_a_server_without_ranges_starts_again(tmp_path, offering, asked):
+    fetch("demo", manifest=offering("cut40", "good"))
+    assert cached(tmp_path).read_bytes() == GOOD and len(asked) == 2
+
+
+def test_a_rest_on_a_wrong_beginning_is_found_out_and_fetched_whole(tmp_path, offering, ranges):
+    fetch("demo", manifest=offering("liescut", "whole"))
+    assert ranges == [(None, None), (f"bytes={KEPT}-", None), (None, None)]
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("junk", [GOOD + b"more", b"x" * len(GOOD)], ids=["longer", "as long"])
+def test_a_rest_that_is_none_starts_again(tmp_path, offering, junk):
+    cached(tmp_path).parent.mkdir(parents=True)
+    transfer.part_of(cached(tmp_path)).write_bytes(junk)
+    fetch("demo", manifest=offering("whole"))
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{", '{"url": 3, "validator": ["x"]}'])
+def test_a_damaged_record_of_a_cut_download_costs_nothing(tmp_path, offering, record):
+    with pytest.raises(FetchError):
+        fetch("demo", manifest=offering("cut40"))
+    transfer.part_of(cached(tmp_path)).with_name(".map.nii.part.json").write_text(record)
+    fetch("demo", manifest=offering("cut40"))
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+def test_a_server_that_sends_another_part_is_refused(tmp_path, offering):
+    with pytest.raises(FetchError, match="sends 'bytes 7-9/10' where the whole was asked for"):
+        fetch("demo", manifest=offering("elsewhere"))
+    assert fetch("demo", manifest=offering("cut40", "elsewhere", "whole"))[0].read_bytes() == GOOD
+
+
+def test_a_server_that_sends_without_end_is_cut_off(tmp_path, offering, asked):
+    with pytest.raises(FetchError, match="sends more than the 131072 bytes expected"):
+        fetch("demo", manifest=offering("endless"))
+    assert leftovers(tmp_path) == []
+
+
+def test_a_strong_etag_or_a_date_proves_that_a_file_is_the_same_and_a_weak_one_does_not():
+    assert transfer._strong_validator({"etag": '"a"', "last-modified": "Monday"}) == '"a"'
+    assert transfer._strong_validator({"etag": 'W/"a"', "last-modified": "Monday"}) == "Monday"
+    assert transfer._strong_validator({"etag": 'W/"a"'}) is None
+
+
+def test_processes_that_fetch_the_same_file_do_not_mix_their_bytes(tmp_path, offering):
+    manifest = offering("whole")
+    threads = [
+        threading.Thread(target=fetch, args=("demo",), kwargs={"manifest": manifest})
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert leftovers(tmp_path) == [str(cached(tmp_path))]
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+# ------------------------------------------------------------ the disk
+
+
+def test_a_full_disk_keeps_what_has_arrived(tmp_path, offering, monkeypatch, asked):
+    written = transfer._Arrived.write
+
+    def full(self: Any, chunk: bytes) -> int:
+        if self.stream.tell() >= 2**16:
+            raise OSError(28, "No space left on device")
+        return written(self, chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer._Arrived, "write", full)
+        with pytest.raises(
+            FetchError, match="No space left on device .*65536 bytes are kept.*disk"
+        ):
+            fetch("demo", manifest=offering("whole", "good"))
+    assert asked == ["/whole/map.nii"], "no other mirror makes room"
+    fetch("demo", manifest=offering("whole"))
+    assert cached(tmp_path).read_bytes() == GOOD
+
+
+def test_what_the_disk_cannot_hold_is_not_begun(offering, asked, monkeypatch):
+    monkeypatch.setattr(
+        transfer.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})()
+    )
+    with pytest.raises(
+        FetchError, match=r"expected 0.1 MB of free disk, found 0.0 MB.*check the d"
+    ):
+        fetch("demo", manifest=offering("whole"))
+    assert asked == []
+
+
+# ------------------------------------------------------------ settings of the machine
+
+
+def test_offline_is_a_setting_too(offering, asked, monkeypatch):
+    monkeypatch.setenv("DATKIT_OFFLINE", "1")
+    with pytest.raises(FetchError, match="the network is switched off"):
+        fetch("demo", manifest=offering("good"))
+    assert asked == []
+    monkeypatch.setenv("DATKIT_OFFLINE", "0")
+    assert fetch("demo", manifest=offering("good"))
+
+
+def test_a_proxy_of_the_environment_is_used(tmp_path, offering, base, asked, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"{base}/good")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    manifest = offering(urls=["http://127.0.0.1:1/good/map.nii"])  # nobody listens there
+    fetch("demo", manifest=manifest)
+    assert asked == ["http://127.0.0.1:1/good/map.nii"], "a proxy is asked for whole addresses"
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    cached(tmp_path).unlink()
+    with pytest.raises(FetchError, match="the proxy named in the environment does not answer"):
+        fetch("demo", manifest=manifest)
+
+
+def test_one_variable_moves_the_whole_cache(tmp_path, offering, monkeypatch):
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "elsewhere"))
+    manifest = offering("good")
+    [path] = fetch("demo", manifest=manifest)
+    assert path == tmp_path / "elsewhere" / "open" / "demo" / "map.nii"
+    assert where("demo", manifest=manifest) == path.parent
+
+
+# ------------------------------------------------------------ only an md5, no files, archives
+
+
+def test_a_file_with_an_md5_only_is_checked_by_it(tmp_path, offering):
+    keys = {"sha256": None, "md5": hashlib.md5(GOOD).hexdigest(), "size": None, "why": "None."}
+    told: list[str] = []
+    fetch("demo", manifest=offering("bad", "good", **keys), notify=told.append)
+    assert "1 of a size that is not published" in " ".join(told)
+    assert verify("demo", manifest=offering("good", **keys))[0].algorithm == "md5"
+    cached(tmp_path).write_bytes(BAD)
+    with pytest.raises(ChecksumError, match="expected md5 "):
+        load_path("demo", manifest=offering("good", **keys))
+
+
+@pytest.mark.parametrize("name", ["dat-park", "dat-park-open", "ppmi", "dtbz-ds002385"])
+def test_what_the_kit_does_not_fetch_comes_with_its_steps_and_its_place(tmp_path, name):
+    told: list[str] = []
+    with pytest.raises(FetchError) as caught:
+        fetch(name, notify=told.append)
+    message = str(caught.value)
+    assert "What to do:\n  1. " in message and str(where(name)) in message
+    assert "{folder}" not in message and any(line.startswith("Licence: ") for line in told)
+    where(name).mkdir(parents=True)
+    (where(name) / "exam.nii").write_bytes(b"x")
+    assert fetch(name) == [where(name)]
+
+
+@pytest.fixture
+def phantom(shared_data, monkeypatch) -> str:
+    monkeypatch.setenv("DATKIT_MIRROR", str(shared_data))
+    fetch("auer-dat-phantom", offline=True)
+    return "auer-dat-phantom"
+
+
+def test_an_archive_is_unpacked_and_compared_at_every_load(phantom):
+    folder = load_folder(phantom)
+    source = folder / "DaT_Source_120x120x120.i33"
+    assert source.stat().st_size == 120**3 * 2
+    assert load_folder(phantom) == folder
+    content = source.read_bytes()
+    source.write_bytes(content[:-1] + b"!")
+    for _ in range(2):
+        with pytest.raises(ChecksumError, match="1 changed or missing, 'DaT_Source_120x120x120.i"):
+            load_folder(phantom)
+    source.unlink()
+    with pytest.raises(ChecksumError, match="delete that folder"):
+        load_folder(phantom)
+
+
+def test_what_is_no_archive_is_not_unpacked(tmp_path, offering):
+    fetch("demo", manifest=offering("good"))
+    with pytest.raises(ArchiveError, match="expected a complete zip archive"):
+        load_folder("demo", manifest=offering("good"))
+    assert leftovers(tmp_path) == [str(cached(tmp_path))]
+
+
+# ------------------------------------------------------------ the real bytes
+
+AT_HAND = {
+    "fpcit-hc174": "DAT_fpcit_hc174_dukart_spect.nii",
+    "auer-dat-phantom": "auer_dat_phantom.zip",
+}
+
+
+class TestRealBytes:
+    """Each open entry whose bytes lie beside the checkout, from a server on this machine."""
+
+    @pytest.fixture(params=AT_HAND)
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return request.param
+
+    @pytest.fixture
+    def served(self, name: str, shared_data: Path) -> bytes:
+        return (shared_data / AT_HAND[name]).read_bytes()
+
+    @pytest.fixture
+    def through(self, name: str, base: str, tmp_path: Path) -> Callable[..., Manifest]:
+        """The shipped entry, its hash and size untouched, at the addresses of the server."""
+
+        def make(*behaviours: str) -> Manifest:
+            entry = load_manifest().entry(name).to_dict()
+            file = entry["files"][0]
+            file["urls"] = [f"{base}/{behaviour}/{file['name']}" for behaviour in behaviours]
+            path = tmp_path / "manifest.yaml"
+            path.write_text(yaml.safe_dump({"version": 2, "datasets": [entry], "avoid": []}))
+            return load_manifest(path)
+
+        return make
+
+    @pytest.mark.parametrize(
+        "mirrors", [["whole"], ["gone", "whole"], ["lies", "whole"], ["cut40", "whole"], ["cut40"]]
+    )
+    def test_it_arrives(self, name, through, served, mirrors):
+        manifest = through(*mirrors)
+        if mirrors == ["cut40"]:
+            kept = len(served) * 2 // 5 // transfer.CHUNK * transfer.CHUNK
+            with pytest.raises(FetchError, match=f"its first {kept} bytes are kept"):
+                fetch(name, manifest=manifest)
+        assert fetch(name, manifest=manifest)[0].read_bytes() == served
+
+    def test_wrong_bytes_are_refused_both_times(self, name, through):
+        manifest = through("lies", "lies")
+        for _ in range(2):
+            with pytest.raises(ChecksumError, match=f"run `datkit data fetch {name}` again"):
+                fetch(name, manifest=manifest)
+            assert [check.state for check in verify(name, manifest=manifest)] == ["missing"]
+        [path] = fetch(name, manifest=through("whole"))
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        for _ in range(2):
+            with pytest.raises(ChecksumError, match="to replace the file"):
+                load_path(name, manifest=manifest)
 
 
 def test_the_real_map_arrives_through_a_mirror_folder(shared_data, monkeypatch):

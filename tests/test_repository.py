@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -76,8 +78,47 @@ def test_no_file_in_git_is_large_or_executed():
                 assert not any(cell.get("outputs") for cell in cells), path
 
 
-def test_tests_cannot_reach_the_network():
-    import urllib.request
+FAR = ("203.0.113.1", 80)  # TEST-NET-3, RFC 5737: nobody lives there
 
+
+def udp():
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+WAYS_OUT = {
+    "an address": lambda: urllib.request.urlopen(f"http://{FAR[0]}/", timeout=1),
+    "requests": lambda: importlib.import_module("requests").get(f"http://{FAR[0]}/", timeout=1),
+    "a name": lambda: socket.create_connection(("example.org", 80), timeout=1),
+    "a look-up": lambda: socket.getaddrinfo("example.org", 80),
+    "a socket": lambda: socket.socket().connect(FAR),
+    "a socket that returns its error": lambda: socket.socket().connect_ex(FAR),
+    "a datagram": lambda: udp().sendto(b"x", FAR),
+    "a datagram with flags": lambda: udp().sendto(b"x", 0, FAR),
+    "IPv6": lambda: socket.socket(socket.AF_INET6).connect(("2001:db8::1", 80)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_tests_cannot_reach_the_network(way):
     with pytest.raises(OSError, match="must not reach the network"):
-        urllib.request.urlopen("http://203.0.113.1/", timeout=1)  # TEST-NET-3, RFC 5737
+        WAYS_OUT[way]()
+
+
+def test_tests_may_talk_to_this_machine():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=5).close()
+
+
+def test_nothing_but_fetch_can_open_a_connection():
+    from datkit.submit.imports import imports_of
+
+    network = {"requests", "pooch", "socket", "urllib.request", "http.client", "ftplib", "smtplib"}
+    package = REPOSITORY / "datkit"
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for one in imports_of(path.read_text(encoding="utf-8"))
+        if {one.module, *(f"{one.module}.{name}" for name in one.names)} & network
+    }
+    # submit/guard.py takes the socket away from a submission that runs in the replica
+    assert users <= {"fetch/transfer.py", "submit/guard.py"} and "fetch/transfer.py" in users

@@ -142,7 +142,7 @@ def choose_uids(uids: list[str], count: int | None, seed: int) -> list[str]:
 def _copy_exams(cohort: Cohort, uids: list[str], data: Path) -> None:
     (data / "niftis").mkdir(parents=True)
     for uid in uids:
-        shutil.copyfile(cohort.path_of(uid), data / "niftis" / f"{uid}.nii.gz")
+        cohort.save_volume(uid, data / "niftis" / f"{uid}.nii.gz")
     rows = [",".join(HEADER), *(f"{uid},0.0" for uid in uids)]
     (data / "submission_format.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     for path in [*data.rglob("*"), data]:

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from datkit.cli.data import add_data
+from datkit.cli.parts import (
+    FINDINGS,
+    FINE,
+    INTERRUPTED,
+    NOT_CLINICAL,
+    WRONG_USE,
+    add_verb,
+    complain,
+    print_json,
+)
 from datkit.errors import DatkitError, UsageError
-from datkit.view.page import NOT_CLINICAL
 
-FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 SIZE, SEED = "small", 2026
 _SIMULATE_HELP = """\
 size    exams                                  two cores    disk
@@ -73,72 +80,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return args.run(args)
     except UsageError as error:
-        return _complain(error, WRONG_USE)
+        return complain(error, WRONG_USE)
     except DatkitError as error:
-        return _complain(error, FINDINGS)
+        return complain(error, FINDINGS)
     except OSError as error:  # a full disk, a folder that may not be written to
         place = f"{error.filename}: " if error.filename else ""
-        return _complain(
+        return complain(
             f"{place}{error.strerror or error}; free or choose another place.", FINDINGS
         )
     except KeyboardInterrupt:
-        return _complain("Stopped; nothing half-written was left behind.", INTERRUPTED)
-
-
-def _complain(message: object, code: int) -> int:
-    print(f"datkit: {message}", file=sys.stderr)
-    return code
-
-
-def _note(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-# ---------------------------------------------------------------- datkit data
-
-
-def _data_list(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
-
-    entries = list(load_manifest().entries.values())
-    if args.json:
-        _print_json([entry.model_dump(mode="json") for entry in entries])
-        return FINE
-    for entry in entries:
-        print(f"{entry.name:14} {entry.access:12} {entry.licence.name}")
-        print(f"{'':14} {entry.title}")
-    print("\nFetch one with 'datkit data fetch NAME'.")
-    return FINE
-
-
-def _data_fetch(args: argparse.Namespace) -> int:
-    from datkit.fetch import fetch
-
-    paths = fetch(args.name, progress=not args.json, notify=_note)
-    if args.json:
-        _print_json({"name": args.name, "files": [str(path) for path in paths]})
-    else:
-        print("".join(f"{path}\n" for path in paths), end="")
-    return FINE
-
-
-def _data_verify(args: argparse.Namespace) -> int:
-    from datkit.fetch import verify
-    from datkit.manifest import load_manifest
-
-    names = [args.name] if args.name else list(load_manifest().entries)
-    checks = [check for name in names for check in verify(name)]
-    if args.json:
-        _print_json([check.to_dict() for check in checks])
-    for check in [] if args.json else checks:
-        print(f"{check.state:8} {check.path}")
-    # A file that nobody fetched is no finding, unless its entry was asked for by name.
-    bad = {"damaged", "missing"} if args.name else {"damaged"}
-    return FINDINGS if any(check.state in bad for check in checks) else FINE
+        return complain(
+            "Stopped; what was complete is kept, nothing half-written stands in its place.",
+            INTERRUPTED,
+        )
 
 
 # ---------------------------------------------------------------- datkit simulate, prepare, measure
@@ -157,7 +111,7 @@ def _simulate(args: argparse.Namespace) -> int:
     sets = {"train": cohort} | {name: open_folder(folder) for name, folder in tests.items()}
     rows = {name: _counts(one) for name, one in sets.items()}
     if args.json:
-        _print_json(rows.pop("train") | {"test_sets": rows})
+        print_json(rows.pop("train") | {"test_sets": rows})
     for row in [] if args.json else rows.values():
         print("{exams} simulated exams, {abnormal} read as abnormal: {folder}".format(**row))
     return FINE
@@ -180,7 +134,7 @@ def _simulate_one(args: argparse.Namespace) -> int:
     path, exam = simulate_volume(args.uid, args.out or Path())
     if args.json:
         rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
-        _print_json({"uid": exam.uid, "file": str(path)} | rows)
+        print_json({"uid": exam.uid, "file": str(path)} | rows)
     else:
         called = "abnormal" if exam.label else "normal"
         print(f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}")
@@ -198,13 +152,13 @@ def _prepare(args: argparse.Namespace) -> int:
     look = {uid: text for uid, text in prepared.table["verdict"].items() if text != "good"}
     folder = str(Path(prepared.volumes.filename).parent)
     if args.json:
-        _print_json({"folder": folder, "exams": len(prepared), "look_at": look,
+        print_json({"folder": folder, "exams": len(prepared), "look_at": look,
                      "failures": prepared.failures})  # fmt: skip
     else:
         print("".join(f"{uid}: {text}\n" for uid, text in look.items()), end="")
         print(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
     for failure in prepared.failures.values():
-        _complain(failure, FINDINGS)
+        complain(failure, FINDINGS)
     return FINDINGS if prepared.failures else FINE
 
 
@@ -213,7 +167,7 @@ def _measure(args: argparse.Namespace) -> int:
 
     rows, failures, code = _each_scan(args.scans, measure_scan)
     if args.json:
-        _print_json({"measures": rows, "failures": failures, "note": NOT_CLINICAL})
+        print_json({"measures": rows, "failures": failures, "note": NOT_CLINICAL})
     else:
         _print_measures(rows)
     return code
@@ -231,7 +185,7 @@ def _each_scan(
             named = str(error) if str(path) in str(error) else f"{path}: {error}"
             failures.append(named)
             code = max(code, WRONG_USE if isinstance(error, UsageError) else FINDINGS)
-            _complain(named, code)
+            complain(named, code)
     return results, failures, code
 
 
@@ -260,7 +214,7 @@ def _report(args: argparse.Namespace) -> int:
         args.scans, lambda path: str(write_report(path, targets[path], **patient))
     )
     if args.json:
-        _print_json({"reports": reports, "failures": failures, "note": NOT_CLINICAL})
+        print_json({"reports": reports, "failures": failures, "note": NOT_CLINICAL})
     else:
         print("".join(f"{path}\n" for path in reports.values()), end="")
     return code
@@ -290,11 +244,11 @@ def _sheet(args: argparse.Namespace) -> int:
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
     look = prepared.table.index[prepared.table["verdict"] != "good"]
     if args.json:
-        _print_json({"sheet": path, "look_at": list(look), "failures": prepared.failures})
+        print_json({"sheet": path, "look_at": list(look), "failures": prepared.failures})
     else:
         print(path)
     for uid, reason in prepared.failures.items():
-        _complain(f"{uid}: {reason}", FINDINGS)
+        complain(f"{uid}: {reason}", FINDINGS)
     return FINDINGS if prepared.failures else FINE
 
 
@@ -323,19 +277,19 @@ def _submit_run(args: argparse.Namespace) -> int:
 
     report = run_submission(args.zip, args.cohort, exams=args.exams)
     if args.json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         print(report)
     return FINDINGS if report.problems else FINE
 
 
 def _print_result(result: Any, as_json: bool, text: str) -> None:
-    _print_json(result.to_dict()) if as_json else print(text)
+    print_json(result.to_dict()) if as_json else print(text)
 
 
 def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
     if as_json:
-        _print_json([problem.to_dict() for problem in problems])
+        print_json([problem.to_dict() for problem in problems])
     else:
         print("\n".join(str(problem) for problem in problems) or fine)
     return FINDINGS if problems else FINE
@@ -355,10 +309,12 @@ def _parser() -> argparse.ArgumentParser:
 
     parser.add_argument("--version", action="version", version=f"datkit {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_data(verbs)
+    add_data(verbs)
     _add_simulate(verbs)
     _add_prepare(verbs)
-    measure = _verb(verbs, "measure", _measure, "binding ratios and asymmetry of one or more scans")
+    measure = add_verb(
+        verbs, "measure", _measure, "binding ratios and asymmetry of one or more scans"
+    )
     measure.add_argument(
         "scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file"
     )
@@ -368,27 +324,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(
-    verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    verb.add_argument("--json", action="store_true", help="print the result as JSON")
-    verb.set_defaults(run=run)
-    return verb
-
-
-def _add_data(verbs: Any) -> None:
-    data = verbs.add_parser("data", help="what data there is; fetch and verify it")
-    actions = data.add_subparsers(metavar="ACTION", required=True)
-    _verb(actions, "list", _data_list, "every entry with its access and licence")
-    fetch = _verb(actions, "fetch", _data_fetch, "download an entry's files and verify them")
-    fetch.add_argument("name", metavar="NAME", help="an entry of 'datkit data list'")
-    verify = _verb(actions, "verify", _data_verify, "hash the files that were fetched")
-    verify.add_argument("name", nargs="?", metavar="NAME", help="one entry only")
-
-
 def _add_simulate(verbs: Any) -> None:
-    simulate = _verb(verbs, "simulate", _simulate, "make the simulated cohort, or one exam of it")
+    simulate = add_verb(
+        verbs, "simulate", _simulate, "make the simulated cohort, or one exam of it"
+    )
     simulate.formatter_class = argparse.RawDescriptionHelpFormatter
     simulate.epilog = _SIMULATE_HELP
     simulate.add_argument("--size", choices=["tiny", "small", "full"], help=f"default: {SIZE}")
@@ -404,7 +343,7 @@ def _add_simulate(verbs: Any) -> None:
 
 
 def _add_report(verbs: Any) -> None:
-    report = _verb(verbs, "report", _report, "one exam on one page: slices, measures, quality")
+    report = add_verb(verbs, "report", _report, "one exam on one page: slices, measures, quality")
     report.formatter_class = argparse.RawDescriptionHelpFormatter
     report.epilog = _REPORT_HELP
     report.add_argument("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz")
@@ -423,7 +362,7 @@ def _add_report(verbs: Any) -> None:
 
 
 def _add_sheet(verbs: Any) -> None:
-    sheet = _verb(verbs, "sheet", _sheet, "a cohort at a glance, the exams to look at first")
+    sheet = add_verb(verbs, "sheet", _sheet, "a cohort at a glance, the exams to look at first")
     sheet.formatter_class = argparse.RawDescriptionHelpFormatter
     sheet.epilog = _SHEET_HELP
     sheet.add_argument("cohort", type=Path, metavar="FOLDER", help="a cohort folder")
@@ -432,7 +371,9 @@ def _add_sheet(verbs: Any) -> None:
 
 
 def _add_prepare(verbs: Any) -> None:
-    prepare = _verb(verbs, "prepare", _prepare, "bring a cohort's exams into one place and scale")
+    prepare = add_verb(
+        verbs, "prepare", _prepare, "bring a cohort's exams into one place and scale"
+    )
     prepare.formatter_class = argparse.RawDescriptionHelpFormatter
     prepare.epilog = _PREPARE_HELP
     prepare.add_argument(
@@ -445,22 +386,20 @@ def _add_prepare(verbs: Any) -> None:
 def _add_submit(verbs: Any) -> None:
     submit = verbs.add_parser("submit", help="pack, check and run a challenge submission")
     actions = submit.add_subparsers(metavar="ACTION", required=True)
-    pack = _verb(
+    pack = add_verb(
         actions, "pack", _submit_pack, "make submission.zip from a folder of trained models"
     )
     pack.add_argument(
         "models", type=Path, metavar="MODELS", help="written by the baseline notebook"
     )
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
-    check = _verb(actions, "check", _submit_check, "list every problem of a submission.zip")
+    check = add_verb(actions, "check", _submit_check, "list every problem of a submission.zip")
     check.add_argument("zip", type=Path, metavar="ZIP")
-    run = _verb(actions, "run", _submit_run, "run a submission.zip in a replica of the challenge")
+    run = add_verb(
+        actions, "run", _submit_run, "run a submission.zip in a replica of the challenge"
+    )
     run.add_argument("zip", type=Path, metavar="ZIP")
     run.add_argument(
         "--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"
     )
     run.add_argument("--exams", type=int, default=20, metavar="N", help="how many; default: 20")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Other ways in which exams lie on a disk, each opened as a cohort without moving a file.
+
+    exam.nii.gz, exam.dcm                                one exam
+    <folder>/niftis/, train_labels.csv                   the challenge's layout, or ours
+    <folder>/sub-01[/ses-1]/<datatype>/sub-01_….nii.gz   a tree in the style of BIDS
+    <folder>/3001/<series>/<date>/I123456/…              an image collection of PPMI
+    <folder>/….nii.gz, <folder>/…/….dcm                  volumes, one an exam
+
+Labels are known only where a table gives them: a diagnosis in a file is not a reading, and none is
+made up.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datkit.cohort.folder import open_folder
+from datkit.cohort.model import LABEL, Cohort, is_nifti
+from datkit.cohort.problems import Problems, repeated
+from datkit.cohort.tables import is_safe, typed
+from datkit.dicom import describe_dicom, is_dicom
+from datkit.errors import CohortError, ScanError, UsageError
+
+__all__ = ["open_path"]
+
+OURS = ("niftis", "train_labels.csv", "submission_format.csv", "cohort.json")
+OTHER_DATATYPES = {"anat", "beh", "dwi", "eeg", "fmap", "func", "ieeg", "meg", "perf"}
+_PPMI_DATE = re.compile(r"\d{4}-\d{2}-\d{2}_.*")
+_PPMI_IMAGE = re.compile(r"[IS]\d+")
+
+Row = dict[str, Any]  # uid, path and what else is known of one exam
+
+
+def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> Cohort:
+    """Open whatever holds exams: a folder in one of the layouts above, or a single file.
+
+    Parameters
+    ----------
+    path : path
+        A folder or a file.
+    require_labels : bool
+        For a folder in the challenge's layout, as for :func:`datkit.cohort.open_folder`. In other
+        layouts a label that no table gives is NaN.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing at `path`.
+    CohortError
+        If no exam is found, or names clash or are unsafe; every problem is listed.
+    """
+    path = Path(path)
+    if path.is_file():
+        row = _row(path, _stem(path)) | {"modality": None}
+        return _cohort(path.parent, [row], name=_stem(path))
+    if not path.is_dir():
+        raise UsageError(f"Expected exams at {path}, found nothing; check the path.")
+    if any((path / name).exists() for name in OURS):
+        return open_folder(path, require_labels=require_labels)
+    if any(path.glob("sub-*/")):
+        return _open_bids(path)
+    files = [file for file in _files(path) if is_nifti(file) or is_dicom(file)]
+    rows = [row for file in files if (row := _ppmi_row(file, path))]
+    rows = rows or [_row(file, _joined(file, path)) for file in files]
+    return _cohort(path, [row for row in rows if row.pop("modality", "NM") == "NM"])
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    """List all files in a fixed order, hidden ones left out; links are not followed."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"(\.nii\.gz|\.nii|\.dcm)$", "", path.name)
+
+
+def _joined(path: Path, folder: Path) -> str:
+    """Name a file by its place in the folder, so that equal names in other places stay apart."""
+    return "-".join([*path.parent.relative_to(folder).parts, _stem(path)])
+
+
+def _row(path: Path, uid: str) -> Row:
+    row: Row = {"uid": uid, "path": path}
+    if is_dicom(path):
+        try:
+            facts = describe_dicom(path)
+        except ScanError:  # told when the volume is read: one bad file never hides the others
+            return row
+        row |= {key: value for key, value in facts.items() if value and key != "image_type"}
+    return row
+
+
+# ---------------------------------------------------------------- PPMI
+
+
+def _ppmi_row(path: Path, folder: Path) -> Row | None:
+    """Read person, series, date and image from where PPMI's archive puts a file."""
+    parts = path.relative_to(folder).parts[:-1]
+    for start in range(len(parts) - 3):  # an unpacked download may have a folder more on top
+        person, series, date, image = parts[start : start + 4]
+        if _PPMI_DATE.fullmatch(date) and _PPMI_IMAGE.fullmatch(image):
+            facts = {"subject": person, "series": series, "date": date[:10]}
+            return _row(path, f"{person}-{image}") | facts
+    return None
+
+
+# ---------------------------------------------------------------- BIDS
+
+
+def _open_bids(folder: Path) -> Cohort:
+    files = [
+        path
+        for path in _files(folder)
+        if path.parts[len(folder.parts)].startswith("sub-")
+        and is_nifti(path)
+        and path.parent.name not in OTHER_DATATYPES
+    ]
+    people = _participants(folder / "participants.tsv")
+    return _cohort(folder, [_bids_row(path, people) for path in files])
+
+
+def _bids_row(path: Path, people: dict[str, Row]) -> Row:
+    words = dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)", _stem(path)))
+    sidecar = _json(path.with_name(f"{_stem(path)}.json"))
+    tracer = sidecar.get("TracerName") or words.get("trc")
+    facts = {"subject": words.get("sub"), "session": words.get("ses"), "tracer": tracer}
+    facts |= {"camera": sidecar.get("ManufacturersModelName")}
+    known = {key: str(value) for key, value in facts.items() if value}
+    uid = re.sub(r"_(spect|pet|nm)$", "", _stem(path))
+    return people.get(f"sub-{words.get('sub')}", {}) | {"uid": uid, "path": path} | known
+
+
+def _participants(path: Path) -> dict[str, Row]:
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise CohortError(f"{path}: expected a table in UTF-8, found {error}; save it.") from error
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    if "participant_id" not in (rows.fieldnames or []):
+        raise CohortError(
+            f"{path}: expected a column participant_id, found {rows.fieldnames}; correct the first "
+            "line (the separator is a tab)."
+        )
+    return {
+        row["participant_id"]: {
+            key: value
+            for key, value in row.items()
+            if key not in (None, "participant_id", "uid", "path") and value not in (None, "n/a", "")
+        }
+        for row in rows
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+# ---------------------------------------------------------------- the cohort
+
+
+def _cohort(folder: Path, rows: list[Row], name: str | None = None) -> Cohort:
+    problems = _row_problems(rows, folder)
+    if problems:
+        raise CohortError.of(problems, where=folder)
+    facts = [{k: v for k, v in row.items() if k not in ("path", "modality")} for row in rows]
+    table = pd.DataFrame(facts, dtype=object)
+    exams = table.set_index("uid").apply(typed)
+    labels = exams.pop(LABEL) if LABEL in exams else pd.Series(np.nan, exams.index)
+    exams.insert(0, LABEL, labels.astype(float))
+    paths = {row["uid"]: row["path"] for row in rows}
+    return Cohort(name or folder.resolve().name, folder, exams, paths=paths)
+
+
+def _row_problems(rows: list[Row], folder: Path) -> list[str]:
+    problems = Problems()
+    if not rows:
+        problems.append(
+            "expected exams (.nii, .nii.gz, DICOM, or niftis/ and train_labels.csv), found none; "
+            "check the folder."
+        )
+    uids = [row["uid"] for row in rows]
+    unsafe = [repr(uid) for uid in uids if not is_safe(uid)]
+    expected, remedy = "names of letters, digits, '_', '-' and '.'", "rename those files"
+    problems.expect("uids", expected, unsafe, remedy)
+    problems.expect("uids", "each once", repeated(uids), "keep one file per exam", "several for ")
+    labels = [str(row[LABEL]) for row in rows if LABEL in row]
+    wrong = [repr(label) for label in labels if label not in ("0", "1", "0.0", "1.0")]
+    problems.expect("participants.tsv", f"0 or 1 in {LABEL}", wrong, "correct the labels")
+    return problems

@@ -1,0 +1,175 @@
+"""Archives that would write elsewhere, fill the disk or the memory: refused, nothing written."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import tracemalloc
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from datkit.archive import find_faults, unpack
+from datkit.errors import ArchiveError, DatkitError
+
+MEMORY = 64 * 2**20
+
+
+def zip_of(*members: tuple[str, bytes], mode: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore", UserWarning)  # a name twice, on purpose
+        for name, content in members:
+            info = zipfile.ZipInfo("x")
+            info.filename, info.external_attr = name, (mode or stat.S_IFREG | 0o644) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+HONEST = zip_of(("a.txt", b"a" * 100), ("folder/b.txt", b"b" * 100))
+
+
+def patched(content: bytes, field: int, layout: str, value: int) -> bytes:
+    """Forge one field of every entry of the central directory, and of the local headers."""
+    forged = bytearray(content)
+    start = 0
+    while (start := content.find(b"PK\1\2", start)) >= 0:
+        struct.pack_into(layout, forged, start + field, value)
+        start += 4
+    return bytes(forged)
+
+
+def many(count: int) -> bytes:
+    """A zip whose list names that many members, all of one empty file."""
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, 0, 0, 0, 7, 0) + b"file000"
+    entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
+    listing = b"".join(entry + b"%07d" % number for number in range(count))
+    number = min(count, 65535)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, number, number, len(listing), len(local), 0)
+    return local + listing + end
+
+
+UNSAFE = [
+    "../up.txt",
+    "folder/../../up.txt",
+    "../../../../../../tmp/up.txt",
+    "..",
+    "a/..",
+    "/absolute.txt",
+    "//server/share.txt",
+    "/etc/cron.d/job",
+    "C:/windows.txt",
+    "c:up.txt",
+    "..\\up.txt",
+    "a\\..\\..\\up.txt",
+    "\\\\server\\share.txt",
+    "line\nbreak.txt",
+    "bell\a.txt",
+    "tab\tname.txt",
+]
+KINDS = {
+    "a link": stat.S_IFLNK | 0o777,
+    "a device": stat.S_IFCHR | 0o644,
+    "a disk": stat.S_IFBLK | 0o644,
+    "a pipe": stat.S_IFIFO | 0o644,
+    "a socket": stat.S_IFSOCK | 0o644,
+}
+# name: archive, code of the fault
+CASES: dict[str, tuple[bytes, str]] = (
+    {f"name {name!r}": (zip_of((name, b"x")), "unsafe-path") for name in UNSAFE}
+    | {kind: (zip_of(("link", b"/etc/passwd"), mode=mode), "link") for kind, mode in KINDS.items()}
+    | {
+        "a link, then a file through it": (
+            zip_of(("out", b"/tmp"), ("out/file.txt", b"x"), mode=stat.S_IFLNK | 0o777),
+            "link",
+        ),
+        "zeros packed a thousandfold": (zip_of(("zeros", bytes(40 * 2**20))), "bomb"),
+        "10 GB by its own word": (
+            patched(zip_of(*[(f"{n}", b"0" * 99) for n in range(3)]), 24, "<L", 0xF0000000),
+            "too-large",
+        ),
+        "4 GB in a hundred bytes": (
+            patched(zip_of(("a", b"0" * 99)), 24, "<L", 0xEFFFFFFF),
+            "bomb",
+        ),
+        "100,000 entries": (many(100_000), "too-many-members"),
+        "11,000 entries": (many(11_000), "too-many-members"),
+        "encrypted": (patched(HONEST, 8, "<H", 1), "encrypted"),
+        "an unknown method": (patched(HONEST, 10, "<H", 99), "method"),
+        "one name twice": (zip_of(("a", b"1"), ("a", b"2")), "duplicate"),
+        "names that differ in case": (zip_of(("Data.txt", b"1"), ("data.TXT", b"2")), "case-clash"),
+        "a file and a folder": (zip_of(("a", b"1"), ("a/b", b"2")), "file-and-folder"),
+        "a wrong checksum": (patched(HONEST, 16, "<L", 7), "damaged"),
+        "nothing": (b"", "not-a-zip"),
+        "a web page": (b"<html>404</html>", "not-a-zip"),
+        "a gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\3", "not-a-zip"),
+        "an end without a beginning": (
+            struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 5, 5, 500, 10**6, 0),
+            "not-a-zip",
+        ),
+    }
+    | {
+        f"cut at {tenth} tenths": (HONEST[: len(HONEST) * tenth // 10], "not-a-zip")
+        for tenth in range(1, 10)
+    }
+)
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Callable[[bytes], Path]:
+    def write(content: bytes) -> Path:
+        path = tmp_path / "in" / "archive.zip"
+        path.parent.mkdir()
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused_in_a_sentence_and_nothing_is_written(tmp_path, packed, case):
+    content, code = CASES[case]
+    path = packed(content)
+    before = sorted(tmp_path.rglob("*"))
+    tracemalloc.start()
+    with pytest.raises(ArchiveError) as caught:
+        unpack(path, tmp_path / "out" / "data")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert code in {fault.code for fault in find_faults(path)}
+    assert str(path) in str(caught.value) and "expected" in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert peak < MEMORY
+
+
+def test_an_honest_archive_is_unpacked_whole(tmp_path, packed):
+    unpack(packed(HONEST), tmp_path / "out")
+    assert (tmp_path / "out" / "folder" / "b.txt").read_bytes() == b"b" * 100
+
+
+@pytest.mark.parametrize("place", range(0, len(HONEST), 7))
+def test_a_flipped_byte_writes_nothing_outside_or_nothing_at_all(tmp_path, packed, place):
+    content = bytearray(HONEST)
+    content[place] ^= 0xFF
+    path = packed(bytes(content))
+    try:
+        unpack(path, tmp_path / "out" / "data")
+    except DatkitError:
+        assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+    inside = {path.parent, path, tmp_path / "out"}
+    others = [p for p in tmp_path.rglob("*") if p not in inside]
+    assert all((tmp_path / "out" / "data") in (p, *p.parents) for p in others)
+
+
+def test_a_folder_that_is_there_is_not_written_into(tmp_path, packed):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(OSError):
+        unpack(packed(HONEST), tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out"]

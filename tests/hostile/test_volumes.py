@@ -1,0 +1,195 @@
+"""Volumes that lie in their headers or end early: a sentence, or a sound scan, never a crash."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import tracemalloc
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datkit.errors import DatkitError, ScanError
+from datkit.scan import load_scan
+
+HEAD = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
+SOUND = nib.Nifti1Image(HEAD, np.diag([3.0, 3.0, 3.0, 1.0])).to_bytes()
+PACKED = gzip.compress(SOUND, mtime=0)
+MEMORY = 700 * 2**20  # the largest matrix that is allowed, as float32, and a little
+
+
+def at(offset: int, layout: str, *values: float) -> bytes:
+    """The sound file with some bytes of its header written over (offsets of nifti1.h)."""
+    content = bytearray(SOUND)
+    struct.pack_into(f"<{layout}", content, offset, *values)
+    return bytes(content)
+
+
+NAN, INF = float("nan"), float("inf")
+REFUSED = {
+    "a negative side": at(42, "h", -8),
+    "three negative sides": at(42, "3h", -8, -8, -8),
+    "no side": at(42, "h", 0),
+    "huge sides": at(42, "3h", 32767, 32767, 32767),
+    "the widest side": at(42, "h", 32767),
+    "no axes": at(40, "h", 0),
+    "one axis": at(40, "h", 1),
+    "two axes": at(40, "h", 2),
+    "seven axes of nothing": at(40, "8h", 7, 8, 8, 8, 0, 0, 0, 0),
+    "eight axes": at(40, "h", 8),
+    "minus one axis": at(40, "h", -1),
+    "five axes": at(40, "6h", 5, 8, 8, 8, 1, 2),
+    "a thousand frames": at(40, "5h", 4, 8, 8, 8, 1000),
+    "NaN spacing": at(80, "3f", NAN, NAN, NAN),
+    "infinite spacing": at(80, "f", INF),
+    "negative spacing": at(80, "f", -0.001),
+    "micrometres": at(80, "3f", 0.003, 0.003, 0.003),
+    "metres": at(80, "3f", 3000, 3000, 3000),
+    "NaN in the affine": at(280, "f", NAN),
+    "infinity in the affine": at(280, "f", INF),
+    "a NaN origin": at(292, "f", NAN),
+    "an affine of zeros": at(280, "12f", *[0] * 12),
+    "a flat affine": at(280, "12f", 3, 0, 0, 0, 3, 0, 0, 0, 0, 0, 3, 0),
+    "a giant affine": at(280, "12f", *[1e30] * 12),
+    "an unknown number type": at(70, "h", 9999),
+    "no number type": at(70, "h", 0),
+    "complex numbers": at(70, "2h", 32, 64),
+    "colours": at(70, "2h", 128, 24),
+    "one bit": at(70, "2h", 1, 1),
+    "wider numbers than there are bytes": at(70, "2h", 64, 64),
+    "data beyond the end": at(108, "f", 1e9),
+    "data behind the header's start": at(108, "f", -5),
+    "data nowhere": at(108, "f", NAN),
+    "infinitely far data": at(108, "f", INF),
+    "a NaN intercept": at(112, "2f", 1, NAN),
+    "no magic word": at(344, "4s", b"none"),
+    "a header of nothing": bytes(352),
+    "noise": np.random.default_rng(0).bytes(2000),
+    "half a header": SOUND[:170],
+    "a header alone": SOUND[:352],
+    "one voxel short": SOUND[:-2],
+    "an extension without end": at(348, "4b", 1, 0, 0, 0)[:352] + struct.pack("<2i", -16, 4),
+}
+
+# The affine and the voxels are sound: nibabel takes no notice of these fields.
+HARMLESS = {
+    "no spacing": at(80, "3f", 0, 0, 0),
+    "an infinite slope": at(112, "2f", INF, 0),
+    "another header": at(0, "i", 1234),
+}
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_a_field_that_does_not_matter_changes_no_voxel(tmp_path, case):
+    (tmp_path / "exam.nii").write_bytes(HARMLESS[case])
+    scan = load_scan(tmp_path / "exam.nii", repair=True)
+    np.testing.assert_array_equal(scan.data, HEAD)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["nii", "gz"])
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_header_that_lies_is_one_sentence(tmp_path, case, packed):
+    path = tmp_path / ("exam.nii.gz" if packed else "exam.nii")
+    path.write_bytes(gzip.compress(REFUSED[case]) if packed else REFUSED[case])
+    tracemalloc.start()
+    with pytest.raises(ScanError) as caught:
+        load_scan(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(path) in str(caught.value) and "expected" in str(caught.value)
+    assert peak < MEMORY
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_gzip_truncated_at_ten_places_is_one_sentence(tmp_path, tenth):
+    path = tmp_path / "exam.nii.gz"
+    path.write_bytes(PACKED[: len(PACKED) * tenth // 10])
+    with pytest.raises(ScanError, match="exam.nii.gz"):
+        load_scan(path)
+
+
+@pytest.mark.parametrize("place", range(0, len(PACKED), 61))
+def test_a_flipped_byte_in_gzip_is_a_sentence_or_a_sound_scan(tmp_path, place):
+    content = bytearray(PACKED)
+    content[place] ^= 0x55
+    path = tmp_path / "exam.nii.gz"
+    path.write_bytes(content)
+    loads_or_says_why(path)
+
+
+def test_zeros_packed_a_thousandfold_stop_at_what_the_header_says(tmp_path):
+    path = tmp_path / "exam.nii.gz"
+    path.write_bytes(gzip.compress(SOUND + bytes(200 * 2**20)))
+    tracemalloc.start()
+    loads_or_says_why(path)
+    assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    tracemalloc.stop()
+
+
+def loads_or_says_why(path: Path) -> None:
+    """The only two ways to end."""
+    try:
+        scan = load_scan(path, repair=True)
+    except DatkitError as error:
+        assert str(error)
+        return
+    assert np.isfinite(scan.data).all() and np.isfinite(scan.affine).all()
+    assert min(scan.shape) >= 8 and 0.5 <= scan.spacing.min() <= scan.spacing.max() <= 12
+
+
+class TestFuzz:
+    """Headers that nobody thought of."""
+
+    @pytest.fixture(autouse=True)
+    def _hypothesis(self, needed):
+        from importlib.util import find_spec
+
+        needed(find_spec("hypothesis"), "hypothesis is not installed: pip install -e '.[dev]'")
+
+    def test_no_header_makes_it_crash(self, tmp_path):
+        from hypothesis import HealthCheck, given, settings
+        from hypothesis import strategies as st
+
+        path = tmp_path / "exam.nii"
+        edit = st.tuples(st.integers(0, 347), st.binary(min_size=1, max_size=8))
+
+        @settings(
+            max_examples=500,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(st.lists(edit, min_size=1, max_size=6))
+        def run(edits):
+            content = bytearray(SOUND)
+            for offset, value in edits:
+                content[offset : offset + len(value)] = value
+            path.write_bytes(content[: len(SOUND)])
+            loads_or_says_why(path)
+
+        run()
+
+    def test_no_value_of_a_field_makes_it_crash(self, tmp_path):
+        from hypothesis import given, settings
+        from hypothesis import strategies as st
+
+        path = tmp_path / "exam.nii"
+        shorts, floats = st.integers(-32768, 32767), st.floats(width=32)
+
+        @settings(max_examples=500, deadline=None, database=None, derandomize=True)
+        @given(
+            st.one_of(
+                st.tuples(st.sampled_from(range(40, 56, 2)), st.just("h"), shorts),
+                st.tuples(st.sampled_from([70, 72, 252, 254]), st.just("h"), shorts),
+                st.tuples(st.sampled_from(range(76, 124, 4)), st.just("f"), floats),
+                st.tuples(st.sampled_from(range(256, 328, 4)), st.just("f"), floats),
+            )
+        )
+        def run(field):
+            path.write_bytes(at(*field))
+            loads_or_says_why(path)
+
+        run()
