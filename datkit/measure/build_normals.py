@@ -36,7 +36,7 @@ __all__ = ["build_normals", "main"]
 SEED = (
     1006  # three or more numbers seed each draw here, and two an exam of a cohort: none is shared
 )
-PATIENTS, BANDS = 20, 10  # of each type, and the bands of age that hold equally many, women and men
+PATIENTS, BANDS = 40, 10  # of each type, and the bands of age that hold equally many, women and men
 
 
 def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
@@ -130,4 +130,7 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    # By its full name, so that other processes find its functions.
+    from datkit.measure import build_normals as module
+
+    module.main(*sys.argv[1:])
