@@ -153,9 +153,14 @@ def _frame(
     box, start = box[whole], start + bright[:, 0]
     pad, size = np.zeros((3, 2), int), spacing(affine)
     for axis, end in np.ndindex(3, 2):
-        face = np.count_nonzero(box.take(-end, axis=axis)) * size.prod() / size[axis]
+        face = np.count_nonzero(_layers(box, axis)[-end]) * size.prod() / size[axis]
         pad[axis, end] = np.ceil(AIR_MM / size[axis]) if face < CUT_MM2 else 0
     return np.pad(box, pad), affine @ shift(start - pad[:, 0]), hottest
+
+
+def _layers(data: np.ndarray, axis: int) -> np.ndarray:
+    """Return a view whose first index counts layers along an axis; ndarray.take would copy all."""
+    return np.moveaxis(data, axis, 0)
 
 
 def _shown(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -172,7 +177,7 @@ def _bright_borders(data: np.ndarray) -> np.ndarray:
     """
     bright, total = np.zeros((3, 2), int), data.sum(dtype=np.float64)
     for axis, end in np.ndindex(3, 2):
-        sums = [data.take(k, axis=axis).sum(dtype=np.float64) for k in ((0, 1), (-1, -2))[end]]
+        sums = [_layers(data, axis)[k].sum(dtype=np.float64) for k in ((0, 1), (-1, -2))[end]]
         bright[axis, end] = sums[0] > max(ARTEFACT * sums[1], total / data.shape[axis])
     return bright
 
