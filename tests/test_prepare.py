@@ -16,7 +16,7 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, orn
 from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 from datkit.errors import PrepareError, UsageError
-from datkit.measure import measure_scan, measure_volume
+from datkit.measure import measure_prepared, measure_scan
 from datkit.prepare import GRID, PrepareSettings, load_regions, prepare_scan, reference_level
 from datkit.prepare.volume import shift, transform
 from datkit.scan import Scan, load_scan
@@ -34,7 +34,7 @@ def exam(tiny_cohort) -> Scan:
 
 
 def measured(scan: Scan) -> dict[str, float]:
-    return measure_volume(prepare_scan(scan).volume)
+    return measure_prepared(prepare_scan(scan))
 
 
 def assert_same(found: dict[str, float], expected: dict[str, float]) -> None:
@@ -135,7 +135,7 @@ def test_phantom_recovers_what_its_blur_leaves(shared_data):
     prepared = prepare_scan(Scan(blurred, np.diag([-2.0, -2, 2, 1])))
     assert prepared.quality["verdict"] == "good"
     left = blurred[source == 800].mean() / prepared.quality["reference"] - 1
-    measures = measure_volume(prepared.volume)
+    measures = measure_prepared(prepared)
     for side in ("left", "right"):
         assert measures[f"striatum_{side}"] == pytest.approx(left, rel=0.1)
     assert left < 0.5 * (800 / 100 - 1)
@@ -172,7 +172,8 @@ def test_mirrored_head_swaps_left_and_right(exam):
     expected = {}
     for name, value in measured(exam).items():
         part, _, side = name.rpartition("_")
-        expected[f"{part}_{MIRROR.get(side, side)}"] = -value if side == "asymmetry" else value
+        signed = side == "asymmetry" and not part.startswith("absolute")
+        expected[f"{part}_{MIRROR.get(side, side)}"] = -value if signed else value
     assert_same(mirrored, expected)
 
 
@@ -201,7 +202,7 @@ def test_dimmed_posterior_putamen_changes_its_side_alone(exam):
     place = np.linalg.inv(prepared.to_scan @ GRID.affine) @ exam.affine
     weight = map_coordinates(mask, transform(place, voxels), order=1).reshape(exam.shape)
     dimmed = replace(exam, data=exam.data * (1 - weight / (2 * mask.max())).astype(np.float32))
-    found, before = measured(dimmed), measure_volume(prepared.volume)
+    found, before = measured(dimmed), measure_prepared(prepared)
     assert found["putamen_left"] < 0.9 * before["putamen_left"]
     for part in ("caudate", "putamen", "striatum"):
         assert found[f"{part}_right"] == pytest.approx(before[f"{part}_right"], rel=0.02)
@@ -254,7 +255,7 @@ def test_head_upside_down_is_found_and_told(exam):
     turned = np.eye(4)
     turned[:3, :3] = rotation((180, 0, 0))
     prepared = prepare_scan(replace(exam, affine=turned @ exam.affine))
-    assert_same(measure_volume(prepared.volume), measured(exam))
+    assert_same(measure_prepared(prepared), measured(exam))
     assert "rotation" in prepared.quality["verdict"]
 
 

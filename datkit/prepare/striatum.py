@@ -5,7 +5,9 @@ back. On a prepared volume each side is explained as the head was (:mod:`datkit.
 the template, caudate and both halves of the putamen with amplitudes of their own, and by what they
 would change by under a shift. So an empty putamen pulls nowhere, nor does a bright caudate push.
 The shift is held towards 0 by what is known before looking, more firmly the worse the model fits:
-noise does not move it. Volumes are left alone; it is the masks that :mod:`datkit.measure` moves.
+noise does not move it. What holds less than non-specific uptake, fluid or what somebody zeroed,
+says nothing about striata and counts as non-specific. Volumes are left alone; it is the masks that
+:mod:`datkit.measure` moves.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from scipy import ndimage
 from datkit.errors import PrepareError
 from datkit.prepare.grid import GRID, load_regions
 from datkit.prepare.levels import GENERATORS, blurred_part, scaled_template
+from datkit.prepare.reference import reference_level
 from datkit.prepare.volume import blur, crop, regress, sample, spacing, transform
 
 __all__ = ["FURTHEST", "SHIFTS", "locate_striata"]
@@ -56,7 +59,7 @@ def locate_striata(volume: np.ndarray) -> dict[str, float]:
     Raises
     ------
     PrepareError
-        If the volume has another shape or voxels that are not finite.
+        If the volume has another shape, voxels that are not finite, or no uptake to refer to.
 
     Examples
     --------
@@ -72,6 +75,7 @@ def locate_striata(volume: np.ndarray) -> dict[str, float]:
             f"Expected a prepared volume of shape {GRID.shape} with finite voxels, found "
             f"{volume.shape}; use datkit.prepare_scan first."
         )
+    volume = np.maximum(volume, np.float32(reference_level(volume)))
     right = _locate_left(volume[::-1]) * (-1, 1, 1)
     return dict(zip(SHIFTS, map(float, (*_locate_left(volume), *right)), strict=True))
 

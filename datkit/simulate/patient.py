@@ -43,8 +43,8 @@ SBR_AT_65 = {"caudate": 6.0, "putamen": 6.0, "ventral_striatum": 6.0}
 # method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. One level for all: no
 # published value tells the regions apart without the blur
 SLOPE_PER_DECADE = {"caudate": 0.034, "putamen": 0.04, "ventral_striatum": 0.034}
-# of binding itself; 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are measured
-# with the loss of volume, which takes about 2.5 % more; steeper in the putamen (Nobili 2013)
+# of binding itself; the 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are
+# measured with the loss of volume, which takes about 2.5 % more; steeper in putamen (Nobili 2013)
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
 BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457; Koh 2016)
 CAUDATE_PUTAMEN_CORRELATION = 0.85  # design

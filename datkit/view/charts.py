@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from datkit.errors import UsageError
+from datkit.measure import UNITS
 from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
 
 __all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
@@ -213,9 +214,13 @@ def plot_shares(
 
 
 def _unit(column: str) -> str:
+    unit = UNITS.get(column, "")
     if column.endswith("_asymmetry"):
-        return "asymmetry, left − right (%)"
-    return "ratio (no unit)" if column.endswith("_ratio") else "specific binding ratio (no unit)"
+        return "asymmetry (%)" if column.startswith("absolute") else "asymmetry, left − right (%)"
+    if "ratio" in column or column.startswith("elongation"):
+        return "ratio (no unit)"
+    names = {"mm": "length (mm)", "mL": "volume (mL)"}
+    return names.get(unit, "specific binding ratio (no unit)")
 
 
 def _check_table(table: Any, labels: np.ndarray, columns: Sequence[str]) -> None:
