@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,17 @@ def test_table_holds_exams_and_quality(three):
     assert prepared.volumes.shape == (3, 64, 80, 48)
     assert isinstance(prepared.volumes, np.memmap) and not prepared.volumes.flags.writeable
     assert repr(prepared) == "<PreparedCohort: 3 exams, 0 to look at, 0 failed>"
+
+
+def test_a_second_process_waits_and_reads_what_the_first_made(three):
+    """Two notebooks that prepare one cohort at once must not write into the same files."""
+    settings = PrepareSettings()
+    with ThreadPoolExecutor(1) as other:
+        with module._alone(data_folder() / "prepared" / module._key(three, settings)):
+            waiting = other.submit(prepare_cohort, three, settings, n_jobs=1, progress=False)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        assert len(waiting.result(timeout=120)) == 3
 
 
 def test_second_time_reads_it_back(three, monkeypatch):

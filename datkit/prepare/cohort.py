@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -107,13 +107,23 @@ def prepare_cohort(
     """
     settings = settings or PrepareSettings()
     folder = data_folder() / "prepared" / _key(cohort, settings)
-    if not is_complete(folder, (len(cohort), *GRID.shape)):
-        _prepare_into(folder, cohort, settings, _Workers(n_jobs, scheduler), progress)
+    with _alone(folder):
+        if not is_complete(folder, (len(cohort), *GRID.shape)):
+            _prepare_into(folder, cohort, settings, _Workers(n_jobs, scheduler), progress)
     record = json.loads((folder / TABLE).read_text(encoding="utf-8"))
     quality = pd.DataFrame.from_dict(record["quality"], orient="index")
     uids = [uid for uid in cohort.uids if uid in record["quality"]]
     volumes = np.load(folder / ARRAY, mmap_mode="r")[: len(uids)]
     return PreparedCohort(volumes, cohort.exams.loc[uids].join(quality), record["failures"])
+
+
+def _alone(folder: Path) -> AbstractContextManager[Any]:
+    """Let one process at a time prepare a cohort; another waits, and reads what it made."""
+    from filelock import FileLock
+
+    locks = data_folder() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{folder.name}.lock")
 
 
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
