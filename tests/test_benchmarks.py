@@ -138,6 +138,6 @@ def test_a_second_run_on_the_tiny_cohort_changes_nothing(
     assert written[0] == written[1]
     sections = json.loads(written[0])["sections"]
     figures = [figure for part in sections.values() for figure in part["figures"]]
-    assert len(figures) == 14
+    assert len(figures) == 15
     assert all(figure["value"] is not None for figure in figures)
     assert "figures hold" in capsys.readouterr().out
