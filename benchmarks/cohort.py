@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import _figures
-from _figures import Figure, describe_run, hash_files, print_figures, write_results
+import _run
+from _figures import Figure, describe_run, hash_files
 
 import datkit
-from datkit.cohort import Cohort, open_folder
+from datkit.cohort import Cohort
 from datkit.errors import DatkitError
 from datkit.files import sha256_file
 from datkit.prepare import PreparedCohort, prepare_cohort
@@ -42,11 +43,7 @@ class Benchmark:
     @cached_property
     def cohort(self) -> Cohort:
         """The simulated cohort; made first if it is not there."""
-        if self.options.cohort is not None:
-            return open_folder(self.options.cohort)
-        from datkit.simulate.cohort import open_simulated
-
-        return open_simulated(self.options.size, self.options.seed)
+        return _run.open_cohort(self.options)
 
     @cached_property
     def prepared(self) -> PreparedCohort:
@@ -56,7 +53,7 @@ class Benchmark:
     @property
     def size(self) -> str:
         """The name of the cohort's size, for the results' file."""
-        return str(self.cohort.info.get("settings", {}).get("size", self.options.size))
+        return _run.size_of(self.cohort, self.options)
 
     def measure(self, section: str) -> Iterator[Figure]:
         """Yield a section's figures."""
@@ -122,53 +119,23 @@ class Benchmark:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return 0 if every figure that has a target holds, else 1."""
     options = _parse(arguments)
-    benchmark, sections = Benchmark(options), {}
-    for section in options.only:
-        figures = list(_printed(section, benchmark.measure))
-        if figures:
-            records = [figure.to_dict() for figure in figures]
-            sections[section] = {"figures": records, "source": benchmark.source(section)}
-    if not sections:
-        return 1
-    path = options.out / f"cohort-{benchmark.size}.json"
-    write_results(path, sections, f"What the simulated cohort shows: {benchmark.size}")
-    shown = [figure for part in sections.values() for figure in part["figures"]]
-    judged = [figure["holds"] for figure in shown if figure["target"] != [None, None]]
-    missed = sum(holds is not True for holds in judged)
-    print(f"\n{len(judged) - missed} of {len(judged)} figures hold. Written: {path} and .md")
-    return int(missed > 0)
-
-
-def _printed(section: str, measure: Callable[[str], Iterator[Figure]]) -> Iterator[Figure]:
-    """Print each figure as soon as it is measured."""
-    print(f"\n{section}", flush=True)
-    for figure in measure(section):
-        print_figures([figure])
-        yield figure
+    benchmark = Benchmark(options)
+    return _run.run(
+        options.only,
+        benchmark.measure,
+        benchmark.source,
+        lambda: options.out / f"cohort-{benchmark.size}.json",
+        "What the simulated cohort shows",
+    )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _run.add_options(parser, SECTIONS)
     add = parser.add_argument
-    add("--size", default="full", help="tiny, small or full (default)")
-    add("--seed", type=int, default=2026, help="of the cohort (default: 2026)")
-    add("--cohort", type=Path, help="a simulated cohort's folder, instead of size and seed")
     add("--map", type=Path, help=f"the real map; by default the fetched data set {MAP}")
-    add("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
     add("--no-cnn", action="store_true", help="leave the CNN out, which takes minutes")
-    add("--jobs", type=int, default=2, help="processes (default: 2)")
-    add("--out", type=Path, default=HERE / "results", help="folder of the results")
     return parser.parse_args(arguments)
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = [name for name in names if name not in SECTIONS]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"expected some of {','.join(SECTIONS)}, found {', '.join(unknown)}"
-        )
-    return names
 
 
 if __name__ == "__main__":

@@ -22,22 +22,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import _figures
+import _run
 import numpy as np
 import pandas as pd
-from _figures import (
-    Figure,
-    bootstrap,
-    describe_run,
-    hash_files,
-    print_figures,
-    share,
-    write_results,
-)
+from _figures import Figure, bootstrap, describe_run, hash_files, share
 from _physics import OSEM, SIGMA, Setup, set_up
 from scipy import ndimage
 
 import datkit
-from datkit.cohort import Cohort, open_folder
+from datkit.cohort import Cohort
 from datkit.files import sha256_file
 from datkit.measure import asymmetry, measure_cohort, measure_prepared
 from datkit.measure.normals import compare_with_normals
@@ -202,37 +195,23 @@ def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) 
             yield Figure(title, float(act(z)), target, interval, note=note)
 
 
-def open_sets(options: argparse.Namespace) -> list[Cohort]:
-    """Return the cohort and the test sets inside its folder."""
-    if options.cohort is not None:
-        first = open_folder(options.cohort)
-    else:
-        from datkit.simulate.cohort import open_simulated
-
-        first = open_simulated(options.size, options.seed)
-    inside = (first.folder / f"{name}_test" for name in ("public", "private"))
-    return [first, *(open_folder(folder) for folder in inside if folder.is_dir())]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; return 0 if every figure holds, else 1."""
-    options = _parse(arguments)
-    sets = open_sets(options)
+    """Measure, print and write; return 0 if every figure that has a target holds, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _run.add_options(parser)
+    options = parser.parse_args(arguments)
+    sets = _run.open_sets(options)
     prepared = [prepare_cohort(one, n_jobs=options.jobs) for one in sets]
     exams = pd.concat([one.table for one in prepared])
     table = pd.concat([measure_cohort(one) for one in prepared])
     truth = pd.concat([one.truth for one in sets]).loc[exams.index]
-    figures = []
-    for figure in measure(exams, table, truth):
-        print_figures([figure])
-        figures.append(figure)
-    size = str(sets[0].info.get("settings", {}).get("size", options.size))
-    path = options.out / f"measure-{size}.json"
-    section = {"figures": [figure.to_dict() for figure in figures], "source": _source(sets)}
-    write_results(path, {"measure": section}, f"Measures against the truth: {size}")
-    missed = sum(figure.holds is False for figure in figures)
-    print(f"\n{len(figures) - missed} of {len(figures)} figures hold. Written: {path} and .md")
-    return int(missed > 0)
+    return _run.run(
+        ["measure"],
+        lambda _: measure(exams, table, truth),
+        lambda _: _source(sets),
+        lambda: options.out / f"measure-{_run.size_of(sets[0], options)}.json",
+        "Measures against the truth",
+    )
 
 
 def _source(sets: list[Cohort]) -> dict:
@@ -247,17 +226,6 @@ def _source(sets: list[Cohort]) -> dict:
         "versions": describe_run(),
         "bootstrap": {"draws": _figures.BOOTSTRAPS, "seed": _figures.SEED},
     }
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--size", default="full", help="tiny, small or full (default)")
-    add("--seed", type=int, default=2026, help="of the cohort (default: 2026)")
-    add("--cohort", type=Path, help="a simulated cohort's folder, instead of size and seed")
-    add("--jobs", type=int, default=2, help="processes (default: 2)")
-    add("--out", type=Path, default=HERE / "results", help="folder of the results")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

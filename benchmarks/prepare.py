@@ -25,15 +25,15 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import _beside
+import _run
 import _spoilt
 import _striata
 import pandas as pd
-from _figures import Figure, describe_run, hash_files, print_figures, write_results
+from _figures import Figure, describe_run, hash_files
 
 import datkit
-from datkit.cohort import Cohort, open_folder
+from datkit.cohort import Cohort
 from datkit.files import sha256_file
-from datkit.simulate.cohort import TEST_SETS, open_simulated
 
 HERE = Path(__file__).resolve().parent
 SECTIONS = ("striata", "spoilt", "compare")
@@ -48,17 +48,12 @@ class Benchmark:
     @cached_property
     def cohorts(self) -> list[Cohort]:
         """The cohort and those of its test sets that are there."""
-        asked = self.options
-        main = open_folder(asked.cohort) if asked.cohort else open_simulated(asked.size, asked.seed)
-        folders = (main.folder / f"{name}_test" for name in TEST_SETS)
-        tests = [open_folder(folder, require_labels=False) for folder in folders if folder.is_dir()]
-        return [main, *tests]
+        return _run.open_sets(self.options)
 
     @property
     def size(self) -> str:
         """The name of the cohort's size, for the results' file."""
-        settings = self.cohorts[0].info.get("settings", {})
-        return str(settings.get("size", self.options.size))
+        return _run.size_of(self.cohorts[0], self.options)
 
     def some(self, count: int) -> list[Path]:
         """Return the paths of some exams of the first cohort, evenly spread over it."""
@@ -76,7 +71,7 @@ class Benchmark:
         else:
             yield from _beside.measure(self.some(self.options.exams))
 
-    def source(self) -> dict[str, Any]:
+    def source(self, _: str) -> dict[str, Any]:
         """Return what the figures were made from: hashes, versions, cohorts."""
         code = (Path(datkit.__file__).parent / "prepare").glob("*.py")
         return {
@@ -92,34 +87,22 @@ class Benchmark:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return 0 if every figure that has a target holds, else 1."""
     options = _parse(arguments)
-    benchmark, sections = Benchmark(options), {}
-    for section in options.only:
-        print(f"\n{section}", flush=True)
-        figures = []
-        for figure in benchmark.measure(section):
-            print_figures([figure])
-            figures.append(figure.to_dict())
-        sections[section] = {"figures": figures, "source": benchmark.source()}
-    path = options.out / f"prepare-{benchmark.size}.json"
-    write_results(path, sections, f"What preparation shows: {benchmark.size}")
-    shown = [figure for part in sections.values() for figure in part["figures"]]
-    judged = [figure["holds"] for figure in shown if figure["target"] != [None, None]]
-    missed = sum(holds is False for holds in judged)
-    print(f"\n{missed} of {len(judged)} figures do not hold. Written: {path} and .md")
-    return int(missed > 0)
+    benchmark = Benchmark(options)
+    return _run.run(
+        options.only,
+        benchmark.measure,
+        benchmark.source,
+        lambda: options.out / f"prepare-{benchmark.size}.json",
+        "What preparation shows",
+    )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _run.add_options(parser, SECTIONS)
     add = parser.add_argument
-    add("--size", default="full", help="tiny, small or full (default)")
-    add("--seed", type=int, default=2026, help="of the cohort (default: 2026)")
-    add("--cohort", type=Path, help="a simulated cohort's folder, instead of size and seed")
-    add("--only", type=lambda text: text.split(","), default=SECTIONS, help="some of the sections")
     add("--exams", type=int, default=40, help="exams to compare on (default: 40)")
     add("--spoilt", type=int, default=24, help="exams to spoil in each way (default: 24)")
-    add("--jobs", type=int, default=2, help="processes for the striata (default: 2)")
-    add("--out", type=Path, default=HERE / "results", help="folder of the results")
     return parser.parse_args(arguments)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datkit.cohort import Cohort
 
 __version__ = "0.1.0"
+NOT_CLINICAL = "For education and research, not for diagnosis."  # on every page and report
 
 _HOME = {
     "Cohort": "datkit.cohort",
@@ -27,7 +28,7 @@ _HOME = {
     "prepare_cohort": "datkit.prepare",
     "prepare_scan": "datkit.prepare",
 }
-__all__ = ["__version__", "open_cohort", *_HOME]
+__all__ = ["NOT_CLINICAL", "__version__", "open_cohort", *_HOME]
 
 
 def open_cohort(

@@ -20,7 +20,15 @@ from typing import NamedTuple
 
 from datkit.errors import ArchiveError, UsageError
 
-__all__ = ["UNREADABLE", "Fault", "changed_members", "find_faults", "members_of", "unpack"]
+__all__ = [
+    "NO_LIST",
+    "UNREADABLE",
+    "Fault",
+    "changed_members",
+    "find_faults",
+    "members_of",
+    "unpack",
+]
 
 # Far above any honest archive of this field, far below what fills a laptop's disk.
 MAX_MEMBERS = 10_000
@@ -31,10 +39,10 @@ MAX_RATIO = 200
 MAX_LIST_BYTES = MAX_MEMBERS * 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that every `unzip` can read
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError)
+# With one of these not even the list of members is to be read.
+NO_LIST = frozenset({"not-a-zip", "too-many-members", "too-large", "bomb"})
 # With one of these, no member is to be read; with any other fault the members can be judged too.
-UNREADABLE = frozenset(
-    {"not-a-zip", "too-many-members", "too-large", "bomb", "encrypted", "method", "damaged"}
-)
+UNREADABLE = NO_LIST | {"encrypted", "method", "damaged"}
 
 
 class Fault(NamedTuple):

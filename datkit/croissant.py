@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from datkit import NOT_CLINICAL
 from datkit.cohort import Cohort
 from datkit.cohort.problems import Problems
 from datkit.cohort.tables import read_table, typed
@@ -18,7 +19,6 @@ from datkit.manifest import Entry, File
 
 __all__ = ["croissant_of_cohort", "croissant_of_entry"]
 
-NOT_CLINICAL = "For education and research, not for diagnosis."
 _TYPES = {
     ".nii": "application/x-nifti",
     ".gz": "application/gzip",

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from datkit import NOT_CLINICAL
 from datkit.cohort import Cohort, infer_families
 from datkit.manifest import Entry
 
 __all__ = ["card_of_cohort", "card_of_entry"]
-
-NOT_CLINICAL = "For education and research, not for diagnosis."
 
 
 def card_of_entry(entry: Entry) -> str:

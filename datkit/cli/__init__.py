@@ -259,9 +259,10 @@ def _submit_pack(args: argparse.Namespace) -> int:
     from datkit.submit.pack import pack_submission
 
     packed = pack_submission(args.models, args.out)
-    _print_result(
-        packed, args.json, f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
-    )
+    if args.json:
+        print_json(packed.to_dict())
+    else:
+        print(f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check")
     return FINE
 
 
@@ -281,10 +282,6 @@ def _submit_run(args: argparse.Namespace) -> int:
     else:
         print(report)
     return FINDINGS if report.problems else FINE
-
-
-def _print_result(result: Any, as_json: bool, text: str) -> None:
-    print_json(result.to_dict()) if as_json else print(text)
 
 
 def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from datkit.view.page import NOT_CLINICAL
+from datkit import NOT_CLINICAL
 
 __all__ = [
     "FINDINGS",

@@ -27,4 +27,5 @@ def some(items: list[str]) -> str:
 
 
 def repeated(uids: Iterable[str]) -> list[str]:
+    """Return those that stand more than once, in quotes."""
     return [repr(uid) for uid, count in Counter(uids).items() if count > 1]

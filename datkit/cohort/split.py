@@ -81,11 +81,11 @@ class Split:
             If an exam is not in the cohort, as those of the official test sets are not.
         """
         place = {uid: index for index, uid in enumerate(cohort.uids)}
-        absent = [repr(uid) for fold in self.folds for uid in (*fold.train, *fold.test)]
-        absent = [uid for uid in absent if uid[1:-1] not in place]
+        asked = (uid for fold in self.folds for uid in (*fold.train, *fold.test))
+        absent = [uid for uid in asked if uid not in place]
         if absent:
             raise CohortError(
-                f"{cohort.name}: expected the exams of the split, found none for {absent[0]} and "
+                f"{cohort.name}: expected the exams of the split, found none for {absent[0]!r} and "
                 f"{len(absent) - 1} more; open the cohort that it was made of."
             )
         sides = [(fold.train, fold.test) for fold in self.folds]

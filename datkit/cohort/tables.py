@@ -55,6 +55,7 @@ def by_uid(table: pd.DataFrame, name: str, problems: Problems) -> pd.DataFrame:
 
 
 def is_safe(uid: str) -> bool:
+    """Tell whether a uid may name a file; see :func:`datkit.scan.check_uid`."""
     try:
         check_uid(uid)
     except ScanError:

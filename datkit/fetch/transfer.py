@@ -145,7 +145,10 @@ class _Arrived:
         self.limit = file.size or LARGEST
 
     def fetch(self, progress: bool) -> None:
-        """Get the rest and check the whole; a resumed file that is wrong is fetched once more."""
+        """Get the rest and check the whole; a resumed file that is wrong is fetched once more.
+
+        Raises FetchError, ChecksumError among them, OSError, and what requests raises.
+        """
         resumed = _length(self.stream) > 0
         try:
             if not (resumed and _is_whole(self.part, self.file)):
@@ -162,7 +165,7 @@ class _Arrived:
             self.fetch(progress)
 
     def write(self, chunk: bytes) -> int:
-        """Append what arrived; a source that sends without end is cut off."""
+        """Append what arrived; a source that sends without end is cut off by a FetchError."""
         if self.stream.tell() + len(chunk) > self.limit:
             self._empty()
             raise FetchError(

@@ -107,17 +107,16 @@ def find_pose(
             f"Expected uptake in at least {BRAIN_ML} mL, half a brain, found less; look at the "
             "scan: is the head in it, and is the voxel size right?"
         )
-    pose = _fit_coarse(volume / level, its_affine, coarse)
-    data, affine = crop(data, affine, transform(pose.matrix, fine.points), CROP_MM)
+    start = _fit_coarse(volume / level, its_affine, coarse)
+    data, affine = crop(data, affine, transform(start.matrix, fine.points), CROP_MM)
     volume, affine = shrink(data, affine, fine.largest_voxel)
-    fallback = pose.fallback
-    pose = _fit(blur(volume / level, affine, fine.fwhm), affine, fine, pose.matrix)
+    pose = _fit(blur(volume / level, affine, fine.fwhm), affine, fine, start.matrix)
     if pose.similarity < LIKE_A_HEAD:
         raise PrepareError(
             f"Expected a head, whose similarity to the template is {LIKE_A_HEAD} or more, found "
             f"{pose.similarity:.2f} at best; look at the scan: is it a brain's?"
         )
-    return replace(pose, fallback=fallback)
+    return replace(pose, fallback=start.fallback)
 
 
 def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:

@@ -7,14 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from datkit.archive import UNREADABLE, Fault, find_faults, members_of
+from datkit.archive import NO_LIST, UNREADABLE, Fault, find_faults, members_of
 from datkit.errors import SubmissionError, UsageError
 from datkit.submit.problem import Problem
 
 __all__ = ["UNREADABLE", "archive_problems", "members_of", "unpack"]
 
-# With one of these the list of members is not to be read.
-_NO_LIST = frozenset({"not-a-zip", "too-many-members", "too-large", "bomb"})
 _REPACK = "Pack again with 'datkit submit pack', or zip the files themselves, not their folder."
 _SHRINK = "Leave out what prediction does not need."
 _REMEDIES = {
@@ -42,7 +40,7 @@ def archive_problems(path: str | os.PathLike[str]) -> list[Problem]:
         raise UsageError(f"There is no file {path}. Make one with 'datkit submit pack'.")
     faults = find_faults(path)
     problems = [_problem(fault) for fault in faults]
-    if not _NO_LIST.intersection(fault.code for fault in faults):
+    if not NO_LIST.intersection(fault.code for fault in faults):
         with zipfile.ZipFile(path) as archive:
             problems += _find_main([info.filename for info in archive.infolist()])
     return problems

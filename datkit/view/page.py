@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from datkit import NOT_CLINICAL
 from datkit.files import replace_atomically
 
 __all__ = ["NOT_CLINICAL", "data_uri", "number", "render_page", "write_page"]
 
-NOT_CLINICAL = "For education and research, not for diagnosis."
 PAGES = Path(__file__).with_name("pages")
 
 

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from datkit.files import sha256_file
+from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.scan import load_scan
 from datkit.view.canvas import Picture, house_style
@@ -143,8 +144,6 @@ def read_exam(
     UsageError, ScanError, PrepareError
         As :func:`render_report`.
     """
-    from datkit.measure import measure_prepared
-
     scan, settings = load_scan(scan_path), PrepareSettings()
     prepared = prepare_scan(scan, settings)
     measures = measure_prepared(prepared)
@@ -157,18 +156,12 @@ def read_exam(
         obliquity=float(np.degrees(nib.affines.obliquity(scan.affine)).max()),
         prepared=prepared,
         measures=measures,
-        normals=_compare(measures, age, sex, reconstruction) if known else None,
+        normals=compare_with_normals(measures, age, sex, reconstruction) if known else None,
         age=age,
         sex=sex,
         reconstruction=reconstruction,
         settings=settings,
     )
-
-
-def _compare(measures: dict[str, float], age: Any, sex: Any, reconstruction: Any) -> pd.DataFrame:
-    from datkit.measure import compare_with_normals
-
-    return compare_with_normals(measures, age, sex, reconstruction)
 
 
 def report_name(scan_path: str | os.PathLike[str]) -> str:
