@@ -10,7 +10,7 @@ SEED ?= 2026
 export DATKIT_DATA ?= $(CURDIR)/$(BUILD)/data
 
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
-SUBMISSION := $(BUILD)/notebooks/work/07_make_a_valid_submission/submission.zip
+SUBMISSION := $(BUILD)/notebooks/work/09_make_a_valid_submission/submission.zip
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

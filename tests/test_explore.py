@@ -36,7 +36,7 @@ def test_the_still_shows_several_exams_with_their_sides(exams) -> None:
 
 
 def test_jupyterlab_gets_widgets_and_a_picture(exams, monkeypatch) -> None:
-    monkeypatch.setenv("JPY_SESSION_NAME", "03_see_the_striatal_pattern.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "04_see_the_striatal_pattern.ipynb")
     assert {WIDGET_MIME, "image/png"} < set(explore_exam(exams)._repr_mimebundle_())
 
 
