@@ -31,7 +31,7 @@ SSRI_REFERENCE = 0.92  # occipital uptake under an SSRI over the usual: striatal
 # about 10 % (crossover study of paroxetine, Booij 2007, J Nucl Med 48:359)
 SSRI_BLOCKED = 0.5  # share of serotonergic binding that is blocked; design
 GLANDS = ("parotid_left", "parotid_right", "submandibular_left", "submandibular_right")
-GLAND_MEDIAN, GLAND_SPREAD, GLAND_SIDES = 2.0, 0.35, 0.14  # painted; log-SDs; design: brighter
+GLAND_MEDIAN, GLAND_SPREAD, GLAND_SIDES = 2.2, 0.35, 0.14  # painted; log-SDs; design: brighter
 # than the striatum in a fifth to a third of abnormal exams
 
 

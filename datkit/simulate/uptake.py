@@ -40,7 +40,7 @@ def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
     >>> from datkit.simulate.patient import standard_normal
     >>> uptake, truth = paint(standard_normal())
     >>> uptake.shape, round(truth["caudate_left"], 1)
-    ((99, 121, 128), 5.0)
+    ((99, 121, 128), 4.8)
     """
     regions = standard_anatomy().regions
     uptake = _paint_background(patient)
