@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from datkit.prepare.volume import sample, shift, transform
 from datkit.scan import load_scan
 
 LPS = np.diag([-1.0, -1, 1, 1])  # ITK's axes point left and back
-SAMPLED = 0.1  # of the template's voxels, for the correlation
 FINE_MM = 2.0  # voxels of ANTs' template
 Way = tuple[np.ndarray, np.ndarray]
 
@@ -48,25 +48,29 @@ def by_floor(path: Path) -> Way:
 
 
 def by_simpleitk(path: Path) -> Way:
-    """Read with nibabel, register with SimpleITK, resample with nilearn."""
+    """Read with nibabel, register as SimpleITK's notebooks do, resample with nilearn."""
+    return _by_simpleitk(path, as_in_notebooks)
+
+
+def by_simpleitk_tuned(path: Path) -> Way:
+    """Do the same with the best of six plain settings for these volumes."""
+    return _by_simpleitk(path, tuned)
+
+
+def _by_simpleitk(path: Path, settings: Callable) -> Way:
     from nilearn.image import resample_img
 
     image = nib.load(path)
-    to_scan = simpleitk_affine(np.asarray(image.dataobj, np.float32), image.affine)
-    moved = nib.Nifti1Image(
-        np.asarray(image.dataobj, np.float32), np.linalg.inv(to_scan) @ image.affine
-    )
+    data = np.asarray(image.dataobj, np.float32)
+    to_scan = simpleitk_affine(data, image.affine, settings)
+    moved = nib.Nifti1Image(data, np.linalg.inv(to_scan) @ image.affine)
     options = {"force_resample": True, "copy_header": True}
     there = resample_img(moved, GRID.affine, GRID.shape, interpolation="linear", **options)
     return to_scan, there.get_fdata(dtype=np.float32)
 
 
-def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Fit an affine from the moments: correlation, regular steps, three levels.
-
-    Of six plain settings this one was best. The notebooks' mutual information with gradient descent
-    stops 6 mm away on these volumes, and would flatter us.
-    """
+def simpleitk_affine(data: np.ndarray, affine: np.ndarray, settings: Callable) -> np.ndarray:
+    """Fit an affine to the template from the moments, at three levels."""
     import SimpleITK as sitk
 
     template = load_template()
@@ -75,11 +79,9 @@ def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
         fixed, moving, sitk.AffineTransform(3), sitk.CenteredTransformInitializerFilter.MOMENTS
     )
     method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsCorrelation()
+    settings(method)
     method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(SAMPLED, 1)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2, 1, 0])
@@ -88,6 +90,20 @@ def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
     method.SetInitialTransform(start, True)
     method.Execute(fixed, moving)
     return _as_matrix(start.TransformPoint)
+
+
+def as_in_notebooks(method) -> None:
+    """Set metric and optimiser as SimpleITK's own introduction to registration does."""
+    method.SetMetricAsMattesMutualInformation(50)
+    method.SetMetricSamplingPercentage(0.01, 1)
+    method.SetOptimizerAsGradientDescent(1.0, 100, 1e-6, 10)
+
+
+def tuned(method) -> None:
+    """Set correlation, ten times the samples, and a step that shrinks."""
+    method.SetMetricAsCorrelation()
+    method.SetMetricSamplingPercentage(0.1, 1)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200)
 
 
 def _itk(volume: np.ndarray, affine: np.ndarray):
