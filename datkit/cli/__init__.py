@@ -10,7 +10,7 @@ import argparse
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datkit.cli.data import add_data
 from datkit.cli.parts import (
@@ -24,6 +24,10 @@ from datkit.cli.parts import (
     print_json,
 )
 from datkit.errors import DatkitError, UsageError
+
+if TYPE_CHECKING:
+    from datkit.cohort import Cohort
+    from datkit.prepare import PreparedCohort
 
 SIZE, SEED = "small", 2026
 _SIMULATE_HELP = """\
@@ -142,13 +146,7 @@ def _simulate_one(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from datkit.cohort import open_folder
-    from datkit.prepare import prepare_cohort
-
-    cohort = open_folder(args.folder, require_labels=False)
-    prepared = prepare_cohort(
-        cohort, n_jobs=args.jobs, scheduler=args.scheduler, progress=not args.json
-    )
+    _, prepared = _prepared(args, scheduler=args.scheduler)
     look = {uid: text for uid, text in prepared.table["verdict"].items() if text != "good"}
     folder = str(Path(prepared.volumes.filename).parent)
     if args.json:
@@ -157,8 +155,21 @@ def _prepare(args: argparse.Namespace) -> int:
     else:
         print("".join(f"{uid}: {text}\n" for uid, text in look.items()), end="")
         print(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
-    for failure in prepared.failures.values():
-        complain(failure, FINDINGS)
+    return _tell_failures(prepared)
+
+
+def _prepared(args: argparse.Namespace, **options: Any) -> tuple[Cohort, PreparedCohort]:
+    """Open exams in any layout, labelled or not, and prepare them."""
+    from datkit.cohort import open_path
+    from datkit.prepare import prepare_cohort
+
+    cohort = open_path(args.folder, require_labels=False)
+    return cohort, prepare_cohort(cohort, n_jobs=args.jobs, progress=not args.json, **options)
+
+
+def _tell_failures(prepared: PreparedCohort) -> int:
+    for uid, reason in prepared.failures.items():
+        complain(reason if uid in reason else f"{uid}: {reason}", FINDINGS)
     return FINDINGS if prepared.failures else FINE
 
 
@@ -235,21 +246,16 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
 
 
 def _sheet(args: argparse.Namespace) -> int:
-    from datkit.cohort import open_folder
-    from datkit.prepare import prepare_cohort
     from datkit.view.contact_sheet import write_contact_sheet
 
-    cohort = open_folder(args.cohort)
-    prepared = prepare_cohort(cohort, n_jobs=args.jobs, progress=not args.json)
+    cohort, prepared = _prepared(args)
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
     look = prepared.table.index[prepared.table["verdict"] != "good"]
     if args.json:
         print_json({"sheet": path, "look_at": list(look), "failures": prepared.failures})
     else:
         print(path)
-    for uid, reason in prepared.failures.items():
-        complain(f"{uid}: {reason}", FINDINGS)
-    return FINDINGS if prepared.failures else FINE
+    return _tell_failures(prepared)
 
 
 # ---------------------------------------------------------------- datkit submit
@@ -362,7 +368,7 @@ def _add_sheet(verbs: Any) -> None:
     sheet = add_verb(verbs, "sheet", _sheet, "a cohort at a glance, the exams to look at first")
     sheet.formatter_class = argparse.RawDescriptionHelpFormatter
     sheet.epilog = _SHEET_HELP
-    sheet.add_argument("cohort", type=Path, metavar="FOLDER", help="a cohort folder")
+    sheet.add_argument("folder", type=Path, metavar="FOLDER", help="exams in any layout")
     sheet.add_argument("--out", type=Path, default=Path("sheet.html"), metavar="FILE")
     sheet.add_argument("--jobs", type=int, metavar="N", help="processes; default: one a core")
 

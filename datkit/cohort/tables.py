@@ -21,6 +21,12 @@ NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"  # no leading zeros: "007" is 
 
 def read_table(path: Path, needed: tuple[str, ...], problems: Problems) -> pd.DataFrame | None:
     """Read a CSV file as text, exactly as written, so that '007' and '1e5' stay what they are."""
+    if not path.is_file():
+        columns = " and ".join(needed)
+        problems.append(
+            f"{path.name}: expected CSV with the columns {columns}, found no such file; add it."
+        )
+        return None
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a BOM
             reader = csv.reader(stream, strict=True)
