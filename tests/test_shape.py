@@ -123,7 +123,7 @@ def test_the_neck_moves_and_the_brain_does_not():
     assert front[1] > front[0] + 3  # voxels of 2 mm
 
 
-def test_age_takes_about_4_per_cent_of_the_putamen_a_decade():
+def test_age_takes_some_per_cent_of_the_putamen_a_decade():
     def size(age, seed):
         shape = draw(seed, age)
         shape = replace(shape, scale=np.ones(3))

@@ -45,11 +45,11 @@ SBR_AT_65 = {"caudate": 4.8, "putamen": 5.8, "ventral_striatum": 7.5}
 # the ranges of published controls, who are brightest where caudate and putamen meet
 SLOPE_PER_DECADE = {"caudate": 0.043, "putamen": 0.05, "ventral_striatum": 0.043}
 # of binding itself; the 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are
-# measured with the loss of volume, which takes about 2.5 % more; steeper in putamen (Nobili 2013)
+# measured with the loss of volume, which takes about 1.5 % more; steeper in putamen (Nobili 2013)
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
 BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457; Koh 2016)
 CAUDATE_PUTAMEN_CORRELATION = 0.85  # design
-LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.07, "ventral_striatum": 0.05}
+LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.06, "ventral_striatum": 0.05}
 # log-SDs; design: measured putamina of normal exams differ by 7-9 %, caudates by 6-7 % (Lange
 # 2014); blur hides part of the putamen's difference, noise adds to the caudate's
 NORMAL_TAPER, TAPER_SPREAD = 0.10, 0.05  # loss from front to back of a healthy putamen; design
