@@ -73,7 +73,7 @@ def find_faults(path: str | os.PathLike[str]) -> list[Fault]:
             limit = f"a list of members of at most {MAX_LIST_BYTES} bytes"
             return [Fault("too-many-members", "the archive", limit, f"{size} bytes")]
         with zipfile.ZipFile(path) as archive:
-            return _faults_of(archive)
+            return _faults_of(archive, path.stat().st_size)
     except (*_DAMAGE, struct.error) as error:
         found = f"a file that is no zip, or one that was cut short ({error})"
         return [Fault("not-a-zip", path.name, "a complete zip archive", found)]
@@ -142,14 +142,15 @@ def _list_bytes(path: Path) -> int:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 65_557))  # the end record and its longest comment
         tail = stream.read()
-    end = tail.rfind(b"PK\5\6")
+    end, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")  # zipfile believes the wide record
     size = struct.unpack_from("<L", tail, end + 12)[0] if end >= 0 else 0
-    return size if size > MAX_LIST_BYTES else 0
+    wide_size = struct.unpack_from("<Q", tail, wide + 40)[0] if wide >= 0 else 0
+    return max(size, wide_size) if max(size, wide_size) > MAX_LIST_BYTES else 0
 
 
-def _faults_of(archive: zipfile.ZipFile) -> list[Fault]:
+def _faults_of(archive: zipfile.ZipFile, size: int) -> list[Fault]:
     infos = archive.infolist()
-    if bombs := [*_find_bombs(infos)]:
+    if bombs := [*_find_bombs(infos, size)]:
         return bombs  # neither list nor read the members of a bomb
     return [
         *(fault for info in infos for fault in _check_member(info)),
@@ -158,11 +159,12 @@ def _faults_of(archive: zipfile.ZipFile) -> list[Fault]:
     ]
 
 
-def _find_bombs(infos: list[zipfile.ZipInfo]) -> Iterator[Fault]:
+def _find_bombs(infos: list[zipfile.ZipInfo], size: int) -> Iterator[Fault]:
     if len(infos) > MAX_MEMBERS:
         limit = f"at most {MAX_MEMBERS} members"
         yield Fault("too-many-members", "the archive", limit, f"{len(infos)}")
-    total, packed = sum(i.file_size for i in infos), sum(i.compress_size for i in infos)
+    total = sum(info.file_size for info in infos)
+    packed = min(size, sum(info.compress_size for info in infos))  # members may share their bytes
     if total > MAX_BYTES:
         limit = f"at most {MAX_BYTES / 2**30:.0f} GiB when unpacked"
         yield Fault("too-large", "the archive", limit, f"{total / 2**30:.1f} GiB")

@@ -113,14 +113,27 @@ def _read(path: Path, pixels: bool) -> Any:
     if not path.is_file():
         raise UsageError(f"Expected a DICOM file at {path}, found none; check the path.")
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=not pixels)
-        header.get("Modality")  # values are decoded when they are asked for
-        return header
+        if not _is_deflated(path):
+            header = pydicom.dcmread(path, stop_before_pixels=not pixels)
+            header.get("Modality")  # values are decoded when they are asked for
+            return header
     except Exception as error:
         raise ScanError(
             f"{path}: expected a DICOM file, found a damaged or other one ({_one_line(error)}); "
             "export it again."
         ) from error
+    raise ScanError(f"{path}: expected an open file, found a deflated one; export it uncompressed.")
+
+
+def _is_deflated(path: Path) -> bool:
+    """Tell a file packed as a whole: pydicom unpacks all of it at once, a thousandfold if it likes.
+
+    Elements of the file's meta information, which is never packed, tell it.
+    """
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    return read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
 
 
 def _kind_problems(header: Any) -> Iterator[str]:

@@ -16,13 +16,20 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically
 
-__all__ = ["MAX_VOXELS", "Scan", "check_uid", "load_scan", "save_scan", "sound_scan"]
+__all__ = [
+    "MAX_VOXELS",
+    "Scan",
+    "check_uid",
+    "load_scan",
+    "open_image",
+    "save_scan",
+    "sound_scan",
+]
 
 # The challenge's spacings run from 1.37 to 4.42 mm (its problem page, and counts by entrants). The
 # bounds leave room for phantoms and coarse PET, and stop a corrupt pixdim, which once asked an
@@ -30,9 +37,12 @@ __all__ = ["MAX_VOXELS", "Scan", "check_uid", "load_scan", "save_scan", "sound_s
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
+# Converters put some kilobytes of DICOM header before the voxels. A packed file that claims more
+# than this would be unpacked for minutes before its first voxel comes.
+MAX_OFFSET = 2**26
 # What nibabel raises on a damaged file; an infinite offset overflows (found by fuzzing).
 _DAMAGE = (
-    *(ImageFileError, HeaderDataError, OSError, EOFError, zlib.error),
+    *(HeaderDataError, OSError, EOFError, zlib.error),
     *(ValueError, OverflowError, MemoryError),
 )
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -119,7 +129,7 @@ def load_scan(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
     if not path.is_file():
         raise UsageError(f"Expected a NIfTI file at {path}, found none; check the path.")
     repairs: list[str] = []
-    image = _open_image(path)
+    image = open_image(path)
     _check_header(image, path, repairs if repair else None)
     data = _read_voxels(image, path)
     data = _single_frame(data, path, repairs if repair else None)
@@ -199,20 +209,51 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _open_image(path: Path) -> nib.Nifti1Image:
+class _NoExtensions(nib.nifti1.Nifti1Extensions):
+    """Extensions left unread: nibabel takes as many bytes as they claim, and no scan needs them."""
+
+    @classmethod
+    def from_fileobj(cls, fileobj: object, size: int, byteswap: bool) -> _NoExtensions:
+        return cls()
+
+
+class _Header1(nib.Nifti1Header):
+    exts_klass = _NoExtensions
+
+
+class _Header2(nib.Nifti2Header):
+    exts_klass = _NoExtensions
+
+
+class _Image1(nib.Nifti1Image):
+    header_class = _Header1
+
+
+class _Image2(nib.Nifti2Image):
+    header_class = _Header2
+
+
+def open_image(path: Path) -> nib.Nifti1Image:
+    """Read the header of a NIfTI file and no voxel yet.
+
+    Raises
+    ------
+    ScanError
+        If it is no NIfTI file or damaged.
+    """
     try:
-        image = nib.load(path)
+        for kind in (_Image1, _Image2):
+            if kind.path_maybe_image(path)[0]:
+                return kind.from_filename(path)
     except _DAMAGE as error:
         raise ScanError(
-            f"{path}: expected a NIfTI volume, found a damaged or other file ({_one_line(error)}); "
-            "copy or export it again."
+            f"{path}: expected a NIfTI volume, found a damaged file ({_one_line(error)}); copy or "
+            "export it again."
         ) from error
-    if not isinstance(image, nib.Nifti1Image):
-        raise ScanError(
-            f"{path}: expected a NIfTI volume (.nii or .nii.gz), found {type(image).__name__}; "
-            "convert it first."
-        )
-    return image
+    raise ScanError(
+        f"{path}: expected a NIfTI volume (.nii or .nii.gz), found another file, or one that is "
+        "damaged from its beginning; copy, export or convert it again."
+    )
 
 
 def _check_header(image: nib.Nifti1Image, path: Path, repairs: list[str] | None) -> None:
@@ -220,6 +261,8 @@ def _check_header(image: nib.Nifti1Image, path: Path, repairs: list[str] | None)
     problems = _shape_problems(shape)
     if image.get_data_dtype().kind not in "iuf":
         problems.append(f"expected numbers, found the voxel type {image.get_data_dtype()}")
+    if (offset := image.dataobj.offset) > MAX_OFFSET:
+        problems.append(f"expected voxels from byte {MAX_OFFSET} at the latest, found {offset}")
     problems += _geometry_problems(affine, "affine")
     if not problems:
         header = _geometry_problems(np.diag([*image.header["pixdim"][1:4], 1.0]), "pixdim")

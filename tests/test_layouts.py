@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def test_a_link_to_another_folder_is_not_followed(tmp_path):
     assert open_path(tmp_path / "in").uids == ["a"]
 
 
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+    save_small(tmp_path / "a.nii.gz")
+    os.mkfifo(tmp_path / "b.dcm")
+    assert open_path(tmp_path).uids == ["a"]
+
+
 # ------------------------------------------------------------ BIDS
 
 
@@ -110,9 +117,15 @@ def test_a_bids_tree_opens_with_people_sessions_and_tracers(bids):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id\tage\n01\t3\n", "expected a column participant_id"),
+        ("id\tage\n01\t3\n", "participant_id among them, found ['id', 'age']"),
+        ("participant_id;age\nsub-01;3\n", "the separator is a tab"),
+        ("participant_id\tage\tage\nsub-01\t3\t4\n", "expected distinct columns"),
+        ("participant_id\tage\nsub-01\t3\t4\n", "expected 2 values in each line, found 3 in"),
+        ("participant_id\tage\nsub-01\t3\nsub-01\t4\n", "several rows for 'sub-01'"),
+        ("participant_id\tage\nsub-01\t" + "3" * 200_000, "participants.tsv: expected CSV"),
+        ("", "participants.tsv: expected distinct columns"),
         ("participant_id\tis_pathologic\nsub-01\tyes\n", "0 or 1 in is_pathologic, found 'yes'"),
-        ("participant_id\n\xff", "expected a table in UTF-8"),
+        ("participant_id\n\xff", "participants.tsv: expected CSV in UTF-8"),
     ],
 )
 def test_a_faulty_table_of_participants_is_named(bids, text, said):

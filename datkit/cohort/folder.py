@@ -88,12 +88,13 @@ def _read_info(folder: Path, problems: Problems) -> dict[str, Any]:
         return {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problems.append(f"cohort.json: expected JSON, found an error ({error}); restore the file.")
         return {}
-    if isinstance(info, dict) and isinstance(info.get("sha256", {}), dict):
+    hashes = info.get("sha256", {}) if isinstance(info, dict) else None
+    if isinstance(hashes, dict) and all(isinstance(value, str) for value in hashes.values()):
         return info
-    problems.append("cohort.json: expected keys and values, and under 'sha256' too; restore it.")
+    problems.append("cohort.json: expected keys and values, text under 'sha256'; restore it.")
     return {}
 
 

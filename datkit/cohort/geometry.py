@@ -16,6 +16,7 @@ import pandas as pd
 
 from datkit.cohort.model import Cohort, is_nifti, load_volume
 from datkit.errors import CohortError, DatkitError, ScanError
+from datkit.scan import open_image
 
 __all__ = ["family_of", "geometry_of", "infer_families"]
 
@@ -38,14 +39,8 @@ def geometry_of(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
         scan = load_volume(path)
         shape, affine = scan.shape, scan.affine
     else:
-        try:
-            image = nib.load(path)
-            shape, affine = image.shape[:3], image.affine
-        except Exception as error:
-            raise ScanError(
-                f"{path}: expected a NIfTI volume, found {' '.join(str(error).split())}; "
-                "copy or export it again."
-            ) from error
+        image = open_image(path)
+        shape, affine = image.shape[:3], image.affine
     return _along_body(shape, affine, path)
 
 

@@ -12,7 +12,6 @@ made up.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -26,7 +25,7 @@ import pandas as pd
 from datkit.cohort.folder import open_folder
 from datkit.cohort.model import LABEL, Cohort, is_nifti
 from datkit.cohort.problems import Problems, repeated
-from datkit.cohort.tables import is_safe, typed
+from datkit.cohort.tables import is_safe, read_table, typed
 from datkit.dicom import describe_dicom, is_dicom
 from datkit.errors import CohortError, ScanError, UsageError
 
@@ -75,10 +74,11 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    """List all files in a fixed order, hidden ones left out; links are not followed."""
+    """List all files in a fixed order, hidden ones left out; links to folders are not followed."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (file for file in files if file.is_file())  # a pipe would be waited for
 
 
 def _stem(path: Path) -> str:
@@ -126,8 +126,9 @@ def _open_bids(folder: Path) -> Cohort:
         and is_nifti(path)
         and path.parent.name not in OTHER_DATATYPES
     ]
-    people = _participants(folder / "participants.tsv")
-    return _cohort(folder, [_bids_row(path, people) for path in files])
+    problems = Problems()
+    people = _participants(folder / "participants.tsv", problems)
+    return _cohort(folder, [_bids_row(path, people) for path in files], problems=problems)
 
 
 def _bids_row(path: Path, people: dict[str, Row]) -> Row:
@@ -141,27 +142,17 @@ def _bids_row(path: Path, people: dict[str, Row]) -> Row:
     return people.get(f"sub-{words.get('sub')}", {}) | {"uid": uid, "path": path} | known
 
 
-def _participants(path: Path) -> dict[str, Row]:
-    if not path.is_file():
+def _participants(path: Path, problems: Problems) -> dict[str, Row]:
+    """Read what the tree says of each person; what is not said is left out."""
+    table = read_table(path, ("participant_id",), problems, "\t") if path.exists() else None
+    if table is None:
         return {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise CohortError(f"{path}: expected a table in UTF-8, found {error}; save it.") from error
-    rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    if "participant_id" not in (rows.fieldnames or []):
-        raise CohortError(
-            f"{path}: expected a column participant_id, found {rows.fieldnames}; correct the first "
-            "line (the separator is a tab)."
-        )
-    return {
-        row["participant_id"]: {
-            key: value
-            for key, value in row.items()
-            if key not in (None, "participant_id", "uid", "path") and value not in (None, "n/a", "")
-        }
-        for row in rows
-    }
+    twice = repeated(table["participant_id"])
+    problems.expect(path.name, "each person once", twice, "keep one row", "several rows for ")
+    table = table.drop(columns=["uid", "path"], errors="ignore")
+    table = table.drop_duplicates("participant_id").set_index("participant_id")
+    rows = table.to_dict("index").items()
+    return {who: {k: v for k, v in row.items() if v not in ("n/a", "")} for who, row in rows}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -175,9 +166,10 @@ def _json(path: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------- the cohort
 
 
-def _cohort(folder: Path, rows: list[Row], name: str | None = None) -> Cohort:
-    problems = _row_problems(rows, folder)
-    if problems:
+def _cohort(
+    folder: Path, rows: list[Row], name: str | None = None, problems: Iterable[str] = ()
+) -> Cohort:
+    if problems := [*problems, *_row_problems(rows)]:
         raise CohortError.of(problems, where=folder)
     facts = [{k: v for k, v in row.items() if k not in ("path", "modality")} for row in rows]
     table = pd.DataFrame(facts, dtype=object)
@@ -188,7 +180,7 @@ def _cohort(folder: Path, rows: list[Row], name: str | None = None) -> Cohort:
     return Cohort(name or folder.resolve().name, folder, exams, paths=paths)
 
 
-def _row_problems(rows: list[Row], folder: Path) -> list[str]:
+def _row_problems(rows: list[Row]) -> list[str]:
     problems = Problems()
     if not rows:
         problems.append(
@@ -197,8 +189,8 @@ def _row_problems(rows: list[Row], folder: Path) -> list[str]:
         )
     uids = [row["uid"] for row in rows]
     unsafe = [repr(uid) for uid in uids if not is_safe(uid)]
-    expected, remedy = "names of letters, digits, '_', '-' and '.'", "rename those files"
-    problems.expect("uids", expected, unsafe, remedy)
+    expected = "names of at most 100 letters, digits, '_', '-' and '.'"
+    problems.expect("uids", expected, unsafe, "rename those files")
     problems.expect("uids", "each once", repeated(uids), "keep one file per exam", "several for ")
     labels = [str(row[LABEL]) for row in rows if LABEL in row]
     wrong = [repr(label) for label in labels if label not in ("0", "1", "0.0", "1.0")]

@@ -2,7 +2,8 @@
 sides.
 
 A split is made on groups of exams that belong together, proved afterwards from the exams alone, and
-saved with its proof and a hash, so that two people can say that they used the same one.
+saved with its proof and a hash, so that two people can say that they used the same one. The order
+of the rows in a table is an accident and changes nothing.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def read_split(path: str | os.PathLike[str], cohort: Cohort | None = None) -> Sp
         split = Split(**content | {"folds": tuple(folds), "proved": proved})
     except OSError as error:
         raise UsageError(f"Expected a split at {path}, found {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CohortError(
             f"{path}: expected a split saved by datkit, found another file ({error}); make it anew."
         ) from error
@@ -146,16 +147,19 @@ def random_split(cohort: Cohort, n_splits: int = 5, seed: int = 0) -> Split:
     Raises
     ------
     UsageError
-        If there are fewer people than folds, or not 2 folds at least.
+        If there are fewer people than folds, or fewer exams of the commoner label, or not 2 folds
+        at least.
     CohortError
         If volumes cannot be read.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    cohort = _sorted(cohort)
     ties = ties_of(cohort, None)
     groups = connected(ties)
-    _check_count(n_splits, len(set(groups)), "people")
     labels = cohort.labels.fillna(-1)
+    _check_count(n_splits, len(set(groups)), "people")
+    _check_count(n_splits, labels.value_counts().max(), "exams of the commoner label")
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     pairs = list(splitter.split(np.zeros(len(cohort)), labels, groups))
     return _make("random", cohort, {"n_splits": n_splits, "seed": seed}, pairs, ties)
@@ -180,6 +184,7 @@ def grouped_split(cohort: Cohort, by: str = "centre", n_splits: int = 5) -> Spli
     CohortError
         If an exam has no centre, or volumes cannot be read.
     """
+    cohort = _sorted(cohort)
     ties = ties_of(cohort, by)
     pairs = grouped_folds(connected(ties), n_splits)
     return _make("grouped", cohort, {"by": by, "n_splits": n_splits}, pairs, ties)
@@ -193,6 +198,7 @@ def leave_one_out_split(cohort: Cohort, by: str = "centre") -> Split:
     UsageError, CohortError
         As :func:`grouped_split`.
     """
+    cohort = _sorted(cohort)
     ties = ties_of(cohort, by)
     groups = connected(ties)
     pairs = grouped_folds(groups)
@@ -225,11 +231,15 @@ def official_split(cohort: Cohort) -> Split:
         raise CohortError(
             f"{cohort.folder}: expected each uid in one set, found {twice[0]!r} twice."
         )
-    train = tuple(cohort.uids)
-    folds = [Fold(name, train, tuple(test.uids)) for name, test in tests.items()]
+    train = tuple(sorted(cohort.uids))
+    folds = [Fold(name, train, tuple(sorted(test.uids))) for name, test in tests.items()]
     folds.append(Fold("private_test against public_test", folds[0].test, folds[1].test))
     _prove(folds, ties, cohort.folder)
     return Split("official", cohort.name, {}, tuple(folds), tuple(ties))
+
+
+def _sorted(cohort: Cohort) -> Cohort:
+    return cohort.subset(sorted(cohort.uids))
 
 
 def _make(

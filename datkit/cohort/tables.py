@@ -16,10 +16,13 @@ __all__ = ["by_uid", "is_safe", "read_table", "typed"]
 
 # Codes even where they look like numbers: hospital "01" is not hospital "1".
 TEXT_COLUMNS = ("centre", "camera", "sex", "subject", "session", "tracer")
+SEPARATORS = {",": "comma", "\t": "tab"}
 NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"  # no leading zeros: "007" is a code
 
 
-def read_table(path: Path, needed: tuple[str, ...], problems: Problems) -> pd.DataFrame | None:
+def read_table(
+    path: Path, needed: tuple[str, ...], problems: Problems, separator: str = ","
+) -> pd.DataFrame | None:
     """Read a CSV file as text, exactly as written, so that '007' and '1e5' stay what they are."""
     if not path.is_file():
         columns = " and ".join(needed)
@@ -29,7 +32,7 @@ def read_table(path: Path, needed: tuple[str, ...], problems: Problems) -> pd.Da
         return None
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a BOM
-            reader = csv.reader(stream, strict=True)
+            reader = csv.reader(stream, delimiter=separator, strict=True)
             header = next(reader, [])
             rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, ValueError, csv.Error) as error:
@@ -38,7 +41,7 @@ def read_table(path: Path, needed: tuple[str, ...], problems: Problems) -> pd.Da
     if not set(needed) <= set(header) or len(set(header)) < len(header):
         problems.append(
             f"{path.name}: expected distinct columns, {' and '.join(needed)} among them, found "
-            f"{header}; correct the first line (the separator is a comma)."
+            f"{header}; correct the first line (the separator is a {SEPARATORS[separator]})."
         )
         return None
     uneven = [f"{len(row)} in line {line}" for line, row in rows if len(row) != len(header)]

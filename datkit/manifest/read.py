@@ -19,6 +19,7 @@ __all__ = ["FILE_NAME", "load_manifest"]
 
 FILE_NAME = "data_manifest.yaml"
 MAX_BYTES = 2**20  # thirty times the shipped one; a manifest is written by hand
+MAX_DEPTH = 20  # three times the shipped one; Python gives up at some hundreds, in its own words
 
 
 def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
@@ -56,13 +57,20 @@ def _shipped_manifest() -> Path:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as a person reads it: no tags, no aliases (they can explode), no key twice."""
+    """YAML as a person reads it: no tags, no aliases (they explode), no abyss, no key twice."""
+
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        line = self.peek_event().start_mark.line + 1
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.YAMLError(f"an alias in line {mark.line + 1}; write the value out")
-        return super().compose_node(parent, index)
+            raise yaml.YAMLError(f"an alias in line {line}; write the value out")
+        if self.depth == MAX_DEPTH:
+            raise yaml.YAMLError(f"values in values, more than {MAX_DEPTH} deep, in line {line}")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key.value for key, _ in node.value if isinstance(key.value, Hashable)]
@@ -82,8 +90,7 @@ def _read_yaml(path: Path) -> Any:
         raise UsageError(
             f"Expected a data manifest at {path}, found {error.strerror}; check the path."
         ) from error
-    # ValueError: no UTF-8, or the 13th month; RecursionError: ten thousand brackets
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or the 13th month
         reason = " ".join(str(error).split())
         raise ManifestError(
             f"{path}: expected plain YAML in UTF-8, found an error: {reason}."

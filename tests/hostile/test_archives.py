@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import struct
 import tracemalloc
@@ -54,6 +55,26 @@ def many(count: int) -> bytes:
     return local + listing + end
 
 
+def shared(count: int) -> bytes:
+    """A zip of so many members which all unpack the same bytes, none of them packed much."""
+    one = zip_of(("0000000", random.Random(0).randbytes(100_000)))
+    start, end = one.index(b"PK\1\2"), one.index(b"PK\5\6")
+    entry = bytearray(one[start:end])
+    listing = b""
+    for number in range(count):
+        entry[46:53] = b"%07d" % number
+        listing += entry
+    record = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(listing), start, 0)
+    return one[:start] + listing + record
+
+
+def widened(content: bytes, size: int) -> bytes:
+    """A zip with the wide end record (zip64), which gives its list of members that size."""
+    end = content.rindex(b"PK\5\6")
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2, 2, size, 0)
+    return content[:end] + wide + struct.pack("<4sLQL", b"PK\6\7", 0, end, 1) + content[end:]
+
+
 UNSAFE = [
     "../up.txt",
     "folder/../../up.txt",
@@ -97,6 +118,12 @@ CASES: dict[str, tuple[bytes, str]] = (
             patched(zip_of(("a", b"0" * 99)), 24, "<L", 0xEFFFFFFF),
             "bomb",
         ),
+        "a thousand members of the same bytes": (shared(1000), "bomb"),
+        "ten bytes by its own word, megabytes packed": (
+            patched(zip_of(("a", bytes(range(256)) * 2**14)), 24, "<L", 10),
+            "damaged",
+        ),
+        "a list of 5 GB by the wide record": (widened(HONEST, 5 * 2**30), "too-many-members"),
         "100,000 entries": (many(100_000), "too-many-members"),
         "11,000 entries": (many(11_000), "too-many-members"),
         "encrypted": (patched(HONEST, 8, "<H", 1), "encrypted"),

@@ -34,6 +34,7 @@ TEXTS = {
     "a key twice inside": "version: 2\ndatasets:\n  - {name: a, name: b}\n",
     "ten thousand brackets": "[" * 10_000,
     "ten thousand braces": "{a: " * 10_000,
+    "ten thousand dashes": "- " * 10_000,
     "two megabytes": "# " + "x" * 2**21,
     "two documents": "version: 2\n---\nversion: 2\n",
     "a tab": "version:\t2\n\tdatasets: []\n",
@@ -68,6 +69,12 @@ def test_a_text_that_is_no_manifest_is_refused(tmp_path, monkeypatch, case):
     tracemalloc.stop()
     assert len(str(caught.value)) < 5000 and peak < 64 * 2**20
     assert list(tmp_path.iterdir()) == [path], "nothing was made"
+
+
+def test_what_is_nested_too_deeply_is_named_by_its_line(tmp_path):
+    (tmp_path / "m.yaml").write_text("version: 2\nnest: " + "[" * 500)
+    with pytest.raises(ManifestError, match="values in values, more than 20 deep, in line 2"):
+        load_manifest(tmp_path / "m.yaml")
 
 
 def refused(folder: Path, *entries: Any) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from datkit.cohort.geometry import geometry_of
 from datkit.errors import DatkitError, ScanError
-from datkit.scan import load_scan
+from datkit.scan import MAX_OFFSET, load_scan
 
 HEAD = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
 SOUND = nib.Nifti1Image(HEAD, np.diag([3.0, 3.0, 3.0, 1.0])).to_bytes()
@@ -126,6 +127,38 @@ def test_zeros_packed_a_thousandfold_stop_at_what_the_header_says(tmp_path):
     loads_or_says_why(path)
     assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
     tracemalloc.stop()
+
+
+def extended(size: int, offset: float, content: bytes) -> bytes:
+    """The sound file with an extension of so many bytes by its own word, voxels from `offset`."""
+    header = bytearray(at(108, "f", offset)[:352])
+    header[348] = 1
+    return bytes(header) + struct.pack("<2i", size, 4) + content
+
+
+EXTENSIONS = {
+    "a gigabyte": (2**30, 2e9),
+    "all that an integer holds": (2**31 - 16, 1e30),
+    "less than nothing": (-16, 1e9),
+    "nothing": (0, 1e9),
+}
+
+
+@pytest.mark.parametrize("case", EXTENSIONS)
+def test_what_an_extension_claims_is_not_read_into_memory(tmp_path, case):
+    path = tmp_path / "exam.nii.gz"
+    path.write_bytes(gzip.compress(extended(*EXTENSIONS[case], bytes(100 * 2**20)), 1))
+    tracemalloc.start()
+    with pytest.raises(ScanError, match=f"expected voxels from byte {MAX_OFFSET} at the latest"):
+        load_scan(path)
+    geometry_of(path)  # which looks at headers alone
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+
+
+def test_voxels_behind_an_honest_extension_are_where_the_header_says(tmp_path):
+    (tmp_path / "exam.nii").write_bytes(extended(32, 384, bytes(24)) + SOUND[352:])
+    np.testing.assert_array_equal(load_scan(tmp_path / "exam.nii").data, HEAD)
 
 
 def loads_or_says_why(path: Path) -> None:
