@@ -16,7 +16,7 @@ from _figures import Figure, share
 from datkit.cohort import Cohort
 from datkit.prepare.volume import transform
 from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.exam import draw_exam
+from datkit.simulate.exam import Drawn, draw_exam
 from datkit.simulate.patient import GLANDS, SIDES
 
 CHALLENGE_EXAMS = 1362
@@ -74,7 +74,8 @@ def look_at_cohort(cohort: Cohort, n_jobs: int = 1, progress: bool = True) -> pd
 def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
     """Return family, angles, intensities and where the hottest voxel lies, of one exam."""
     scan = cohort.load(uid)
-    acquisition, shape = drawn_acquisition(uid)
+    drawn = drawn_exam(uid)
+    acquisition, shape = drawn.acquisition, drawn.patient.shape
     to_voxels = np.linalg.inv(scan.affine) @ standard_to_scanner(acquisition, shape)
     hottest = np.argwhere(scan.data == scan.data.max())
     pose = acquisition.head_to_scanner[:3, :3]
@@ -90,11 +91,9 @@ def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
     }
 
 
-def drawn_acquisition(uid: str) -> tuple[Any, Any]:
-    """Return what was drawn of an exam: its acquisition and the form of its head."""
-    _, seed, index = uid.split("-")
-    drawn = draw_exam(int(seed), int(index))
-    return drawn.acquisition, drawn.patient.shape
+def drawn_exam(uid: str) -> Drawn:
+    """Return what was drawn of an exam."""
+    return draw_exam(int(uid.split("-")[1]), uid)
 
 
 def standard_to_scanner(acquisition: Any, shape: Any) -> np.ndarray:

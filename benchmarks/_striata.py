@@ -9,47 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _figures import Figure, bootstrap, share
-from _geometry import drawn_acquisition, family_of
+from _geometry import drawn_exam, family_of
 
 from datkit.cohort import Cohort
 from datkit.errors import PrepareError
 from datkit.prepare import GRID, load_regions, prepare_scan
-from datkit.prepare.volume import shift, transform
-from datkit.simulate.anatomy import standard_anatomy
-from datkit.simulate.patient import SIDES
-from datkit.simulate.shape import sample
+from datkit.prepare.volume import transform
+from datkit.simulate.loss import SIDES
+from datkit.simulate.striata import mean_pose, true_striata
 
 FAILED_MM = 8.0
-# A box around both striata in the patient's head: voxels of 2 mm.
-BOX, BOX_AFFINE = (61, 61, 56), shift((-60, -64, -50)) @ np.diag([2.0, 2, 2, 1])
 MIN_FAMILY = 5  # exams; the median of fewer means little
 
 
 def true_centres(uid: str) -> np.ndarray:
-    """Return the centroids of the left and right striatum in scan mm, (2, 3).
-
-    Caudate and putamen of the standard head, deformed into the patient's and posed. Of a head that
-    moves it is the mean over the acquisition.
-    """
-    acquisition, shape = drawn_acquisition(uid)
-    pose = mean_pose(acquisition)
-    voxels, centres = np.indices(BOX).reshape(3, -1), []
-    for side in SIDES:
-        regions = standard_anatomy().regions
-        weight = sample(
-            regions[f"caudate_{side}"] + regions[f"putamen_{side}"], shape, BOX_AFFINE, BOX
-        )
-        middle = (voxels * weight.ravel()).sum(axis=1, keepdims=True) / weight.sum()
-        centres.append(transform(pose @ BOX_AFFINE, middle).ravel())
-    return np.array(centres)
-
-
-def mean_pose(acquisition: Any) -> np.ndarray:
-    """Return the head's (4, 4) pose, averaged over the acquisition if it moves."""
-    pose, motion = acquisition.head_to_scanner, acquisition.motion
-    if motion is None:
-        return pose
-    return motion.start * pose + (1 - motion.start) * (motion.transform @ pose)
+    """Return the centroids of the left and right striatum in scan mm, (2, 3)."""
+    return true_striata(drawn_exam(uid))
 
 
 def found_centres(to_scan: np.ndarray, quality: dict[str, Any] | None = None) -> np.ndarray:
@@ -95,7 +70,7 @@ def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
         prepared = prepare_scan(scan)
     except PrepareError as error:
         return row | {"verdict": str(error), "similarity": 0.0}
-    pose = mean_pose(drawn_acquisition(uid)[0])
+    pose = mean_pose(drawn_exam(uid).acquisition)
     return row | {
         "error": distance_mm(found_centres(prepared.to_scan, prepared.quality), true),
         "pose_error": distance_mm(found_centres(prepared.to_scan), true),

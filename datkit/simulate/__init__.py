@@ -11,7 +11,8 @@ The steps follow one another, each module with its parts beside it:
 * :mod:`readers`: what it is called
 * :mod:`exam` and :mod:`cohort` (:mod:`folder`): one exam of a seed, and whole sets on disk
 
-:mod:`template` builds the template that scans are registered to, :mod:`lab` what lessons need.
+:mod:`striata` says where they really lie, :mod:`template` builds the template that scans are
+registered to, :mod:`lab` what lessons need.
 """
 
 from __future__ import annotations
