@@ -177,14 +177,14 @@ class TestEveryCohort:
 
     @staticmethod
     def for_cohorts(check):
-        """Run a check on 60 cohorts that can be split, and on each with its rows shuffled."""
+        """Run a check on 40 cohorts that can be split, and on each with its rows shuffled."""
         from hypothesis import HealthCheck, assume, given, settings
         from hypothesis import strategies as st
 
         exam = st.tuples(*(st.integers(0, most) for most in (25, 25, 6, 1)))
 
         @settings(
-            max_examples=60,
+            max_examples=40,
             deadline=None,
             database=None,
             derandomize=True,
