@@ -6,6 +6,7 @@ neither. https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -201,14 +202,19 @@ def _record_set(path: Path) -> dict[str, Any]:
         "field": [
             {
                 "@type": "cr:Field",
-                "@id": f"{name}/{column}",
+                "@id": f"{name}/{_identifier(column, number)}",
                 "name": f"{name}/{column}",
                 "dataType": _data_type(column, typed(table[column])),
                 "source": {"fileObject": {"@id": path.name}, "extract": {"column": column}},
             }
-            for column in table
+            for number, column in enumerate(table, start=1)
         ],
     }
+
+
+def _identifier(column: str, number: int) -> str:
+    """Return a column's name, or its number where the name has letters that no identifier may."""
+    return column if re.fullmatch(r"[\w.-]+", column) else f"column-{number}"
 
 
 def _data_type(column: str, values: Any) -> str:

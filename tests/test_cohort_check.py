@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from exams import save_dicom, save_small, small
 
-from datkit.cohort import Cohort, check_cohort, find_problems, open_path, random_split
+from datkit.cohort import Cohort, check_cohort, find_problems, open_path
 from datkit.cohort.check import image_hash, image_hashes
 from datkit.errors import CohortError
 from datkit.scan import load_scan, save_scan
@@ -42,7 +42,7 @@ def test_a_sound_cohort_has_no_problem(tiny_cohort):
     check_cohort(some)
 
 
-def test_a_cohort_of_2200_exams_is_opened_checked_and_split_in_seconds(tmp_path):
+def test_a_cohort_of_2200_exams_is_opened_and_checked_in_seconds(tmp_path):
     """The challenge's exams and those announced are as many; voxels are few, files are not."""
     (tmp_path / "niftis").mkdir()
     head = nib.Nifti1Image(np.zeros((8, 8, 8), np.uint16), np.diag([12.0, 12.0, 12.0, 1.0]))
@@ -59,8 +59,7 @@ def test_a_cohort_of_2200_exams_is_opened_checked_and_split_in_seconds(tmp_path)
     start = time.process_time()  # of this process alone: others may be at work beside it
     cohort = open_path(tmp_path)
     assert find_problems(cohort) == [] and len(cohort) == 2200
-    assert len(random_split(cohort).folds) == 5
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 10
 
 
 def test_the_same_image_has_the_same_hash_in_every_format(tmp_path, pydicom):

@@ -48,6 +48,18 @@ def test_a_cohort_is_valid_croissant(valid, tiny_cohort):
     valid(croissant_of_cohort(tiny_cohort))
 
 
+def test_a_hospitals_own_folder_is_valid_croissant(valid, tmp_path):
+    folder = tmp_path / "mes examens é"
+    for number, uid in enumerate("ab"):
+        save_small(folder / "niftis" / f"{uid}.nii.gz", number)
+    (folder / "train_labels.csv").write_text("uid,is_pathologic\na,0\nb,1\n")
+    (folder / "exams.csv").write_text('uid,"age, years",centre/site,âge\na,3,x,3\nb,4,y,4\n')
+    described = croissant_of_cohort(open_path(folder))
+    assert all("recommended" in said for said in valid(described))
+    fields = {f["@id"]: f["source"]["extract"] for f in described["recordSet"][1]["field"]}
+    assert fields["exams/column-2"] == {"column": "age, years"} and "exams/âge" in fields
+
+
 def test_an_entry_keeps_its_addresses_hashes_and_terms():
     described = croissant_of_entry(load_manifest().entry("fpcit-hc174"))
     [file] = described["distribution"]
