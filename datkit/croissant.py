@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from datkit import NOT_CLINICAL
 from datkit.cohort import Cohort
 from datkit.cohort.problems import Problems
@@ -217,8 +219,9 @@ def _identifier(column: str, number: int) -> str:
     return column if re.fullmatch(r"[\w.-]+", column) else f"column-{number}"
 
 
-def _data_type(column: str, values: Any) -> str:
-    return "sc:Text" if column == "uid" or values.dtype == object else "sc:Float"
+def _data_type(column: str, values: pd.Series) -> str:
+    is_number = column != "uid" and pd.api.types.is_numeric_dtype(values)
+    return "sc:Float" if is_number else "sc:Text"
 
 
 def _licence_address(licence: Any) -> str | None:
