@@ -6,8 +6,11 @@ neither. https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from datkit import NOT_CLINICAL
 from datkit.cohort import Cohort
@@ -201,18 +204,24 @@ def _record_set(path: Path) -> dict[str, Any]:
         "field": [
             {
                 "@type": "cr:Field",
-                "@id": f"{name}/{column}",
+                "@id": f"{name}/{_identifier(column, number)}",
                 "name": f"{name}/{column}",
                 "dataType": _data_type(column, typed(table[column])),
                 "source": {"fileObject": {"@id": path.name}, "extract": {"column": column}},
             }
-            for column in table
+            for number, column in enumerate(table, start=1)
         ],
     }
 
 
-def _data_type(column: str, values: Any) -> str:
-    return "sc:Text" if column == "uid" or values.dtype == object else "sc:Float"
+def _identifier(column: str, number: int) -> str:
+    """Return a column's name, or its number where the name has letters that no identifier may."""
+    return column if re.fullmatch(r"[\w.-]+", column) else f"column-{number}"
+
+
+def _data_type(column: str, values: pd.Series) -> str:
+    is_number = column != "uid" and pd.api.types.is_numeric_dtype(values)
+    return "sc:Float" if is_number else "sc:Text"
 
 
 def _licence_address(licence: Any) -> str | None:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +41,39 @@ def test_wrong_words_are_wrong_use(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2 and "usage: datkit" in capsys.readouterr().err
+
+
+def test_the_help_of_data_teaches_its_first_steps(capsys):
+    for words, said in {
+        ("data",): ["datkit data fetch fpcit-hc174", "DATKIT_MIRROR", "Terms are shown before"],
+        ("data", "fetch"): ["Example: datkit data fetch fpcit-hc174", "terms"],
+        ("data", "check"): ["a BIDS tree", "Example: datkit data check"],
+    }.items():
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        shown = capsys.readouterr().out
+        assert all(word in shown for word in said)
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m datkit.cli data show ppmi | head -n 1; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("name: ppmi\n0\n", "")
+
+
+def test_data_verify_names_the_next_step(capsys):
+    assert main(["data", "verify"]) == 0, "what nobody fetched is no finding"
+    assert "Next" not in capsys.readouterr().err
+    assert main(["data", "verify", "cit168"]) == 1
+    assert "Next: 'datkit data fetch cit168'." in capsys.readouterr().err
+    assert main(["data", "verify", "ppmi"]) == 0
+    assert "ppmi has no files to verify" in capsys.readouterr().err
 
 
 def test_data_list_gives_access_and_licence(capsys):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import time
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -37,6 +40,26 @@ def test_a_sound_cohort_has_no_problem(tiny_cohort):
     some = tiny_cohort.subset(tiny_cohort.uids[:4])
     assert find_problems(some) == []
     check_cohort(some)
+
+
+def test_a_cohort_of_2200_exams_is_opened_and_checked_in_seconds(tmp_path):
+    """The challenge's exams and those announced are as many; voxels are few, files are not."""
+    (tmp_path / "niftis").mkdir()
+    head = nib.Nifti1Image(np.zeros((8, 8, 8), np.uint16), np.diag([12.0, 12.0, 12.0, 1.0]))
+    header = head.to_bytes()[:352]
+    uids = [f"{number:04}" for number in range(2200)]
+    for number, uid in enumerate(uids):
+        voxels = np.full(512, number, "<u2")
+        voxels[0] = 2201
+        packed = gzip.compress(header + voxels.tobytes(), 1)
+        (tmp_path / "niftis" / f"{uid}.nii.gz").write_bytes(packed)
+    rows = "".join(f"{uid},{number % 2}\n" for number, uid in enumerate(uids))
+    (tmp_path / "train_labels.csv").write_text("uid,is_pathologic\n" + rows)
+
+    start = time.process_time()  # of this process alone: others may be at work beside it
+    cohort = open_path(tmp_path)
+    assert find_problems(cohort) == [] and len(cohort) == 2200
+    assert time.process_time() - start < 10
 
 
 def test_the_same_image_has_the_same_hash_in_every_format(tmp_path, pydicom):

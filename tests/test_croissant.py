@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from importlib.util import find_spec
@@ -48,6 +49,23 @@ def test_a_cohort_is_valid_croissant(valid, tiny_cohort):
     valid(croissant_of_cohort(tiny_cohort))
 
 
+def test_a_hospitals_own_folder_is_valid_croissant(valid, tmp_path):
+    folder = tmp_path / "mes examens é"
+    for number, uid in enumerate("ab"):
+        save_small(folder / "niftis" / f"{uid}.nii.gz", number)
+    (folder / "train_labels.csv").write_text("uid,is_pathologic\na,0\nb,1\n")
+    (folder / "exams.csv").write_text('uid,"age, years",centre/site,âge\na,3,x,3\nb,4,y,4\n')
+    described = croissant_of_cohort(open_path(folder))
+    assert all("recommended" in said for said in valid(described))
+    path = folder / "croissant.json"  # where it belongs, its tables can be read by it
+    path.write_text(json.dumps(described), encoding="utf-8")
+    rows = list(importlib.import_module("mlcroissant").Dataset(jsonld=path).records("exams"))
+    assert [row["exams/column-2"] for row in rows] == [3.0, 4.0]
+    assert [row["exams/column-3"] for row in rows] == [b"x", b"y"]
+    fields = {f["@id"]: f["source"]["extract"] for f in described["recordSet"][1]["field"]}
+    assert fields["exams/column-2"] == {"column": "age, years"} and "exams/âge" in fields
+
+
 def test_an_entry_keeps_its_addresses_hashes_and_terms():
     described = croissant_of_entry(load_manifest().entry("fpcit-hc174"))
     [file] = described["distribution"]
@@ -71,6 +89,7 @@ def test_a_cohort_is_described_by_columns_and_names_no_exam(tiny_cohort):
     assert {"train_labels/is_pathologic", "exams/centre", "truth/pattern"} <= names
     types = {f["@id"]: f["dataType"] for one in described["recordSet"] for f in one["field"]}
     assert types["exams/age"] == "sc:Float" and types["exams/uid"] == "sc:Text"
+    assert types["exams/centre"] == types["truth/pattern"] == "sc:Text"
     assert described["license"].startswith("https://creativecommons.org/publicdomain/zero/")
 
 

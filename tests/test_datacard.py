@@ -47,7 +47,7 @@ def test_the_command_prints_a_card_or_writes_it(capsys, tmp_path):
 def test_check_lists_problems_of_a_folder_or_none(capsys, tmp_path):
     save_small(tmp_path / "good" / "a.nii.gz", 1)
     assert main(["data", "check", str(tmp_path / "good")]) == 0
-    assert "no problem found" in capsys.readouterr().out
+    assert "good: no problem found in 1 exam\n" in capsys.readouterr().out
     save_small(tmp_path / "good" / "b.nii.gz", 1)
     assert main(["data", "check", str(tmp_path / "good")]) == 1
     assert "found one under 'a', 'b'" in capsys.readouterr().out

@@ -221,7 +221,7 @@ def test_no_download_without_the_terms_being_shown(offering, capfd):
     fetch("demo", manifest=offering("gone", "good"))
     out, err = capfd.readouterr()
     assert out == "" and err.index("Licence: ") < err.index("To download into ")
-    assert err.index("0.1 MB in 1 file(s)") < err.index("Fetching map.nii")
+    assert err.index("map.nii, 0.1 MB\n") < err.index("Fetching map.nii")
     fetch("demo", manifest=offering("gone", "good"))
     assert capfd.readouterr() == ("", "")
 
@@ -543,7 +543,7 @@ def test_what_the_disk_cannot_hold_is_not_begun(offering, asked, monkeypatch):
 
 def test_offline_is_a_setting_too(offering, asked, monkeypatch):
     monkeypatch.setenv("DATKIT_OFFLINE", "1")
-    with pytest.raises(FetchError, match="the network is switched off"):
+    with pytest.raises(FetchError, match="switched off.: leave out --offline and DATKIT_OFFLINE"):
         fetch("demo", manifest=offering("good"))
     assert asked == []
     monkeypatch.setenv("DATKIT_OFFLINE", "0")
@@ -578,7 +578,7 @@ def test_a_file_with_an_md5_only_is_checked_by_it(tmp_path, offering):
     keys = {"sha256": None, "md5": hashlib.md5(GOOD).hexdigest(), "size": None, "why": "None."}
     told: list[str] = []
     fetch("demo", manifest=offering("bad", "good", **keys), notify=told.append)
-    assert "1 of a size that is not published" in " ".join(told)
+    assert "map.nii, size not published" in " ".join(told)
     assert verify("demo", manifest=offering("good", **keys))[0].algorithm == "md5"
     cached(tmp_path).write_bytes(BAD)
     with pytest.raises(ChecksumError, match="expected md5 "):
@@ -633,6 +633,12 @@ AT_HAND = {
     "fpcit-hc174": "DAT_fpcit_hc174_dukart_spect.nii",
     "auer-dat-phantom": "auer_dat_phantom.zip",
 }
+
+
+def test_each_open_entry_whose_bytes_are_at_hand_is_among_them(shared_data):
+    files = {entry.name: [file.name for file in entry.files] for entry in load_manifest().datasets}
+    lying = {path.name for path in shared_data.iterdir()}
+    assert {name: one for name, all_ in files.items() for one in all_ if one in lying} == AT_HAND
 
 
 class TestRealBytes:

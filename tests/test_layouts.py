@@ -37,6 +37,13 @@ def test_a_single_file_is_a_cohort_of_one(tmp_path, name):
     assert cohort.load("exam").shape == (32, 36, 24) and find_problems(cohort) == []
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "exam.mgz", "cut.dcm", "none"])
+def test_a_single_file_that_is_no_exam_is_told_so(tmp_path, name):
+    (tmp_path / name).write_bytes(b"uid,is_pathologic\n")
+    with pytest.raises(CohortError, match=f"{name}: expected an exam .* found another file"):
+        open_path(tmp_path / name)
+
+
 def test_a_single_dicom_file_tells_who_and_what(tmp_path, pydicom):
     cohort = datkit.open_cohort(save_dicom(tmp_path / "IM0001", small(), AFFINE))
     assert cohort.uids == ["IM0001"]

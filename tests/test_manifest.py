@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # nbformat brings it
 import nibabel as nib
 import numpy as np
 import pytest
@@ -336,7 +337,6 @@ def plain(path: Path) -> Any:
 
 
 def test_the_shipped_manifest_fits_the_published_schema():
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(json_schema())
     jsonschema.validate(plain(REPOSITORY / "data_manifest.yaml"), json_schema())
 
@@ -356,7 +356,6 @@ def test_the_shipped_manifest_fits_the_published_schema():
     ],
 )
 def test_the_schema_refuses_what_the_models_refuse(tmp_path, entry):
-    jsonschema = pytest.importorskip("jsonschema")
     path = written(tmp_path, entry)
     assert problems_of(path)
     with pytest.raises(jsonschema.ValidationError):

@@ -49,7 +49,15 @@ def test_version_is_one():
     assert f"version: {datkit.__version__}" in read("CITATION.cff")
 
 
-@pytest.mark.parametrize("call", [["-c", "import datkit"], ["-m", "datkit.cli", "--help"]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["-c", "import datkit"],
+        ["-m", "datkit.cli", "--help"],
+        ["-m", "datkit.cli", "data", "--help"],
+    ],
+    ids=" ".join,
+)
 def test_import_and_help_stay_light(call):
     """Import cost is counted in modules: seconds differ between machines, heavy names do not."""
     done = subprocess.run(

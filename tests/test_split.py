@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,87 @@ def test_a_uid_in_two_sets_is_found(full):
 def test_only_the_full_cohort_has_test_sets(tiny_cohort):
     with pytest.raises(CohortError, match="no public_test and no private_test"):
         official_split(tiny_cohort)
+
+
+# ------------------------------------------------------------ what holds for every cohort
+
+
+class TestEveryCohort:
+    """Exams, people, copies and centres as chance will have them."""
+
+    MAKERS = {
+        "random": lambda cohort: random_split(cohort, n_splits=3, seed=5),
+        "grouped": lambda cohort: grouped_split(cohort, "centre", n_splits=3),
+        "leave one out": lambda cohort: leave_one_out_split(cohort, "centre"),
+    }
+
+    @pytest.fixture(params=MAKERS)
+    def make(self, request, needed):
+        from importlib.util import find_spec
+
+        needed(find_spec("hypothesis"), "hypothesis is not installed: pip install -e '.[dev]'")
+        return self.MAKERS[request.param]
+
+    @staticmethod
+    def for_cohorts(check):
+        """Run a check on 40 cohorts that can be split, and on each with its rows shuffled."""
+        from hypothesis import HealthCheck, assume, given, settings
+        from hypothesis import strategies as st
+
+        exam = st.tuples(*(st.integers(0, most) for most in (25, 25, 6, 1)))
+
+        @settings(
+            max_examples=40,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(st.lists(exam, min_size=6, max_size=20), st.randoms(use_true_random=False))
+        def run(exams, chance):
+            people, images, centres, labels = zip(*exams, strict=True)
+            uids = [f"{number:03}" for number in range(len(exams))]
+            columns = {"is_pathologic": labels, "subject": people, "centre": centres}
+            table = pd.DataFrame(columns, index=uids).astype({"subject": str, "centre": str})
+            names = [f"niftis/{uid}.nii.gz" for uid in uids]
+            info = {"sha256": dict(zip(names, map(str, images), strict=True))}
+            chance.shuffle(uids)
+            try:
+                check(
+                    *(
+                        Cohort("demo", Path("demo"), rows, info=info)
+                        for rows in (table, table.loc[uids])
+                    )
+                )
+            except UsageError:
+                assume(False)  # too few people or groups for so many folds
+
+        run()
+
+    def test_nobody_and_nothing_stands_on_both_sides(self, make):
+        def check(cohort, _):
+            split = make(cohort)
+            assert_each_exam_is_tested_once(split, cohort)
+            facts = cohort.exams.assign(
+                image=[cohort.info["sha256"][f"niftis/{u}.nii.gz"] for u in cohort]
+            )
+            for column in {*split.proved} & {*facts}:
+                assert all(not train & test for train, test in sides(split, facts[column]))
+            assert {"subject", "image"} <= {*split.proved}
+
+        self.for_cohorts(check)
+
+    def test_no_side_of_a_fold_is_empty(self, make):
+        def check(cohort, _):
+            assert all(fold.train and fold.test for fold in make(cohort).folds)
+
+        self.for_cohorts(check)
+
+    def test_the_same_seed_gives_the_same_hash_in_whatever_order_the_rows_stand(self, make):
+        def check(cohort, shuffled):
+            assert make(cohort).sha256 == make(cohort).sha256 == make(shuffled).sha256
+
+        self.for_cohorts(check)
 
 
 # ------------------------------------------------------------ the proof itself

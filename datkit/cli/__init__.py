@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, such as ``["data", "list", "--json"]``, and return its exit code."""
     args = _parser().parse_args(arguments)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `datkit data list | head`: the reader has all that it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
     except UsageError as error:
         return complain(error, WRONG_USE)
     except DatkitError as error:

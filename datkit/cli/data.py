@@ -9,7 +9,16 @@ from typing import Any
 
 from datkit.cli.parts import FINDINGS, FINE, add_verb, note, print_json
 
+_ABOUT = """\
+What data there are, whose they are, what they may be used for, and whether the
+bytes on this machine are the promised ones. Terms are shown before a download.
+"""
 _HELP = """\
+first steps:
+  datkit data list                 which data, under which licence
+  datkit data fetch fpcit-hc174    a real map of 1.1 MB, hashed on arrival
+  datkit data check FOLDER         your own exams: all that is wrong, at once
+
 variables:
   DATKIT_DATA      where data are kept, instead of the user's cache folder
   DATKIT_MIRROR    a folder or address with the files by name, tried first
@@ -22,26 +31,36 @@ def add_data(verbs: Any) -> None:
     """Add `datkit data` and its actions."""
     data = verbs.add_parser("data", help="what data there are; fetch, verify and cite them")
     data.formatter_class = argparse.RawDescriptionHelpFormatter
-    data.epilog = _HELP
+    data.description, data.epilog = _ABOUT, _HELP
     actions = data.add_subparsers(metavar="ACTION", required=True)
-    add_verb(actions, "list", _list, "every entry with its access and licence, and sets to avoid")
-    _named(add_verb(actions, "show", _show, "all that the manifest says of an entry"))
-    fetch = _named(add_verb(actions, "fetch", _fetch, "download an entry's files and verify them"))
+
+    def add(name: str, run: Any, text: str, example: str) -> argparse.ArgumentParser:
+        return add_verb(actions, name, run, text, f"data {name} {example}".strip())
+
+    add("list", _list, "every entry with its access and licence, and sets to avoid", "")
+    _named(add("show", _show, "all that the manifest says of an entry", "ppmi"))
+    text = "show an entry's terms, download its files and verify them"
+    fetch = _named(add("fetch", _fetch, text, "fpcit-hc174"))
     fetch.add_argument("--offline", action="store_true", default=None, help="use no network")
-    verify = add_verb(actions, "verify", _verify, "hash the files that were fetched")
-    _named(verify, optional=True)
-    where = add_verb(actions, "where", _where, "the folder where data, or one entry, are kept")
-    _named(where, optional=True)
-    cite = _named(add_verb(actions, "cite", _cite, "what to cite when you use an entry"))
+    _named(add("verify", _verify, "hash the files that were fetched", ""), optional=True)
+    text = "the folder where data, or one entry, are kept"
+    _named(add("where", _where, text, "ppmi"), optional=True)
+    cite = _named(add("cite", _cite, "what to cite when you use an entry", "cit168 --bibtex"))
     cite.add_argument("--bibtex", action="store_true", help="as BibTeX records")
-    add_verb(actions, "licences", _licences, "licence and allowed uses of every entry")
-    check = add_verb(actions, "check", _check, "open exams and list all that is wrong with them")
-    check.add_argument("path", type=Path, metavar="PATH", help="a folder of exams, or one file")
+    add("licences", _licences, "licence and allowed uses of every entry", "")
+    check = add("check", _check, "open exams and list all that is wrong with them", "my_exams")
+    check.add_argument(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="a folder in the challenge's layout, a BIDS tree, a download of PPMI, a folder of "
+        "NIfTI or DICOM, or one file",
+    )
     for name, run, text in (
         ("croissant", _croissant, "describe an entry or a cohort as MLCommons Croissant"),
         ("card", _card, "write the data card of an entry or a cohort"),
     ):
-        verb = add_verb(actions, name, run, text)
+        verb = add(name, run, text, f"ppmi --out {name}.{'json' if run is _croissant else 'md'}")
         verb.add_argument("name", metavar="NAME|FOLDER", help="an entry, or a cohort's folder")
         verb.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
 
@@ -99,13 +118,19 @@ def _verify(args: argparse.Namespace) -> int:
     from datkit.fetch import verify
 
     checks = verify(args.name)
-    if args.json:
-        print_json([check.to_dict() for check in checks])
-    for check in [] if args.json else checks:
-        print(f"{check.state:8} {check.path}")
     # A file that nobody fetched is no finding, unless its entry was asked for by name.
     bad = {"damaged", "missing"} if args.name else {"damaged"}
-    return FINDINGS if any(check.state in bad for check in checks) else FINE
+    wrong = [check for check in checks if check.state in bad]
+    if args.json:
+        print_json([check.to_dict() for check in checks])
+        return FINDINGS if wrong else FINE
+    for check in checks:
+        print(f"{check.state:8} {check.name:22} {check.path}")
+    for name in dict.fromkeys(check.name for check in wrong):
+        note(f"Next: 'datkit data fetch {name}'.")
+    if not checks:
+        note(f"{args.name} has no files to verify; 'datkit data show {args.name}' tells why.")
+    return FINDINGS if wrong else FINE
 
 
 def _where(args: argparse.Namespace) -> int:
@@ -151,14 +176,17 @@ def _check(args: argparse.Namespace) -> int:
     from datkit.cohort import find_problems, open_path
     from datkit.errors import CohortError
 
+    said = f"{args.path}: no problem found"
     try:
-        problems = find_problems(open_path(args.path, require_labels=False))
+        cohort = open_path(args.path, require_labels=False)
+        said += f" in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
+        problems = find_problems(cohort, progress=not args.json)
     except CohortError as error:
         problems = list(error.problems)
     if args.json:
         print_json(problems)
     else:
-        print("\n".join(problems) or f"{args.path}: no problem found")
+        print("\n".join(problems) or said)
     return FINDINGS if problems else FINE
 
 

@@ -42,10 +42,11 @@ def print_json(value: Any) -> None:
 
 
 def add_verb(
-    verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+    verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, example: str = ""
 ) -> argparse.ArgumentParser:
     """Add a command that calls `run` with its arguments; each has ``--json``."""
     verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    verb.epilog = f"Example: datkit {example}" if example else None
     verb.add_argument("--json", action="store_true", help="print the result as JSON")
     verb.set_defaults(run=run)
     return verb

@@ -44,7 +44,7 @@ def check_cohort(cohort: Cohort) -> None:
         raise CohortError.of(problems, where=cohort.folder)
 
 
-def find_problems(cohort: Cohort) -> list[str]:
+def find_problems(cohort: Cohort, *, progress: bool = False) -> list[str]:
     """Return everything that is wrong with the volumes of a cohort, a sentence each.
 
     Volumes that cannot be read or whose geometry is impossible, exams under two uids (the same
@@ -55,9 +55,13 @@ def find_problems(cohort: Cohort) -> list[str]:
     ----------
     cohort : Cohort
         Its volumes are read one at a time.
+    progress : bool
+        Draw a progress bar on stderr, if that is a terminal.
     """
+    from tqdm import tqdm
+
     problems, hashes = Problems(), {}
-    for uid in cohort.uids:
+    for uid in tqdm(cohort.uids, "checking", unit="exam", disable=None if progress else True):
         try:
             scan = cohort.load(uid)
         except (DatkitError, OSError) as error:

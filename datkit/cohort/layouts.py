@@ -55,10 +55,16 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     UsageError
         If there is nothing at `path`.
     CohortError
-        If no exam is found, or names clash or are unsafe; every problem is listed.
+        If no exam is found, or names clash or are unsafe; every problem is listed. If a file is
+        no exam.
     """
     path = Path(path)
     if path.is_file():
+        if not (is_nifti(path) or is_dicom(path)):
+            raise CohortError(
+                f"{path}: expected an exam (.nii, .nii.gz, or DICOM that begins as the standard "
+                "says), found another file; convert it first, as with dcm2niix."
+            )
         row = _row(path, _stem(path)) | {"modality": None}
         return _cohort(path.parent, [row], name=_stem(path))
     if not path.is_dir():

@@ -107,10 +107,12 @@ def _find_own_copy(entry: Entry, folder: Path, notify: Notify) -> list[Path]:
 def _announce(entry: Entry, files: Sequence[File], folder: Path, notify: Notify) -> None:
     for line in entry.terms():
         notify(line)
-    known = sum(file.size or 0 for file in files) / 1e6
-    unknown = sum(file.size is None for file in files)
-    more = f", and {unknown} of a size that is not published" if unknown else ""
-    notify(f"To download into {folder}: {known:.1f} MB in {len(files) - unknown} file(s){more}")
+    sizes = [f"{file.name}, {_megabytes(file)}" for file in files]
+    notify(f"To download into {folder}: {'; '.join(sizes)}")
+
+
+def _megabytes(file: File) -> str:
+    return f"{file.size / 1e6:.1f} MB" if file.size else "size not published"
 
 
 def _fetch_file(file: File, check: Check, offline: bool, progress: bool, notify: Notify) -> None:
@@ -127,21 +129,23 @@ def _fetch_file(file: File, check: Check, offline: bool, progress: bool, notify:
     wrong = any(isinstance(failure, ChecksumError) for failure in failures)
     reasons = "; ".join(str(failure) for failure in failures) or "the network is switched off"
     raise (ChecksumError if wrong else FetchError)(
-        f"{file.name} could not be fetched ({reasons}): check {_suspect(failures)}, or set "
-        f"DATKIT_MIRROR to a folder that holds the file, and run `datkit data fetch {check.name}` "
-        "again."
+        f"{file.name} could not be fetched ({reasons}): {_remedy(failures)}, or set DATKIT_MIRROR "
+        f"to a folder that holds the file, and run `datkit data fetch {check.name}` again."
     )
 
 
-def _suspect(failures: list[FetchError]) -> str:
-    return "the disk" if any(isinstance(one, DiskError) for one in failures) else "the network"
+def _remedy(failures: list[FetchError]) -> str:
+    if not failures:
+        return "leave out --offline and DATKIT_OFFLINE"
+    full = any(isinstance(failure, DiskError) for failure in failures)
+    return "check the disk" if full else "check the network"
 
 
 def _size(file: File, target: Path, source: Path | str) -> str:
-    text = f"{file.size / 1e6:.1f} MB" if file.size else "size not published"
     part = part_of(target)
     begun = part.stat().st_size if part.is_file() and isinstance(source, str) else 0
-    return f"{text}, going on after the first {begun} bytes" if begun else text
+    more = f", going on after the first {begun} bytes" if begun else ""
+    return f"{_megabytes(file)}{more}"
 
 
 def _sources(file: File, offline: bool) -> list[Path | str]:
