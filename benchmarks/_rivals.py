@@ -28,6 +28,20 @@ FINE_MM = 2.0  # voxels of ANTs' template
 Way = tuple[np.ndarray, np.ndarray]
 
 
+def as_in_notebooks(method) -> None:
+    """Set metric and optimiser as SimpleITK's own introduction to registration does."""
+    method.SetMetricAsMattesMutualInformation(50)
+    method.SetMetricSamplingPercentage(0.01, 1)
+    method.SetOptimizerAsGradientDescent(1.0, 100, 1e-6, 10)
+
+
+def tuned(method) -> None:
+    """Set correlation, ten times the samples, and a step that shrinks."""
+    method.SetMetricAsCorrelation()
+    method.SetMetricSamplingPercentage(0.1, 1)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200)
+
+
 def by_datkit(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
     """Prepare a file with this package; the quality record too."""
     prepared = prepare_scan(load_scan(path))
@@ -69,7 +83,9 @@ def _by_simpleitk(path: Path, settings: Callable) -> Way:
     return to_scan, there.get_fdata(dtype=np.float32)
 
 
-def simpleitk_affine(data: np.ndarray, affine: np.ndarray, settings: Callable) -> np.ndarray:
+def simpleitk_affine(
+    data: np.ndarray, affine: np.ndarray, settings: Callable = tuned
+) -> np.ndarray:
     """Fit an affine to the template from the moments, at three levels."""
     import SimpleITK as sitk
 
@@ -90,20 +106,6 @@ def simpleitk_affine(data: np.ndarray, affine: np.ndarray, settings: Callable) -
     method.SetInitialTransform(start, True)
     method.Execute(fixed, moving)
     return _as_matrix(start.TransformPoint)
-
-
-def as_in_notebooks(method) -> None:
-    """Set metric and optimiser as SimpleITK's own introduction to registration does."""
-    method.SetMetricAsMattesMutualInformation(50)
-    method.SetMetricSamplingPercentage(0.01, 1)
-    method.SetOptimizerAsGradientDescent(1.0, 100, 1e-6, 10)
-
-
-def tuned(method) -> None:
-    """Set correlation, ten times the samples, and a step that shrinks."""
-    method.SetMetricAsCorrelation()
-    method.SetMetricSamplingPercentage(0.1, 1)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200)
 
 
 def _itk(volume: np.ndarray, affine: np.ndarray):

@@ -77,21 +77,19 @@ def run(
     title : str
         Of the results; the name of the file's size is added.
     """
-    done = {}
+    shown, target = [], None
     for section in sections:
         print(f"\n{section}", flush=True)
         figures = []
         for figure in measure(section):
             print_figures([figure])
             figures.append(figure.to_dict())
-        if figures:
-            done[section] = {"figures": figures, "source": source(section)}
-    if not done:
-        return 1
-    target = path()
-    write_results(target, done, f"{title}: {target.stem.rpartition('-')[2]}")
-    shown = [figure for part in done.values() for figure in part["figures"]]
+        if figures:  # written at once: what took an hour outlives a fault in the next section
+            target, part = path(), {"figures": figures, "source": source(section)}
+            write_results(target, {section: part}, f"{title}: {target.stem.rpartition('-')[2]}")
+            shown += figures
     judged = [figure["holds"] for figure in shown if figure["target"] != [None, None]]
     missed = sum(holds is not True for holds in judged)
-    print(f"\n{len(judged) - missed} of {len(judged)} figures hold. Written: {target} and .md")
-    return int(missed > 0)
+    if target is not None:
+        print(f"\n{len(judged) - missed} of {len(judged)} figures hold. Written: {target} and .md")
+    return int(target is None or missed > 0)

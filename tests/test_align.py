@@ -49,7 +49,7 @@ def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
     spec = spec_from_file_location("rivals", path)
     rivals = module_from_spec(spec)
     spec.loader.exec_module(rivals)
-    return rivals.simpleitk_affine(data, affine, rivals.tuned)
+    return rivals.simpleitk_affine(data, affine)
 
 
 @pytest.fixture(scope="module")
