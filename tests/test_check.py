@@ -20,7 +20,7 @@ from datkit.submit.archive import unpack
 from datkit.submit.imports import imports_of
 from datkit.submit.runtime import PACKAGES, hidden_modules, is_in_runtime
 
-GOOD_MAIN = "import numpy as np\nfrom helpers import data\nfrom . import sibling\n"
+GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
 
 
 def member(name: str, **changes) -> zipfile.ZipInfo:
@@ -78,6 +78,7 @@ GOOD = {
     "optional_import": ("a.py", "try:\n    import nilearn\nexcept ImportError:\n    x = 0\n"),
     "import_for_types": ("types_.py", "if TYPE_CHECKING:\n    from nilearn import image\n"),
     "import_from_a_sub_folder": ("src/deep/net.py", "import deep.layers\nimport net\n"),
+    "import_of_a_sibling": ("helpers/more.py", "from . import data\nfrom .data import X\n"),
     "companions": ("more.py", "import PIL, yaml, dateutil, six, typing_extensions, sympy\n"),
     "unicode_source": ("umlaut.py", "# Übung\nname = 'Gröbner'\n".encode()),
 }
@@ -168,9 +169,19 @@ def test_many_volumes_are_a_data_set(tmp_path):
     assert codes(zip_of(tmp_path, *volumes)) == ["volumes"]
 
 
-@pytest.mark.parametrize("name", ["kit/main.py", "a/b/main.py", "Main.py", "MAIN.PY"])
+MAINS = {
+    "kit/main.py": "main-nested",
+    "a/b/main.py": "main-nested",
+    "Main.py": "main-case",
+    "MAIN.PY": "main-case",
+    "main.py/run.py": "main-folder",
+    "train.py": "main-missing",
+}
+
+
+@pytest.mark.parametrize("name", MAINS)
 def test_main_must_be_at_the_root(name, tmp_path):
-    assert codes(zip_of(tmp_path, (name, ""), main=None)) == ["main-nested"]
+    assert codes(zip_of(tmp_path, (name, ""), main=None)) == [MAINS[name]]
 
 
 def test_encryption_is_found(tmp_path):

@@ -145,6 +145,11 @@ CODES: dict[str, Code] = {
         "An archive lies in the archive.",
         "Unpack it first: the platform unpacks the outer one only.",
     ),
+    "traced-input": Code(
+        _WARNING,
+        "TorchScript holds the input that it was traced with.",
+        "Trace with random numbers or script the model: an exam must not be shared.",
+    ),
     "torchscript-device": Code(
         _WARNING,
         "TorchScript was traced with a device or half precision baked in.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-__all__ = ["Import", "imports_of"]
+__all__ = ["Import", "imports_in", "imports_of"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,13 @@ def imports_of(source: str | bytes, filename: str = "<source>") -> list[Import]:
     >>> [i.module for i in imports_of("import numpy as np\\nfrom scipy import ndimage")]
     ['numpy', 'scipy']
     """
+    return imports_in(ast.parse(source, filename))
+
+
+def imports_in(tree: ast.Module) -> list[Import]:
+    """Do what :func:`imports_of` does, for a source that is parsed already."""
     collector = _Collector()
-    collector.visit(ast.parse(source, filename))
+    collector.visit(tree)
     return sorted(collector.found, key=lambda found: found.line)
 
 
