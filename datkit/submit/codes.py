@@ -230,7 +230,7 @@ CODES: dict[str, Code] = {
     ),
     "reads-labels": Code(
         _WARNING,
-        "The code names train_labels.csv.",
+        "The code reads data/train_labels.csv.",
         "Take it out of what predicts: there are no labels on the platform.",
     ),
     "fits-at-inference": Code(

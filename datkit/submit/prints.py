@@ -17,7 +17,7 @@ from datkit.submit.source import Source, keywords_of, shown
 
 __all__ = ["find_prints", "mentions_uid"]
 
-_UID = re.compile(r"(?:\w+_)?uids?", re.IGNORECASE)
+_UID = re.compile(r"(?:(?!by_)\w+_)?uids?", re.IGNORECASE)
 _LOGGERS = re.compile(r"(?:\w+\.)*(?:\w*log(?:ger|ging)?)(?:\(\))?", re.IGNORECASE)
 _LEVELS = ("debug", "info", "warning", "error", "critical", "exception", "log", "success")
 _WRITERS = ("print", "pprint.pprint", "tqdm.tqdm.write", "tqdm.auto.tqdm.write", "warnings.warn")
@@ -52,8 +52,8 @@ def mentions_uid(node: ast.AST, names: frozenset[str] | set[str] = frozenset()) 
     match node:
         case ast.Name(id=name):
             return name in names or bool(_UID.fullmatch(name))
-        case ast.Subscript(slice=ast.Constant(value=str(key))) if _UID.fullmatch(key):
-            return True
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            return bool(_UID.fullmatch(key))
         case ast.Attribute(attr=name):
             if name in _COUNT_ATTRIBUTES:
                 return False
