@@ -171,6 +171,11 @@ CODES: dict[str, Code] = {
         "A package is imported that the platform does not have.",
         "Do without it, or put it into the zip: the platform installs nothing.",
     ),
+    "missing-asset": Code(
+        _ERROR,
+        "The code opens a file beside itself that is not in the archive.",
+        "Pack it too, under that path, and test the zip, not the folder that it was made from.",
+    ),
     "relative-import": Code(
         _ERROR,
         "main.py imports with a leading dot.",

@@ -33,7 +33,6 @@ _WAITING = re.compile(r"input|breakpoint|i?pdb\.set_trace|IPython\.embed|getpass
 _FITS = re.compile(r".*\.(fit|fit_transform|fit_predict|partial_fit)|scipy\.stats\.rankdata")
 _TABLES = ("submission_format", "train_labels")
 _ALWAYS_SET = ("HOME", "PATH", "PWD", "USER", "LANG", "HOSTNAME")
-_PROBES = frozenset(["exists", "is_dir", "is_file", "isdir", "isfile", "environ", "getenv"])
 
 
 def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
@@ -63,9 +62,9 @@ def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
 
 
 def _check_texts(source: Source) -> Iterator[Problem]:
-    probed = source.docstrings | {*_probed(source.tree)}
+    apart = source.docstrings | source.guarded
     for node in ast.walk(source.tree):
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or node in probed:
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or node in apart:
             continue
         where, text = source.where(node), node.value
         if _ELSEWHERE.match(text):
@@ -74,29 +73,12 @@ def _check_texts(source: Source) -> Iterator[Problem]:
             yield finding("absent-gpu", where, "one graphics card", repr(text))
 
 
-def _probed(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield what stands where the code first looks whether a place exists, or compares names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If | ast.IfExp):
-            asked = {getattr(part, "attr", "") for part in ast.walk(node.test)}
-            if asked & _PROBES:
-                yield from ast.walk(node)
-        elif isinstance(node, ast.Compare) or getattr(getattr(node, "func", None), "attr", "") in (
-            "startswith",
-            "replace",
-            "removeprefix",
-        ):
-            yield from ast.walk(node)
-
-
 def _check_environment(source: Source) -> Iterator[Problem]:
-    handled = {part for node in ast.walk(source.tree) if isinstance(node, ast.Try)
-               for part in ast.walk(node)}  # fmt: skip
     keys = [node for node in ast.walk(source.tree) if _is_environment_key(source, node)]
     known = {node.slice.value for node in keys if not isinstance(node.ctx, ast.Load)}
     known |= {*_ALWAYS_SET, *_asked_keys(source)}
     for node in keys:
-        if node.slice.value not in known and node not in handled:
+        if node.slice.value not in known and node not in source.guarded:
             where, expected = source.where(node), "a variable with a default"
             yield finding("environment-key", where, expected, shown(node))
 

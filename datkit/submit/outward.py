@@ -38,13 +38,13 @@ _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", UNKNOWN)
 
 
-def find_outward(source: Source, bundled: set[str]) -> Iterator[Problem]:
+def find_outward(source: Source, bundled: frozenset[str]) -> Iterator[Problem]:
     """Yield every call that would download, use the network or install something.
 
     Parameters
     ----------
     source : Source
-    bundled : set of str
+    bundled : frozenset of str
         Names of files and folders in the archive: what is there need not be downloaded.
     """
     for call in source.calls:
@@ -55,7 +55,7 @@ def find_outward(source: Source, bundled: set[str]) -> Iterator[Problem]:
             yield finding(code, source.where(call), expected, shown(call))
 
 
-def _code_of(source: Source, call: ast.Call, name: str, bundled: set[str]) -> str | None:
+def _code_of(source: Source, call: ast.Call, name: str, bundled: frozenset[str]) -> str | None:
     if _SHELLS.fullmatch(name) and call.args:
         return _code_of_command(source.text(call.args[0]))
     if name in ("pip.main", "pip._internal.main", "pip._internal.cli.main.main"):
@@ -75,7 +75,7 @@ def _code_of_command(command: str) -> str | None:
     return "download" if _FETCH.search(command) else None
 
 
-def _downloads(source: Source, call: ast.Call, name: str, bundled: set[str]) -> bool:
+def _downloads(source: Source, call: ast.Call, name: str, bundled: frozenset[str]) -> bool:
     given = keywords_of(call)
     if name == "torch.hub.load" and source.text(given.get("source", call)) == "local":
         return False
@@ -100,7 +100,7 @@ def _wants_weights(given: dict[str, ast.expr]) -> bool:
     )
 
 
-def _is_remote(source: Source, call: ast.Call, bundled: set[str]) -> bool:
+def _is_remote(source: Source, call: ast.Call, bundled: frozenset[str]) -> bool:
     """Whether from_pretrained names a model of a hub, not a folder of the archive."""
     given = keywords_of(call)
     first = call.args[0] if call.args else given.get("pretrained_model_name_or_path")

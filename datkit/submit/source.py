@@ -7,6 +7,7 @@ from a file, a command line or another module stays unknown, written ``{}``.
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 import sys
 import warnings
@@ -17,12 +18,17 @@ from functools import cached_property
 
 from datkit.submit.runtime import PYTHON
 
-__all__ = ["UNKNOWN", "Source", "keywords_of", "parse", "reads_as_newer", "shown"]
+__all__ = ["HERE", "UNKNOWN", "Source", "keywords_of", "parse", "reads_as_newer", "shown"]
 
 UNKNOWN = "{}"
+HERE = "<zip>"  # the folder that the archive is unpacked into, in paths made from __file__
 _LONGEST = 10_000  # characters: a stranger's source may double a text again and again
 _PATHS = ("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "os.path.join", "str")
+_PATHS += ("os.path.abspath", "os.path.realpath", "os.fspath")
 _KEEP_PATH = ("resolve", "absolute", "expanduser", "as_posix", "format", "strip", "lower")
+# An error that is named was thought of; a bare `except Exception` catches what was not.
+_EXPECTED = re.compile(r"FileNotFoundError|OSError|IOError|KeyError")
+_PROBES = frozenset(["exists", "is_dir", "is_file", "isdir", "isfile", "environ", "getenv"])
 # What only Python 3.12 and later can read: https://docs.python.org/3/whatsnew/3.12.html
 _NEWER = re.compile(r"^\s*type\s+\w+|^\s*(?:async\s+)?(?:def|class)\s+\w+\[")
 
@@ -103,6 +109,14 @@ class Source:
         lines = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr))
         return {value for value in lines if isinstance(value, ast.Constant)}
 
+    @cached_property
+    def guarded(self) -> set[ast.AST]:
+        """What stands where the code is ready for an error, or looks first whether a place exists.
+
+        Comparisons belong here too: a path that is only compared is not opened.
+        """
+        return {part for node in ast.walk(self.tree) if _is_guard(node) for part in ast.walk(node)}
+
     def where(self, node: ast.expr | ast.stmt) -> str:
         """Name the place of a node."""
         return f"member {self.name!r}, line {node.lineno}"
@@ -129,6 +143,10 @@ class Source:
         match node:
             case ast.Constant(value=str(value)):
                 return value
+            case ast.Name(id="__file__"):
+                return f"{HERE}/{self.name}"
+            case ast.Attribute(value=value, attr="parent"):
+                return posixpath.dirname(self.text(value)) or UNKNOWN
             case ast.Name() | ast.Attribute():
                 value = self.values.get(ast.unparse(node))
                 return self.text(value) if value else UNKNOWN
@@ -149,12 +167,15 @@ class Source:
         return UNKNOWN
 
     def _spell_call(self, call: ast.Call) -> str:
-        if self.dotted(call.func) in _PATHS:
-            return "/".join(map(self.text, call.args))
+        name, given = self.dotted(call.func), [*map(self.text, call.args)]
+        if name in _PATHS:
+            return "/".join(given)
+        if name == "os.path.dirname" and given:
+            return posixpath.dirname(given[0]) or UNKNOWN
         if isinstance(call.func, ast.Attribute):
             base = self.text(call.func.value)
             if call.func.attr == "joinpath":
-                return "/".join([base, *map(self.text, call.args)])
+                return "/".join([base, *given])
             if call.func.attr in _KEEP_PATH:
                 return base
         return UNKNOWN
@@ -169,6 +190,18 @@ def shown(node: ast.expr) -> str:
     """Return a short piece of source, for a person to find the place by."""
     text = ast.unparse(node)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _is_guard(node: ast.AST) -> bool:
+    match node:
+        case ast.If(test=test) | ast.IfExp(test=test):
+            return any(getattr(part, "attr", "") in _PROBES for part in ast.walk(test))
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in ("startswith", "replace", "removeprefix")
+        case ast.Try(handlers=handlers):
+            caught = " ".join(ast.unparse(one.type) for one in handlers if one.type)
+            return bool(_EXPECTED.search(caught))
+    return isinstance(node, ast.Compare)
 
 
 def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
