@@ -12,7 +12,7 @@ import os
 import zipfile
 
 from datkit.submit.archive import UNREADABLE, archive_problems, members_of
-from datkit.submit.content import check_bytes, check_names
+from datkit.submit.content import check_bytes, check_names, is_mac_note
 from datkit.submit.predictions import check_predictions
 from datkit.submit.problem import Problem
 from datkit.submit.python import Surroundings, check_source
@@ -45,7 +45,8 @@ def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
         members = members_of(archive)
         names = [info.filename for info in members]
         problems += check_names(names)
-        sources = {name: archive.read(name) for name in names if name.endswith(".py")}
+        python = [name for name in names if name.endswith(".py") and not is_mac_note(name)]
+        sources = {name: archive.read(name) for name in python}
         around = Surroundings.of(names, sources.values())
         for info in members:  # one at a time: weights may be large
             problems += check_bytes(info.filename, archive.read(info))

@@ -11,7 +11,7 @@ from datkit.submit.codes import finding
 from datkit.submit.problem import Problem
 from datkit.submit.weights import entries_of, find_baked_in, find_pickle, find_weight_damage
 
-__all__ = ["MAX_VOLUMES", "check_bytes", "check_names"]
+__all__ = ["MAX_VOLUMES", "check_bytes", "check_names", "is_mac_note"]
 
 # One volume may be a template; a folder of them is a data set, which no submission may carry.
 MAX_VOLUMES = 5
@@ -43,7 +43,7 @@ def check_names(names: list[str]) -> Iterator[Problem]:
     for name in names:
         yield from _check_name(name)
     for code, parts, expected in _BY_PART:
-        if there := [name for name in names if parts.intersection(PurePosixPath(name).parts)]:
+        if there := [name for name in names if _has_part(name, parts)]:
             yield finding(code, f"member {there[0]!r}", expected, _count(there))
     if volumes := [name for name in names if name.lower().endswith(_VOLUMES)]:
         yield from _check_volumes(volumes)
@@ -74,8 +74,22 @@ def _check_name(name: str) -> Iterator[Problem]:
         yield finding("nested-archive", where, "files", "an archive")
     if path.suffix == ".log" or path.name.startswith("events.out.tfevents"):
         yield finding("run-logs", where, "no logs", "one")
-    if path.name.startswith("._") and "__MACOSX" not in path.parts:
-        yield finding("litter", where, "no litter", "a file of macOS")
+
+
+def is_mac_note(name: str) -> bool:
+    """Whether a member is what macOS notes about another file: ``._main.py`` is no Python.
+
+    Examples
+    --------
+    >>> is_mac_note("__MACOSX/._main.py"), is_mac_note("main.py")
+    (True, False)
+    """
+    return PurePosixPath(name).name.startswith("._")
+
+
+def _has_part(name: str, parts: frozenset[str]) -> bool:
+    whole = PurePosixPath(name).parts
+    return not parts.isdisjoint(whole) or (parts is _LITTER and is_mac_note(name))
 
 
 def _check_volumes(volumes: list[str]) -> Iterator[Problem]:
@@ -94,7 +108,7 @@ def _find_exams(name: str, suffix: str, content: bytes) -> str | None:
     """Say what shows that a member holds a row for each exam; None if nothing does."""
     if PurePosixPath(name).name.startswith(("train_labels", "submission_format")):
         return "the name of one of the challenge's tables"
-    if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv") and name != "submission.csv":  # that one has its own code
         return _find_column(content)
     if suffix == ".json":
         return _find_key(content)

@@ -62,7 +62,7 @@ def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
 
 
 def _check_texts(source: Source) -> Iterator[Problem]:
-    apart = source.docstrings | source.guarded
+    apart = source.docstrings | source.guarded | {*_compared(source.tree)}
     for node in ast.walk(source.tree):
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or node in apart:
             continue
@@ -71,6 +71,14 @@ def _check_texts(source: Source) -> Iterator[Problem]:
             yield finding("absolute-path", where, "a relative path", repr(text[:60]))
         if _SECOND_GPU.fullmatch(text):
             yield finding("absent-gpu", where, "one graphics card", repr(text))
+
+
+def _compared(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what is only compared with other texts, or cut from them: no path is opened there."""
+    for node in ast.walk(tree):
+        method = getattr(getattr(node, "func", None), "attr", "")
+        if isinstance(node, ast.Compare) or method in ("startswith", "replace", "removeprefix"):
+            yield from ast.walk(node)
 
 
 def _check_environment(source: Source) -> Iterator[Problem]:

@@ -108,10 +108,12 @@ def _folders(name: str) -> list[str]:
 
 
 def _check_imports(source: Source, around: Surroundings) -> Iterator[Problem]:
-    for one in imports_in(source.tree):
+    imports = imports_in(source.tree)
+    tried = {one.module.partition(".")[0] for one in imports if one.optional}
+    for one in imports:
         top = one.module.partition(".")[0]
         where = f"member {source.name!r}, line {one.line}"
-        if not (one.level or one.optional or top in around.bundled or is_in_runtime(top)):
+        if not (one.level or top in tried or top in around.bundled or is_in_runtime(top)):
             expected = "a package that the platform has"
             yield finding("absent-package", where, expected, f"import {one.module}")
         if one.level and source.name == "main.py" and not one.optional:

@@ -111,10 +111,7 @@ class Source:
 
     @cached_property
     def guarded(self) -> set[ast.AST]:
-        """What stands where the code is ready for an error, or looks first whether a place exists.
-
-        Comparisons belong here too: a path that is only compared is not opened.
-        """
+        """What stands where the code is ready for an error, or looks first whether a place exists."""
         return {part for node in ast.walk(self.tree) if _is_guard(node) for part in ast.walk(node)}
 
     def where(self, node: ast.expr | ast.stmt) -> str:
@@ -196,12 +193,10 @@ def _is_guard(node: ast.AST) -> bool:
     match node:
         case ast.If(test=test) | ast.IfExp(test=test):
             return any(getattr(part, "attr", "") in _PROBES for part in ast.walk(test))
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name in ("startswith", "replace", "removeprefix")
         case ast.Try(handlers=handlers):
             caught = " ".join(ast.unparse(one.type) for one in handlers if one.type)
             return bool(_EXPECTED.search(caught))
-    return isinstance(node, ast.Compare)
+    return False
 
 
 def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
