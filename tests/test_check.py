@@ -7,6 +7,7 @@ import json
 import pickle
 import stat
 import struct
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -76,6 +77,11 @@ GOOD = {
     "a_folder_entry": ("weights/", b""),
     "bytes_that_begin_like_a_pickle": ("weights/a.bin", b"\x80\x04 and then no pickle."),
     "optional_import": ("a.py", "try:\n    import nilearn\nexcept ImportError:\n    x = 0\n"),
+    "optional_in_one_place": (
+        "a.py",
+        "try:\n    import nilearn\nexcept ImportError:\n    x = 0\n"
+        "def f():\n    from nilearn.image import load_img\n",
+    ),
     "import_for_types": ("types_.py", "if TYPE_CHECKING:\n    from nilearn import image\n"),
     "import_from_a_sub_folder": ("src/deep/net.py", "import deep.layers\nimport net\n"),
     "import_of_a_sibling": ("helpers/more.py", "from . import data\nfrom .data import X\n"),
@@ -254,6 +260,12 @@ def test_imports_are_read_from_the_source():
         ("fast", (), 0, 6, True),
         ("slow", (), 0, 8, False),
     ]
+
+
+@pytest.mark.parametrize("line", ["type X = int", "def f[T](x: T): ...", "s = f'{a['b']}'"])
+def test_what_only_newer_pythons_read_is_no_error(line, tmp_path):
+    found = [] if sys.version_info >= (3, 12) else ["syntax-unchecked"]
+    assert codes(zip_of(tmp_path, ("a.py", line + "\n"))) == found
 
 
 def test_the_runtime_is_the_challenges():

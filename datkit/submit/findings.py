@@ -83,7 +83,7 @@ def findings_table(problems: list[Problem], width: int = 100) -> str:
     1 error
     <BLANKLINE>
     error    bom               row 1: expected no byte order mark, found one
-                               → Write it with encoding='utf-8', not 'utf-8-sig'.
+                               -> Write it with encoding='utf-8', not 'utf-8-sig'.
     """
     lines = [count_findings(problems)]
     for group in group_findings(problems):
@@ -147,7 +147,7 @@ def _lines_of(group: Group, width: int) -> list[str]:
     ]
     more = len(group.problems) - len(places)
     places += [f"… and {more} more: --json lists them all"] if more else []
-    blocks = [*places, *(f"→ {remedy}" for remedy in group.remedies[:_SHOWN])]
+    blocks = [*places, *(f"-> {remedy}" for remedy in group.remedies[:_SHOWN])]
     first = f"{group.severity:8} {group.code:17} "
     return [line for number, block in enumerate(blocks)
             for line in _wrap(block, "" if number else first, width)]  # fmt: skip

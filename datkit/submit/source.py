@@ -111,7 +111,7 @@ class Source:
 
     @cached_property
     def guarded(self) -> set[ast.AST]:
-        """What stands where the code is ready for an error, or looks first whether a place exists."""
+        """What stands where an error is expected, or where the code looks first what there is."""
         return {part for node in ast.walk(self.tree) if _is_guard(node) for part in ast.walk(node)}
 
     def where(self, node: ast.expr | ast.stmt) -> str:
