@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from datkit.submit.source import Source, parse, reads_as_newer
 
 __all__ = ["Surroundings", "check_source"]
 
-# A library that was copied in keeps its licence beside it, or lies in a folder of one of these
-# names. It may hold code that could download or print; whether that is called, only a run shows.
+# A library that was copied in keeps its licence beside it, lies beside its own `.dist-info`, or in
+# a folder of one of these names. It may hold code that could download, print or import what is not
+# there; whether that is called, only a run shows.
 _VENDORS = frozenset({"vendor", "vendored", "_vendor", "third_party", "site-packages"})
+_TESTS = re.compile(r"/tests?/|/conftest\.py$")
 _LICENCES = ("LICENSE", "LICENCE", "COPYING")
 
 
@@ -68,8 +71,9 @@ def check_source(name: str, content: bytes, around: Surroundings) -> Iterator[Pr
         yield finding("shadowed-module", f"member {name!r}", "a name of its own", "a taken one")
     try:
         source = Source.of(name, parse(content, name))
-        found = [*_check_imports(source, around)]
-        if around.vendored.isdisjoint(_folders(name)):
+        is_own = around.vendored.isdisjoint(_folders(name))
+        found = [*_check_imports(source, around, is_own)]
+        if is_own:
             found += find_missing_assets(source, around.names)
             found += find_outward(source, around.bundled)
             found += find_habits(source, around.asks_for_gpu)
@@ -100,15 +104,20 @@ def _vendored(names: frozenset[str]) -> frozenset[str]:
     }
     named = {folder for name in names for folder in _folders(name)
              if PurePosixPath(folder).name in _VENDORS}  # fmt: skip
-    return frozenset(licensed | named) - {"."}
+    installed = {str(PurePosixPath(folder).parent / PurePosixPath(folder).name.partition("-")[0])
+                 for name in names for folder in _folders(name)
+                 if folder.endswith(".dist-info")}  # fmt: skip
+    return frozenset(licensed | named | installed) - {"."}
 
 
 def _folders(name: str) -> list[str]:
     return [str(parent) for parent in PurePosixPath(name).parents]
 
 
-def _check_imports(source: Source, around: Surroundings) -> Iterator[Problem]:
+def _check_imports(source: Source, around: Surroundings, is_own: bool) -> Iterator[Problem]:
     imports = imports_in(source.tree)
+    if not is_own:
+        imports = [] if _TESTS.search(source.name) else [i for i in imports if not i.deferred]
     tried = {one.module.partition(".")[0] for one in imports if one.optional}
     for one in imports:
         top = one.module.partition(".")[0]

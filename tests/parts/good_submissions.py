@@ -165,6 +165,10 @@ def fetch(name="template"):
     return requests.get(f"https://example.org/{name}").content
 
 
+def plot():
+    import plotly.express
+
+
 def cache():
     return open("/home/builder/cache.bin", "rb").read()
 
@@ -175,6 +179,16 @@ def clip(value):
     return main(start="from tinynifti import clip", each="probability = clip(probability)") | {
         "tinynifti/__init__.py": library,
         "tinynifti/LICENSE": "MIT License\n",
+        "tinynifti/tests/test_all.py": "import pytest\n",
+    }
+
+
+@good
+def a_library_as_pip_installs_it():
+    """Its licence lies in its .dist-info, beside it."""
+    return main(start="import tinypng") | {
+        "tinypng/__init__.py": "import os\n\n\ndef home():\n    return os.environ['TINY_HOME']\n",
+        "tinypng-1.2.dist-info/METADATA": "Name: tinypng\n",
     }
 
 
