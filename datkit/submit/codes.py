@@ -166,6 +166,11 @@ CODES: dict[str, Code] = {
         "A source may need Python 3.12, and this machine has an older one.",
         "Check again with Python 3.12, which the platform runs.",
     ),
+    "unread-source": Code(
+        _WARNING,
+        "A source is too long, or nested too deeply, to be read.",
+        "Keep data in files of their own; what this source does shows in a run only.",
+    ),
     "absent-package": Code(
         _ERROR,
         "A package is imported that the platform does not have.",

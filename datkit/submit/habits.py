@@ -31,6 +31,7 @@ _LISTERS = ("os.listdir", "os.scandir", "os.walk", "glob.glob", "glob.iglob")
 _LIST_METHODS = ("glob", "rglob", "iterdir", "walk")
 _WAITING = re.compile(r"input|breakpoint|i?pdb\.set_trace|IPython\.embed|getpass\.getpass")
 _FITS = re.compile(r".*\.(fit|fit_transform|fit_predict|partial_fit)|scipy\.stats\.rankdata")
+_CUTS = ("with", "split", "partition", "prefix", "suffix")  # ends of the names of str's methods
 _TABLES = ("submission_format", "train_labels")
 _ALWAYS_SET = ("HOME", "PATH", "PWD", "USER", "LANG", "HOSTNAME")
 
@@ -62,8 +63,8 @@ def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
 
 
 def _check_texts(source: Source) -> Iterator[Problem]:
-    apart = source.docstrings | source.guarded | {*_compared(source.tree)}
-    for node in ast.walk(source.tree):
+    apart = source.docstrings | source.guarded | {*_fragments(source)}
+    for node in source.nodes:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or node in apart:
             continue
         where, text = source.where(node), node.value
@@ -73,16 +74,22 @@ def _check_texts(source: Source) -> Iterator[Problem]:
             yield finding("absent-gpu", where, "one graphics card", repr(text))
 
 
-def _compared(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield what is only compared with other texts, or cut from them: no path is opened there."""
-    for node in ast.walk(tree):
-        method = getattr(getattr(node, "func", None), "attr", "")
-        if isinstance(node, ast.Compare) or method in ("startswith", "replace", "removeprefix"):
-            yield from ast.walk(node)
+def _fragments(source: Source) -> Iterator[ast.AST]:
+    """Yield texts that are no path by themselves: compared, cut off, or joined to another."""
+    for node in source.nodes:
+        match node:
+            case ast.Compare() | ast.Call(func=ast.Attribute(attr="replace" | "find")):
+                yield from ast.walk(node)
+            case ast.Call(func=ast.Attribute(attr=name)) if name.endswith(_CUTS):
+                yield from ast.walk(node)
+            case ast.BinOp(op=ast.Add(), right=right):
+                yield right
+            case ast.JoinedStr(values=[_, *rest]):
+                yield from rest
 
 
 def _check_environment(source: Source) -> Iterator[Problem]:
-    keys = [node for node in ast.walk(source.tree) if _is_environment_key(source, node)]
+    keys = [node for node in source.nodes if _is_environment_key(source, node)]
     known = {node.slice.value for node in keys if not isinstance(node.ctx, ast.Load)}
     known |= {*_ALWAYS_SET, *_asked_keys(source)}
     for node in keys:
@@ -101,7 +108,7 @@ def _is_environment_key(source: Source, node: ast.AST) -> bool:
 
 def _asked_keys(source: Source) -> Iterator[str]:
     """Yield the variables that ``in os.environ`` or ``os.environ.setdefault`` name."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Compare):
             yield source.text(node.left)
         elif isinstance(node, ast.Call) and source.dotted(node.func) == "os.environ.setdefault":
@@ -171,11 +178,10 @@ def _check_device(source: Source) -> Iterator[Problem]:
 
 
 def _check_main(source: Source) -> Iterator[Problem]:
-    text = ast.unparse(source.tree)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Subscript) and source.dotted(node.value) == "sys.argv":
             first = not isinstance(node.slice, ast.Slice) and not _is_constant(node.slice, 0)
-            if first and "len(sys.argv)" not in text:
+            if first and not _counts_arguments(source):
                 yield _asks(source, node)
     for call in source.calls:
         if source.dotted(call.func).endswith(".add_argument") and _is_required(source, call):
@@ -183,6 +189,12 @@ def _check_main(source: Source) -> Iterator[Problem]:
         if _FITS.fullmatch(source.dotted(call.func)):
             where, expected = source.where(call), "a model that is fitted already"
             yield finding("fits-at-inference", where, expected, shown(call))
+
+
+def _counts_arguments(source: Source) -> bool:
+    """Whether the source asks how many arguments there are before it takes one."""
+    counts = (call for call in source.calls if source.dotted(call.func) == "len" and call.args)
+    return any(source.dotted(call.args[0]) == "sys.argv" for call in counts)
 
 
 def _asks(source: Source, node: ast.expr) -> Problem:

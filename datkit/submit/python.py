@@ -78,7 +78,10 @@ def check_source(name: str, content: bytes, around: Surroundings) -> Iterator[Pr
             found += find_outward(source, around.bundled)
             found += find_habits(source, around.asks_for_gpu)
             found += find_prints(source)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (RecursionError, MemoryError) as error:
+        expected = "a source that can be read without running it"
+        yield finding("unread-source", f"member {name!r}", expected, str(error) or "a deep one")
+    except (SyntaxError, ValueError) as error:
         yield _describe_syntax(name, error)
     else:
         yield from sorted(found, key=lambda problem: int(problem.where.rpartition(" ")[2]))

@@ -22,6 +22,7 @@ __all__ = ["HERE", "UNKNOWN", "Source", "keywords_of", "parse", "reads_as_newer"
 
 UNKNOWN = "{}"
 HERE = "<zip>"  # the folder that the archive is unpacked into, in paths made from __file__
+_MAX_BYTES = 2**20
 _LONGEST = 10_000  # characters: a stranger's source may double a text again and again
 _PATHS = ("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "os.path.join", "str")
 _PATHS += ("os.path.abspath", "os.path.realpath", "os.fspath")
@@ -38,9 +39,13 @@ def parse(content: bytes, name: str) -> ast.Module:
 
     Raises
     ------
-    SyntaxError, ValueError, RecursionError
+    SyntaxError, ValueError
         If it is not Python.
+    RecursionError, MemoryError
+        If it is nested too deeply, or longer than any source that a person wrote.
     """
+    if len(content) > _MAX_BYTES:
+        raise MemoryError(f"{len(content)} bytes, more than {_MAX_BYTES}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd escapes in a stranger's strings
         return ast.parse(content, name, feature_version=_version())
@@ -98,21 +103,26 @@ class Source:
         return cls(name, tree, dict(_aliases(tree)), _values(tree))
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return [*ast.walk(self.tree)]
+
+    @cached_property
     def calls(self) -> list[ast.Call]:
         """Every call, in the order of lines."""
-        calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        calls = [node for node in self.nodes if isinstance(node, ast.Call)]
         return sorted(calls, key=lambda call: (call.lineno, call.col_offset))
 
     @cached_property
     def docstrings(self) -> set[ast.Constant]:
         """Texts that stand alone and do nothing."""
-        lines = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr))
+        lines = (node.value for node in self.nodes if isinstance(node, ast.Expr))
         return {value for value in lines if isinstance(value, ast.Constant)}
 
     @cached_property
     def guarded(self) -> set[ast.AST]:
         """What stands where an error is expected, or where the code looks first what there is."""
-        return {part for node in ast.walk(self.tree) if _is_guard(node) for part in ast.walk(node)}
+        return {part for node in self.nodes if _is_guard(node) for part in ast.walk(node)}
 
     def where(self, node: ast.expr | ast.stmt) -> str:
         """Name the place of a node."""
@@ -145,7 +155,7 @@ class Source:
             case ast.Attribute(value=value, attr="parent"):
                 return posixpath.dirname(self.text(value)) or UNKNOWN
             case ast.Name() | ast.Attribute():
-                value = self.values.get(ast.unparse(node))
+                value = self.values.get(_key(node))
                 return self.text(value) if value else UNKNOWN
             case ast.JoinedStr(values=parts):
                 return "".join(map(self.text, parts))
@@ -221,13 +231,17 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name() | ast.Attribute() as target]):
-                yield ast.unparse(target), node.value
+                yield _key(target), node.value
             case ast.AnnAssign(target=ast.Name() | ast.Attribute()) | ast.NamedExpr():
-                yield ast.unparse(node.target), node.value
+                yield _key(node.target), node.value
             case ast.arguments():
                 yield from _defaults(node)
             case ast.For() | ast.comprehension() | ast.AugAssign():
                 yield from ((name.id, None) for name in _names_in(node.target))
+
+
+def _key(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]:

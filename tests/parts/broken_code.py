@@ -25,6 +25,18 @@ def another_encoding():
     return MAIN | {"net.py": "x = 'é'\n".encode("latin-1")}
 
 
+@broken("unread-source")
+def weights_in_the_source():
+    """A megabyte of numbers as a list."""
+    return MAIN | {"coefficients.py": "W = [" + "0.125, " * 160_000 + "]\n"}
+
+
+@broken("unread-source")
+def written_by_a_program():
+    """A sum of fifty thousand texts: nobody's parser goes so deep."""
+    return MAIN | {"table.py": "T = " + " + ".join(["'x'"] * 50_000) + "\n"}
+
+
 @broken("absent-package")
 def nilearn_is_not_there():
     """A package that everybody of the field has, save the platform."""

@@ -232,6 +232,9 @@ def at_home_on_three_platforms():
         start="""
         import os
         ROOT = "/kaggle/input/dat" if os.path.exists("/kaggle/input") else "data"
+        NIFTIS = f"{os.getcwd()}/data/niftis"
+        TABLE = os.getcwd() + "/data/submission_format.csv"
+        NAME = TABLE.split("/data/")[-1]
         IS_SMOKE = os.environ.get("IS_SMOKE_TEST", "") == "1"
         """
     )
