@@ -248,6 +248,11 @@ CODES: dict[str, Code] = {
         "main.py fits or ranks something.",
         "Fit in training and load the result: nothing may be learnt across test exams.",
     ),
+    "flips-differ": Code(
+        _WARNING,
+        "Exams are flipped along different axes in one source.",
+        "Flip left and right only, as in training: no other flip leaves the label as it is.",
+    ),
     "lists-data": Code(
         _WARNING,
         "The code lists the folder of exams.",

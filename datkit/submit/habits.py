@@ -58,6 +58,7 @@ def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
             yield finding("waits-for-input", source.where(call), "no question", shown(call))
     if not asks_for_gpu:
         yield from _check_device(source)
+    yield from _check_flips(source)
     if source.name == "main.py":
         yield from _check_main(source)
 
@@ -175,6 +176,27 @@ def _check_device(source: Source) -> Iterator[Problem]:
             where, expected = source.where(call), "a device that is asked for"
             yield finding("cuda-only", where, expected, shown(call))
             return
+
+
+def _check_flips(source: Source) -> Iterator[Problem]:
+    """Yield the first flip along another axis than the flips before it."""
+    flips = [(call, axis) for call in source.calls if (axis := _flipped_axis(source, call))]
+    for call, axis in flips:
+        if axis != flips[0][1]:
+            expected = f"every flip along one axis, as in line {flips[0][0].lineno}"
+            yield finding("flips-differ", source.where(call), expected, shown(call))
+            return
+
+
+def _flipped_axis(source: Source, call: ast.Call) -> str | None:
+    """Return the axis of a flip as it is written, None if the call is none."""
+    name, given = source.dotted(call.func), keywords_of(call)
+    fixed = {"numpy.flipud": "0", "numpy.fliplr": "1"}
+    if name in fixed or name.rpartition(".")[2] != "flip":
+        return fixed.get(name)
+    place = 1 if name in ("numpy.flip", "torch.flip") else 0
+    axis = given.get("axis", given.get("dims", (call.args[place : place + 1] or [None])[0]))
+    return None if axis is None else ast.unparse(axis).strip("()[], ")
 
 
 def _check_main(source: Source) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ __all__ = ["HERE", "UNKNOWN", "Source", "keywords_of", "parse", "reads_as_newer"
 
 UNKNOWN = "{}"
 HERE = "<zip>"  # the folder that the archive is unpacked into, in paths made from __file__
-_MAX_BYTES = 2**20
+_MAX_BYTES = 2**19  # longer ones are made by programs, such as the 1.9 MB of SimpleITK
 _LONGEST = 10_000  # characters: a stranger's source may double a text again and again
 _PATHS = ("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "os.path.join", "str")
 _PATHS += ("os.path.abspath", "os.path.realpath", "os.fspath")

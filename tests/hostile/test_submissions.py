@@ -15,9 +15,20 @@ from submissions import BROKEN, GOOD
 from datkit.cohort import open_folder
 from datkit.submit import check_submission, run_submission
 from datkit.submit.archive import archive_problems
+from datkit.submit.codes import CODES
 
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 DYNAMIC = {name for name, one in BROKEN.items() if one.dynamic}
+# Codes of checks that compare several runs, or run on damaged exams: not reported yet. Whoever adds
+# one to the list of codes takes it out here, and its submissions are run.
+TO_COME = {
+    "constant",
+    "hostile-exam",
+    "late-mount",
+    "not-deterministic",
+    "not-independent",
+    "read-outside",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +43,7 @@ def cohort(tmp_path_factory):
 
 def test_the_corpus_is_large():
     assert len(BROKEN) >= 60 and len(GOOD) >= 10
+    assert len({name for name, one in BROKEN.items() if not one.dynamic}) >= 60, "by reading alone"
     assert all(one.fault for one in [*BROKEN.values(), *GOOD.values()])
 
 
@@ -52,7 +64,11 @@ def test_what_is_good_runs(name, tmp_path, cohort):
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("name", sorted(DYNAMIC))
+def test_no_code_is_to_come_that_is_there():
+    assert {code for name in DYNAMIC for code in BROKEN[name].dynamic} - CODES.keys() == TO_COME
+
+
+@pytest.mark.parametrize("name", sorted(n for n in DYNAMIC if not TO_COME & {*BROKEN[n].dynamic}))
 def test_what_only_a_run_shows_is_found_by_running(name, tmp_path, cohort):
     path = BROKEN[name].write(tmp_path)
     assert not archive_problems(path), "it must be safe to unpack"

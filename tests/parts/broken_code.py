@@ -27,8 +27,8 @@ def another_encoding():
 
 @broken("unread-source")
 def weights_in_the_source():
-    """A megabyte of numbers as a list."""
-    return MAIN | {"coefficients.py": "W = [" + "0.125, " * 160_000 + "]\n"}
+    """Half a megabyte of numbers as a list."""
+    return MAIN | {"coefficients.py": f"W = {[*range(100_000)]}\n"}
 
 
 @broken("unread-source")
@@ -389,6 +389,22 @@ def a_line_for_each_exam():
     return main(each="print('predicted one more')")
 
 
+@broken("flips-differ")
+def flips_along_another_axis_in_one_path():
+    """The wrong axis in one of two code paths: 0.23 in cross-validation, 0.34 on the board."""
+    return main(
+        start="""
+        import numpy as np
+
+        def both(x):
+            return (x + np.flip(x, axis=0)) / 2
+
+        def both_in_a_batch(x):
+            return (x + np.flip(x, axis=2)) / 2
+        """
+    )
+
+
 # ---------------------------------------------------------------- what only a run can show
 
 
@@ -470,3 +486,101 @@ def caches_beside_the_exams():
 def another_column_name():
     """probability, in place of is_pathologic."""
     return {"main.py": MAIN["main.py"].replace('"uid", "is_pathologic"', '"uid", "probability"')}
+
+
+# ---------------------------------------------------------------- for checks of several runs
+
+
+@broken_run("constant")
+def the_prior_for_everyone():
+    """An error swallowed: every exam gets the prior."""
+    return main(each="probability = 0.548")
+
+
+@broken_run("not-deterministic")
+def another_answer_each_time():
+    """Dropout was left on: two runs differ."""
+    return main(start="import random", each="probability += random.uniform(-0.05, 0.05)")
+
+
+@broken_run("not-independent")
+def ranks_across_the_exams():
+    """Ranks in place of probabilities: each depends on all the others."""
+    return main(
+        end="""
+        order = sorted(range(len(rows)), key=lambda k: rows[k][1])
+        ranks = {k: (place + 0.5) / len(rows) for place, k in enumerate(order)}
+        rows = [(uid, ranks[k]) for k, (uid, _) in enumerate(rows)]
+        """
+    )
+
+
+@broken_run("not-independent")
+def a_mean_that_runs_along():
+    """Each exam is compared with those before it."""
+    return main(each="probability = 0.5 * probability + 0.5 * (rows[-1][1] if rows else 0.5)")
+
+
+@broken_run("read-outside")
+def looks_for_labels_outside():
+    """Two folders up, where a replica might keep them."""
+    return main(
+        start="""
+        for name in ("../train_labels.csv", "../../train_labels.csv"):
+            try:
+                print(len(Path(name).read_text()) > 0)
+            except OSError:
+                pass
+        """
+    )
+
+
+@broken_run("late-mount")
+def gives_up_before_the_mount():
+    """The folder can look empty for 20 s: whoever does not wait predicts nothing."""
+    return main(
+        start="""
+        if not Path("data/submission_format.csv").exists():
+            raise SystemExit("no data")
+        """
+    )
+
+
+@broken_run("hostile-exam")
+def one_nan_voxel_moves_everything():
+    """One voxel that is NaN makes the mean NaN, and NaN becomes 0.67."""
+    return main(
+        start="""
+        import math
+
+        import nibabel as nib
+
+
+        def mean_of(path):
+            try:
+                return float(nib.load(path).get_fdata().mean())
+            except nib.filebasedimages.ImageFileError:
+                return 0.0
+        """,
+        each="probability = 0.67 if math.isnan(mean_of(path)) else probability",
+    )
+
+
+@broken_run("hostile-exam")
+def trusts_the_voxel_size():
+    """A corrupt header asks for an array of 62 GiB."""
+    return main(
+        start="""
+        import nibabel as nib
+        import numpy as np
+
+
+        def resampled(path):
+            try:
+                image = nib.load(path)
+            except nib.filebasedimages.ImageFileError:
+                return np.zeros((1, 1, 1))
+            return np.zeros([int(n * s) for n, s in zip(image.shape, image.header.get_zooms())])
+        """,
+        each="probability += 0 * resampled(path).size",
+    )
