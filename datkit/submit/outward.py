@@ -102,16 +102,16 @@ def _wants_weights(given: dict[str, ast.expr]) -> bool:
 
 def _is_remote(source: Source, call: ast.Call, bundled: frozenset[str]) -> bool:
     """Whether from_pretrained names a model of a hub, not a folder of the archive."""
-    given = keywords_of(call)
-    first = call.args[0] if call.args else given.get("pretrained_model_name_or_path")
-    if first is None or source.text(given.get("local_files_only", call)) == "True":
+    name = keywords_of(call).get("pretrained_model_name_or_path")
+    first = call.args[0] if call.args else name
+    if first is None:
         return False
     text = source.text(first)
     return bool(_HUB_NAME.fullmatch(text)) and text.partition("/")[0] not in bundled
 
 
 def _is_local(source: Source, call: ast.Call) -> bool:
-    """Whether the address is this machine's, or not told."""
+    """Whether an address is this machine's; a host by a name that is unknown counts as such."""
     first = call.args[0] if call.args else None
     if isinstance(first, ast.Tuple) and first.elts:
         return source.text(first.elts[0]) in _LOOPBACK

@@ -491,7 +491,7 @@ def another_column_name():
 # ---------------------------------------------------------------- for checks of several runs
 
 
-@broken_run("constant")
+@broken_run("constant-output")
 def the_prior_for_everyone():
     """An error swallowed: every exam gets the prior."""
     return main(each="probability = 0.548")
@@ -503,7 +503,7 @@ def another_answer_each_time():
     return main(start="import random", each="probability += random.uniform(-0.05, 0.05)")
 
 
-@broken_run("not-independent")
+@broken_run("depends-on-others")
 def ranks_across_the_exams():
     """Ranks in place of probabilities: each depends on all the others."""
     return main(
@@ -515,7 +515,7 @@ def ranks_across_the_exams():
     )
 
 
-@broken_run("not-independent")
+@broken_run("depends-on-others")
 def a_mean_that_runs_along():
     """Each exam is compared with those before it."""
     return main(each="probability = 0.5 * probability + 0.5 * (rows[-1][1] if rows else 0.5)")
@@ -546,7 +546,7 @@ def gives_up_before_the_mount():
     )
 
 
-@broken_run("hostile-exam")
+@broken_run("nan-moves")
 def one_nan_voxel_moves_everything():
     """One voxel that is NaN makes the mean NaN, and NaN becomes 0.67."""
     return main(
