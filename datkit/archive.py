@@ -11,10 +11,11 @@ import shutil
 import stat
 import struct
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ MAX_MEMBERS = 10_000
 MAX_BYTES = 8 * 2**30
 # Deflate packs zeros a thousandfold, code about fourfold, phantoms of few grey values fiftyfold.
 MAX_RATIO = 200
+# What ext4, NTFS and APFS allow between two slashes, and what macOS allows of a whole path.
+MAX_PART, MAX_NAME = 255, 1024
 # The list of members takes 46 bytes for each and its name; Python reads all of it into memory.
 MAX_LIST_BYTES = MAX_MEMBERS * 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that every `unzip` can read
@@ -181,6 +184,10 @@ def _check_member(info: zipfile.ZipInfo) -> Iterator[Fault]:
         expected = "a plain relative path with forward slashes"
         found = "an absolute path, a drive, a backslash, a control character or '..'"
         yield Fault("unsafe-path", where, expected, found)
+    longest = max(len(part.encode()) for part in name.split("/"))
+    if longest > MAX_PART or len(name.encode()) > MAX_NAME:
+        expected = f"at most {MAX_PART} bytes between slashes, {MAX_NAME} in all"
+        yield Fault("name-too-long", f"member '{name[:40]}…'", expected, f"{len(name.encode())}")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         yield Fault("link", where, "a regular file", "a link or a device")
     if info.flag_bits & 1:
@@ -207,16 +214,29 @@ def _find_clashes(infos: list[zipfile.ZipInfo]) -> Iterator[Fault]:
     for name, count in Counter(names).items():
         if count > 1:
             yield Fault("duplicate", f"member {name!r}", "it once", f"it {count} times")
-    folded: dict[str, set[str]] = {}
-    for name in _with_folders(names):
-        folded.setdefault(name.casefold(), set()).add(name)
-    for same in folded.values():
-        if len(same) > 1:
-            expected, found = "names that differ in letters", " and ".join(map(repr, sorted(same)))
-            yield Fault("case-clash", "the archive", expected, found)
+    whole = _with_folders(names)
+    for same in _groups(whole, str.casefold):
+        yield Fault("case-clash", "the archive", "names that differ in letters", same)
+    for same in _groups(whole, _compose):
+        yield Fault("unicode-clash", "the archive", "names that look different", same)
     for name in sorted(_folders_of(names).intersection(names)):
         found = f"{name!r} as a file and as a folder"
         yield Fault("file-and-folder", "the archive", "one or the other", found)
+
+
+def _groups(names: set[str], key: Callable[[str], str]) -> Iterator[str]:
+    """Yield the names that a key makes one."""
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), set()).add(name)
+    for same in groups.values():
+        if len(same) > 1:
+            yield " and ".join(map(ascii, sorted(same)))
+
+
+def _compose(name: str) -> str:
+    # macOS writes é as e and an accent, others as one letter: a file system may take them as one.
+    return unicodedata.normalize("NFC", name)
 
 
 def _with_folders(names: list[str]) -> set[str]:

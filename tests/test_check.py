@@ -7,6 +7,7 @@ import json
 import pickle
 import stat
 import struct
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -20,7 +21,7 @@ from datkit.submit.archive import unpack
 from datkit.submit.imports import imports_of
 from datkit.submit.runtime import PACKAGES, hidden_modules, is_in_runtime
 
-GOOD_MAIN = "import numpy as np\nfrom helpers import data\nfrom . import sibling\n"
+GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
 
 
 def member(name: str, **changes) -> zipfile.ZipInfo:
@@ -76,8 +77,14 @@ GOOD = {
     "a_folder_entry": ("weights/", b""),
     "bytes_that_begin_like_a_pickle": ("weights/a.bin", b"\x80\x04 and then no pickle."),
     "optional_import": ("a.py", "try:\n    import nilearn\nexcept ImportError:\n    x = 0\n"),
+    "optional_in_one_place": (
+        "a.py",
+        "try:\n    import nilearn\nexcept ImportError:\n    x = 0\n"
+        "def f():\n    from nilearn.image import load_img\n",
+    ),
     "import_for_types": ("types_.py", "if TYPE_CHECKING:\n    from nilearn import image\n"),
     "import_from_a_sub_folder": ("src/deep/net.py", "import deep.layers\nimport net\n"),
+    "import_of_a_sibling": ("helpers/more.py", "from . import data\nfrom .data import X\n"),
     "companions": ("more.py", "import PIL, yaml, dateutil, six, typing_extensions, sympy\n"),
     "unicode_source": ("umlaut.py", "# Übung\nname = 'Gröbner'\n".encode()),
 }
@@ -168,9 +175,19 @@ def test_many_volumes_are_a_data_set(tmp_path):
     assert codes(zip_of(tmp_path, *volumes)) == ["volumes"]
 
 
-@pytest.mark.parametrize("name", ["kit/main.py", "a/b/main.py", "Main.py", "MAIN.PY"])
+MAINS = {
+    "kit/main.py": "main-nested",
+    "a/b/main.py": "main-nested",
+    "Main.py": "main-case",
+    "MAIN.PY": "main-case",
+    "main.py/run.py": "main-folder",
+    "train.py": "main-missing",
+}
+
+
+@pytest.mark.parametrize("name", MAINS)
 def test_main_must_be_at_the_root(name, tmp_path):
-    assert codes(zip_of(tmp_path, (name, ""), main=None)) == ["main-nested"]
+    assert codes(zip_of(tmp_path, (name, ""), main=None)) == [MAINS[name]]
 
 
 def test_encryption_is_found(tmp_path):
@@ -243,6 +260,12 @@ def test_imports_are_read_from_the_source():
         ("fast", (), 0, 6, True),
         ("slow", (), 0, 8, False),
     ]
+
+
+@pytest.mark.parametrize("line", ["type X = int", "def f[T](x: T): ...", "s = f'{a['b']}'"])
+def test_what_only_newer_pythons_read_is_no_error(line, tmp_path):
+    found = [] if sys.version_info >= (3, 12) else ["syntax-unchecked"]
+    assert codes(zip_of(tmp_path, ("a.py", line + "\n"))) == found
 
 
 def test_the_runtime_is_the_challenges():

@@ -19,13 +19,13 @@ SUBMISSIONS = Path(__file__).parent / "hostile" / "submissions"
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 FAULTS = {
     "changes_data_in_a_shell": ["data-changed"],
-    "connects": ["network"],
+    "connects": ["network", "network-use"],
     "deletes_an_exam": ["data-written"],
     "floods_the_log": ["log-flood", "log-lines", "log-width", "no-predictions"],
     "imports_the_checkout": ["exit-code", "no-predictions"],
     "imports_what_is_absent": ["exit-code", "no-predictions"],
     "lists_the_folder": ["order"],
-    "looks_up_a_name": ["network"],
+    "looks_up_a_name": ["network", "network-use"],
     "moves_data_away": ["data-written"],
     "never_ends": ["no-predictions", "time-limit"],
     "predicts_logits": ["out-of-range"] * 5,
@@ -89,7 +89,8 @@ def test_each_fault_is_found_and_no_other(name, cohort_folder, tmp_path):
     before = {path: path.read_bytes() for path in cohort_folder.rglob("*") if path.is_file()}
     limit = 1.5 if name == "never_ends" else 60
     report = run(name, cohort_folder, tmp_path, time_limit=limit)
-    assert sorted(problem.code for problem in report.problems) == FAULTS[name], str(report)
+    errors = sorted(problem.code for problem in report.problems if problem.is_error)
+    assert errors == FAULTS[name], str(report)
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,6 +78,20 @@ examples:
                                               on a Dask cluster that sees the folder under the same
                                               path; pip install 'dat-spect-kit[cluster]' everywhere,
                                               dask scheduler, then dask worker tcp://node1:8786
+"""
+_CHECK_HELP = """\
+The archive is read, not run. An error makes the platform refuse it, or breaks a rule; a warning may
+be right: look at it. The book explains each code. The page is one HTML file that opens offline.
+
+exit codes:
+  0    no error; there may be warnings
+  1    one error or more
+  2    wrong use, such as a file that is not there
+
+examples:
+  datkit submit check submission.zip
+  datkit submit check submission.zip --html findings.html
+  datkit submit check submission.zip --json           a list, for scripts
 """
 
 
@@ -281,9 +296,17 @@ def _submit_pack(args: argparse.Namespace) -> int:
 
 def _submit_check(args: argparse.Namespace) -> int:
     from datkit.submit.check import check_submission
+    from datkit.submit.findings import findings_table, next_step, write_findings
 
     problems = check_submission(args.zip)
-    return _report_problems(problems, args.json, f"{args.zip}: no problem found")
+    if args.html:
+        write_findings(problems, args.zip, args.html)
+    if args.json:
+        print_json([problem.to_dict() for problem in problems])
+    else:
+        table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
+        print(f"{args.zip}: {table}\n\n{next_step(problems)}")
+    return FINDINGS if any(problem.is_error for problem in problems) else FINE
 
 
 def _submit_run(args: argparse.Namespace) -> int:
@@ -294,15 +317,7 @@ def _submit_run(args: argparse.Namespace) -> int:
         print_json(report.to_dict())
     else:
         print(report)
-    return FINDINGS if report.problems else FINE
-
-
-def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
-    if as_json:
-        print_json([problem.to_dict() for problem in problems])
-    else:
-        print("\n".join(str(problem) for problem in problems) or fine)
-    return FINDINGS if problems else FINE
+    return FINE if report.ok else FINDINGS
 
 
 # ---------------------------------------------------------------- the words after `datkit`
@@ -404,7 +419,10 @@ def _add_submit(verbs: Any) -> None:
     )
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
     check = add_verb(actions, "check", _submit_check, "list every problem of a submission.zip")
+    check.formatter_class = argparse.RawDescriptionHelpFormatter
+    check.epilog = _CHECK_HELP
     check.add_argument("zip", type=Path, metavar="ZIP")
+    check.add_argument("--html", type=Path, metavar="FILE", help="write the findings as a page too")
     run = add_verb(
         actions, "run", _submit_run, "run a submission.zip in a replica of the challenge"
     )

@@ -7,24 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from datkit.archive import NO_LIST, UNREADABLE, Fault, find_faults, members_of
+from datkit.archive import NO_LIST, UNREADABLE, find_faults, members_of
 from datkit.errors import SubmissionError, UsageError
+from datkit.submit.codes import finding
 from datkit.submit.problem import Problem
 
 __all__ = ["UNREADABLE", "archive_problems", "members_of", "unpack"]
-
-_REPACK = "Pack again with 'datkit submit pack', or zip the files themselves, not their folder."
-_SHRINK = "Leave out what prediction does not need."
-_REMEDIES = {
-    "not-a-zip": "Copy or pack it again, and compare the sizes.",
-    "too-many-members": _SHRINK,
-    "too-large": _SHRINK,
-    "bomb": _SHRINK,
-    "link": "Pack a copy of what it points to.",
-    "case-clash": "Rename one: where case does not count they are one file.",
-    "file-and-folder": "Rename one.",
-    "damaged": "Pack the archive again.",
-}
 
 
 def archive_problems(path: str | os.PathLike[str]) -> list[Problem]:
@@ -39,7 +27,7 @@ def archive_problems(path: str | os.PathLike[str]) -> list[Problem]:
     if not path.is_file():
         raise UsageError(f"There is no file {path}. Make one with 'datkit submit pack'.")
     faults = find_faults(path)
-    problems = [_problem(fault) for fault in faults]
+    problems = [finding(*fault) for fault in faults]
     if not NO_LIST.intersection(fault.code for fault in faults):
         with zipfile.ZipFile(path) as archive:
             problems += _find_main([info.filename for info in archive.infolist()])
@@ -62,18 +50,19 @@ def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None
         archive.extractall(folder)
 
 
-def _problem(fault: Fault) -> Problem:
-    return Problem(*fault, _REMEDIES.get(fault.code, _REPACK))
-
-
 def _find_main(names: list[str]) -> Iterator[Problem]:
     if "main.py" in names:
         return
-    where, expected = "the archive", "main.py at its root"
+    where, expected = "the archive", "a file main.py at its root"
     others = [name for name in names if PurePosixPath(name).name.lower() == "main.py"]
-    if others:
-        code = "main-nested"
-        found = f"only {', '.join(map(repr, others[:3]))}; the platform's own check lets it pass"
+    roots = [name for name in others if "/" not in name.rstrip("/")]
+    found = ", ".join(map(repr, others[:3]))
+    if any(name.startswith("main.py/") for name in names):
+        yield finding("main-folder", where, expected, "a folder of that name")
+    elif roots:
+        yield finding("main-case", where, expected, f"only {found}")
+    elif others:
+        found = f"only {found}; the platform's own check lets it pass"
+        yield finding("main-nested", where, expected, found)
     else:
-        code, found = "main-missing", "none"
-    yield Problem(code, where, expected, found, _REPACK)
+        yield finding("main-missing", where, expected, "none")

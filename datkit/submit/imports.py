@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-__all__ = ["Import", "imports_of"]
+__all__ = ["Import", "imports_in", "imports_of"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Import:
     """One import: ``from module import names``, or ``import module`` where `names` is empty.
 
     `level` counts the leading dots of a relative import; `line` counts from 1; `optional` tells
-    that the code goes on without the module (``try: import x`` … ``except ImportError``).
+    that the code goes on without the module (``try: import x`` … ``except ImportError``);
+    `deferred` that it stands in a function, and runs only when that is called.
     """
 
     module: str
@@ -21,6 +22,7 @@ class Import:
     level: int = 0
     line: int = 1
     optional: bool = False
+    deferred: bool = False
 
 
 def imports_of(source: str | bytes, filename: str = "<source>") -> list[Import]:
@@ -39,15 +41,20 @@ def imports_of(source: str | bytes, filename: str = "<source>") -> list[Import]:
     >>> [i.module for i in imports_of("import numpy as np\\nfrom scipy import ndimage")]
     ['numpy', 'scipy']
     """
+    return imports_in(ast.parse(source, filename))
+
+
+def imports_in(tree: ast.Module) -> list[Import]:
+    """Do what :func:`imports_of` does, for a source that is parsed already."""
     collector = _Collector()
-    collector.visit(ast.parse(source, filename))
+    collector.visit(tree)
     return sorted(collector.found, key=lambda found: found.line)
 
 
 class _Collector(ast.NodeVisitor):
     def __init__(self) -> None:
         self.found: list[Import] = []
-        self.optional = False
+        self.optional = self.deferred = False
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -64,6 +71,13 @@ class _Collector(ast.NodeVisitor):
             level = len(literal) - len(literal.lstrip("."))
             self._add(literal.lstrip("."), node, level=level)
         self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        before, self.deferred = self.deferred, True
+        self.generic_visit(node)
+        self.deferred = before
+
+    visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_If(self, node: ast.If) -> None:
         never = "TYPE_CHECKING" in ast.unparse(node.test)
@@ -82,7 +96,7 @@ class _Collector(ast.NodeVisitor):
     def _add(
         self, module: str, node: ast.stmt | ast.expr, names: tuple[str, ...] = (), level: int = 0
     ) -> None:
-        self.found.append(Import(module, names, level, node.lineno, self.optional))
+        self.found.append(Import(module, names, level, node.lineno, self.optional, self.deferred))
 
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:

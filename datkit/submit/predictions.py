@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datkit.errors import SubmissionError
+from datkit.submit.codes import CODES, finding
 from datkit.submit.problem import Problem
 
 __all__ = ["HEADER", "check_against", "check_predictions", "read_format", "read_predictions"]
 
 HEADER = ("uid", "is_pathologic")
-_TEXT = "Read and write uids as text: pandas.read_csv(…, dtype={'uid': str})."
 
 
 def read_format(path: str | os.PathLike[str]) -> list[str]:
@@ -68,18 +68,16 @@ def check_against(path: str | os.PathLike[str], expected: list[str]) -> list[Pro
     """Do what :func:`check_predictions` does, for uids that are already at hand."""
     name = Path(path).name
     if not Path(path).is_file():
-        remedy = "Write it into the working directory, beside the folder data."
-        return [Problem("no-predictions", name, "a file", "none", remedy)]
+        return [finding("no-predictions", name, "a file", "none")]
     content = Path(path).read_bytes()
     problems = list(_check_bytes(name, content))
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:
         found = f"byte {error.object[error.start]:#04x} at position {error.start}"
-        remedy = "Write it with encoding='utf-8'."
-        return [*problems, Problem("encoding", name, "UTF-8 text", found, remedy)]
+        return [*problems, finding("encoding", name, "UTF-8 text", found)]
     except csv.Error as error:
-        return [*problems, Problem("quoting", name, "plain rows", str(error), "Quote nothing.")]
+        return [*problems, finding("quoting", name, "plain rows", str(error))]
     problems += _check_header(name, rows[0] if rows else [])
     problems += _check_rows(name, rows[1:])
     uids = [row[0] if row else "" for row in rows[1:]]
@@ -88,20 +86,17 @@ def check_against(path: str | os.PathLike[str], expected: list[str]) -> list[Pro
 
 def _check_bytes(name: str, content: bytes) -> Iterator[Problem]:
     if content.startswith(b"\xef\xbb\xbf"):
-        remedy = "Write it with encoding='utf-8', not 'utf-8-sig'."
-        yield Problem("bom", f"{name}, row 1", "no byte order mark", "one", remedy)
+        yield finding("bom", f"{name}, row 1", "no byte order mark", "one")
     for number, line in enumerate(content.splitlines(), start=1):
         if b'"' in line:
-            remedy = "Leave quoting at its default, csv.QUOTE_MINIMAL: no value needs it."
             where = f"{name}, row {number}"
-            yield Problem("quoting", where, "plain values", "quotation marks", remedy)
+            yield finding("quoting", where, "plain values", "quotation marks")
 
 
 def _check_header(name: str, header: list[str]) -> Iterator[Problem]:
     if tuple(header) != HEADER:
         expected, found = repr(",".join(HEADER)), repr(",".join(header))
-        remedy = "Write exactly this line first; with pandas, to_csv(…, index=False)."
-        yield Problem("header", f"{name}, row 1", expected, found, remedy)
+        yield finding("header", f"{name}, row 1", expected, found)
 
 
 def _check_rows(name: str, rows: list[list[str]]) -> Iterator[Problem]:
@@ -109,8 +104,7 @@ def _check_rows(name: str, rows: list[list[str]]) -> Iterator[Problem]:
         where = f"{name}, row {number}"
         if len(row) != 2:
             found = f"{len(row)}: {','.join(row)[:60]!r}"
-            remedy = "Write uid and probability only, with a decimal point, and no empty rows."
-            yield Problem("columns", where, "2 values", found, remedy)
+            yield finding("columns", where, "2 values", found)
         else:
             yield from _check_value(where, row[1])
 
@@ -120,15 +114,12 @@ def _check_value(where: str, text: str) -> Iterator[Problem]:
     try:
         value = float("" if "_" in text else text)  # float() reads 1_0 as ten; other readers do not
     except ValueError:
-        remedy = "Write a plain number, such as 0.25."
-        yield Problem("not-a-number", where, expected, repr(text[:60]), remedy)
+        yield finding("not-a-number", where, expected, repr(text[:60]))
         return
     if not math.isfinite(value):
-        remedy = "Find the exam that gave it; fall back to the training prevalence."
-        yield Problem("not-finite", where, expected, repr(text), remedy)
+        yield finding("not-finite", where, expected, repr(text))
     elif not 0 <= value <= 1:
-        remedy = "Write the probability of abnormal, not a logit or a percentage."
-        yield Problem("out-of-range", where, expected, text, remedy)
+        yield finding("out-of-range", where, expected, text)
 
 
 def _check_uids(name: str, uids: list[str], expected: list[str]) -> Iterator[Problem]:
@@ -136,18 +127,17 @@ def _check_uids(name: str, uids: list[str], expected: list[str]) -> Iterator[Pro
     first = {uid: number for number, uid in reversed([*enumerate(uids, start=2)])}
     for uid in sorted(found - known, key=first.__getitem__):
         where, twin = f"{name}, row {first[uid]}", _find_twin(uid, known - found)
-        remedy = _TEXT if twin else "Predict the uids of submission_format.csv and no others."
+        remedy = CODES["uid-as-number"].remedy if twin else ""
         wanted = f"the uid {twin!r}" if twin else "a uid of submission_format.csv"
-        yield Problem("uid-unknown", where, wanted, repr(uid), remedy)
+        yield finding("uid-unknown", where, wanted, repr(uid), remedy)
     for uid, count in Counter(uids).items():
         if count > 1 and uid in known:
             rows = [number for number, other in enumerate(uids, start=2) if other == uid]
             where = f"{name}, rows {', '.join(map(str, rows))}"
-            yield Problem("uid-duplicate", where, "each uid once", repr(uid), "Write it once.")
+            yield finding("uid-duplicate", where, "each uid once", repr(uid))
     for row, uid in enumerate(expected, start=2):
         if uid not in found:
-            remedy = "Write a row for each exam; one that fails gets the training prevalence."
-            yield Problem("uid-missing", name, f"{uid!r} in row {row}", "no such row", remedy)
+            yield finding("uid-missing", name, f"{uid!r} in row {row}", "no such row")
     if found == known and len(uids) == len(expected) and uids != expected:
         yield _describe_order(name, uids, expected)
 
@@ -157,8 +147,7 @@ def _describe_order(name: str, uids: list[str], expected: list[str]) -> Problem:
     row, count = wrong[0] + 2, len(wrong)
     where = f"{name}, row {row}"
     found = f"{uids[wrong[0]]!r} ({count} of {len(uids)} rows are out of order)"
-    remedy = "Loop over submission_format.csv; do not sort, and do not list the folder."
-    return Problem("order", where, f"{expected[wrong[0]]!r}", found, remedy)
+    return finding("order", where, f"{expected[wrong[0]]!r}", found)
 
 
 def _find_twin(uid: str, missing: set[str]) -> str | None:

@@ -21,6 +21,8 @@ class Problem:
         Two phrases that continue "expected …" and "found …".
     remedy : str
         A sentence: what to do next.
+    severity : {"error", "warning"}
+        An error makes a submission fail, or breaks a rule; a warning may be right, look at it.
 
     Examples
     --------
@@ -34,10 +36,16 @@ class Problem:
     expected: str
     found: str
     remedy: str
+    severity: str = "error"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the submission must not be uploaded as it is."""
+        return self.severity == "error"
 
     def __str__(self) -> str:
         return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}"
 
     def to_dict(self) -> dict[str, str]:
-        """Return the five fields as a plain dictionary, for JSON."""
+        """Return the fields as a plain dictionary, for JSON."""
         return asdict(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from datkit.submit.findings import findings_table
 from datkit.submit.problem import Problem
 
 __all__ = ["RunReport"]
@@ -50,8 +51,8 @@ class RunReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no problem was found."""
-        return not self.problems
+        """Whether no error was found; there may be warnings."""
+        return not any(problem.is_error for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and ``ok`` as plain data, for JSON."""
@@ -61,7 +62,7 @@ class RunReport:
         lines = [f"{self.zip_path}: {self.exams} exams in {self.seconds:.1f} s ({self.isolation})"]
         if self.log_loss is not None:
             lines.append(f"log loss {self.log_loss:.3f}, for information")
-        lines += [f"  - {problem}" for problem in self.problems] or ["no problem found"]
+        lines += findings_table(self.problems).splitlines()
         if self.exit_code and self.log:
             lines += ["The end of its log:", *(f"  | {line}" for line in self.log[-15:])]
         return "\n".join(lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import pickletools
+import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-__all__ = ["SAFE_SUFFIXES", "find_pickle", "find_weight_damage"]
+__all__ = ["SAFE_SUFFIXES", "entries_of", "find_baked_in", "find_pickle", "find_weight_damage"]
 
 SAFE_SUFFIXES = (".json", ".npy", ".npz", ".safetensors")
 _PICKLES = (".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
@@ -26,12 +28,14 @@ def find_pickle(name: str, content: bytes) -> str | None:
     >>> find_pickle("weights/model.json", b"[1.0]") is None
     True
     """
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix, entries = PurePosixPath(name).suffix.lower(), entries_of(content)
+    if _is_torchscript(entries):
+        return None  # torch.jit.load runs no Python of the file
     if suffix in _PICKLES:
         return f"a {suffix} file"
     if _is_pickle(content):
         return "the bytes of a pickle"
-    if content.startswith(b"PK") and any(n.endswith("data.pkl") for n in _names_in(content)):
+    if any(entry.endswith("data.pkl") for entry in entries):
         return "a PyTorch archive, which holds a pickle"
     if suffix in (".npy", ".npz") and _load_numpy(content) == _OBJECTS:
         return "an array of Python objects, which NumPy stores as a pickle"
@@ -52,6 +56,39 @@ def find_weight_damage(suffix: str, content: bytes) -> str | None:
     return None
 
 
+def find_baked_in(content: bytes) -> Iterator[tuple[str, str, str]]:
+    """Yield (code, expected, found) for what tracing left in a TorchScript file.
+
+    A traced model keeps the devices and number types of its tracing as constants of its code, and
+    newer versions of torch store the very input: https://pytorch.org/docs/stable/jit.html.
+    """
+    entries = entries_of(content)
+    if not _is_torchscript(entries):
+        return
+    try:
+        code = "".join(_code_in(content))
+    except _UNREADABLE as error:
+        yield "weights", "readable weights", f"a damaged TorchScript file ({error})"
+        return
+    if fixed := _FIXED.search(code):
+        yield "torchscript-device", "no fixed device or half precision", fixed[0][-60:]
+    if any("/traced_inputs/" in entry for entry in entries):
+        yield "traced-input", "no input", "the input of the tracing"
+
+
+def entries_of(content: bytes) -> list[str]:
+    """Return the names in a zip's bytes; none if they are no zip."""
+    if not content.startswith(b"PK"):
+        return []
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, ValueError):
+        return []
+
+
+# As TorchScript writes them: 5 is float16 and 15 bfloat16 (c10/core/ScalarType.h).
+_FIXED = re.compile(r'torch\.device\("[^"]*"\)|dtype=(?:5|15)\b|torch\.to\(.*, (?:5|15)[,)]')
 _OBJECTS = "an array of Python objects"
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -66,12 +103,16 @@ def _is_pickle(content: bytes) -> bool:
         return False  # not every opcode makes sense: something else that begins alike
 
 
-def _names_in(content: bytes) -> list[str]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, ValueError):
-        return []
+def _code_in(content: bytes) -> Iterator[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.namelist():
+            if "/code/" in entry and entry.endswith(".py"):
+                yield archive.read(entry).decode("utf-8", "replace")
+
+
+def _is_torchscript(entries: list[str]) -> bool:
+    compiled = any("/code/" in entry for entry in entries)
+    return compiled and any(entry.endswith("/constants.pkl") for entry in entries)
 
 
 def _load_numpy(content: bytes) -> str | None:
