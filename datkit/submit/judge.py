@@ -15,11 +15,40 @@ __all__ = ["LOG_LINES", "LOG_WIDTH", "judge_run"]
 LOG_LINES, LOG_WIDTH = 300, 300
 _SHORTEST_UID = 5  # a shorter one, such as "007", may stand in a log by chance
 
+_STOPS = {
+    "time-limit": (
+        "main.py",
+        "an end within the limit",
+        "Time one exam on its own; load models once; leave out slow steps.",
+    ),
+    "log-flood": (
+        "the log",
+        f"at most {LOG_BYTES / 2**20:.0f} MiB",
+        "Find the loop that prints.",
+    ),
+    "memory-limit": (
+        "main.py",
+        "less memory",
+        "Read one exam at a time; refuse a header that asks for a huge array.",
+    ),
+    "process-limit": ("main.py", "fewer processes", "Start a fixed number of workers, once."),
+    "disk-limit": ("main.py", "less on disk", "Delete what each exam leaves behind."),
+}
+# How the last line of a log tells that a limit ended the run.
+_SIGNS = {
+    "memory-limit": re.compile(r"MemoryError|bad_alloc|[Cc]an(no|')t allocate memory"),
+    "process-limit": re.compile(r"Resource temporarily unavailable|can't start new thread"),
+    "disk-limit": re.compile(r"No space left on device|File too large"),
+}
 _REFUSALS = {
     "data-written": ("no write below data/", "Copy what you change to the working directory."),
     "written-outside": (
         "writes in the working directory or tempfile.gettempdir()",
         "Use a relative path or the module tempfile.",
+    ),
+    "read-outside": (
+        "reads of its own files and of data/ only",
+        "Find assets beside main.py (Path(__file__).parent), exams below data/.",
     ),
     "network": ("no use of the network", "Put all that is needed into the zip."),
 }
@@ -30,23 +59,28 @@ def judge_run(replica: Replica, ending: Ending) -> list[Problem]:
     return [
         *_judge_end(ending),
         *_judge_log(ending.log, replica.uids),
-        *_judge_data(replica.changed_data()),
-        *_judge_events(replica.events()),
+        *_judge_data(replica.changed_data(), ending.log),
+        *_judge_events(ending),
     ]
 
 
 def _judge_end(ending: Ending) -> Iterator[Problem]:
-    if ending.stopped == "time-limit":
-        found = f"a run that was stopped after {ending.seconds:.0f} s"
-        remedy = "Time one exam on its own; load models once; leave out slow steps."
-        yield Problem("time-limit", "main.py", "an end within the limit", found, remedy)
-    elif ending.stopped == "log-flood":
-        found = f"more than {LOG_BYTES / 2**20:.0f} MiB"
-        yield Problem("log-flood", "the log", "a few lines", found, "Find the loop that prints.")
+    last = next((line.strip()[:200] for line in reversed(ending.log) if line.strip()), "no message")
+    if ending.stopped in _STOPS:
+        where, expected, remedy = _STOPS[ending.stopped]
+        found = f"a run that was stopped after {ending.seconds:.1f} s"
+        yield Problem(ending.stopped, where, expected, found, remedy)
+    elif ending.stopped:
+        remedy = "Report this fault of datkit, with the log; another isolation may work."
+        yield Problem("replica", "the replica", "a run that reports its end", last, remedy)
     elif ending.exit_code:
-        last = next((line for line in reversed(ending.log) if line.strip()), "no message")
-        found = f"{ending.exit_code} ({last.strip()[:200]})"
-        yield Problem("exit-code", "main.py", "exit code 0", found, "Read the end of the log.")
+        code = next((code for code, sign in _SIGNS.items() if sign.search(last)), "exit-code")
+        remedy = _STOPS.get(code, ("", "", "Read the end of the log."))[-1]
+        yield Problem(code, "main.py", "exit code 0", f"{ending.exit_code} ({last})", remedy)
+    if ending.left:
+        remedy = "Wait for workers and end them: the platform counts nothing that comes later."
+        found = f"{ending.left} that outlived it, and were ended"
+        yield Problem("process-left", "main.py", "no process that outlives main.py", found, remedy)
 
 
 def _judge_log(log: tuple[str, ...], uids: tuple[str, ...]) -> Iterator[Problem]:
@@ -66,18 +100,22 @@ def _judge_log(log: tuple[str, ...], uids: tuple[str, ...]) -> Iterator[Problem]
         yield Problem("log-uid", where, "no uid", found, remedy)
 
 
-def _judge_data(changed: list[str]) -> Iterator[Problem]:
+def _judge_data(changed: list[str], log: tuple[str, ...]) -> Iterator[Problem]:
+    # Other programs are seen by no guard; in a sandbox the kernel refuses, and they complain.
+    if refused := next((line for line in log if "Read-only file system" in line), None):
+        expected, remedy = _REFUSALS["data-written"]
+        yield Problem("data-written", "main.py", expected, repr(refused.strip()[:200]), remedy)
     if changed:
         found = f"{len(changed)} changed, such as {changed[0]!r}"
         remedy = "Write to the working directory: the platform's data cannot be written to."
         yield Problem("data-changed", "data/", "the files as they were", found, remedy)
 
 
-def _judge_events(events: list[dict[str, str]]) -> Iterator[Problem]:
-    if not events:
+def _judge_events(ending: Ending) -> Iterator[Problem]:
+    if not ending.events and ending.stopped != "replica":
         remedy = "Its findings are not whole: report this fault of datkit, with the log."
         yield Problem("no-guards", "the replica", "guards that start first", "none", remedy)
-    for event in events:
+    for event in ending.events:
         if event["event"] in _REFUSALS:
             expected, remedy = _REFUSALS[event["event"]]
             yield Problem(event["event"], "main.py", expected, event["what"], remedy)

@@ -1,4 +1,4 @@
-"""Run a submission as the platform would: a fresh process, read-only data, no network, a limit."""
+"""Run a submission as the platform would: fresh folders, read-only data, no network, limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from datkit.submit.archive import archive_problems
 from datkit.submit.check import check_submission
+from datkit.submit.isolation import Limits, choose_level, describe_level
 from datkit.submit.judge import judge_run
 from datkit.submit.predictions import check_against, read_predictions
 from datkit.submit.process import execute
@@ -35,16 +36,18 @@ def run_submission(
     time_limit: float = SMOKE_SECONDS,
     smoke: bool = True,
     seed: int = 0,
+    isolation: str | None = None,
+    limits: Limits | None = None,
     progress: bool = True,
 ) -> RunReport:
     """Check a submission, run it in a replica of the platform, and check what it wrote.
 
-    The replica is a temporary folder with the unpacked zip, read-only copies of the exams in a
-    shuffled order, and no labels. `main.py` runs in a fresh process with an environment of its own.
-    Packages that the platform lacks cannot be imported; writes outside its folder or into `data`,
-    and the network, are refused and reported.
+    The replica holds the unpacked zip, read-only copies of the exams in a shuffled order, and no
+    labels. `main.py` runs in a fresh process with an environment of its own. Packages that the
+    platform lacks cannot be imported; what it must not touch is refused and reported.
 
-    Run only code that you trust: this finds mistakes, it does not hold an attacker.
+    In Docker or bubblewrap, submitted code may be hostile; :mod:`datkit.submit.isolation` says what
+    holds it. A plain process, the last resort, finds mistakes and holds nobody.
 
     Parameters
     ----------
@@ -60,13 +63,17 @@ def run_submission(
         Whether to set IS_SMOKE_TEST.
     seed : int
         Of the draw and the order.
+    isolation : str, optional
+        ``"docker"``, ``"bubblewrap"`` or ``"plain"``; by default the strongest one at hand.
+    limits : Limits, optional
+        Of memory, processes and disk; by default the platform's, or what this machine has.
     progress : bool
         Say on standard error what is going on.
 
     Raises
     ------
     UsageError
-        If there is no such zip or cohort folder.
+        If there is no such zip or cohort folder, or not that isolation.
     CohortError
         If the cohort folder breaks the layout.
     SubmissionError
@@ -78,15 +85,14 @@ def run_submission(
     problems = check_submission(zip_path)
     if archive_problems(zip_path):
         return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
-    uids = choose_uids(cohort.uids, exams, seed)
+    uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
     with tempfile.TemporaryDirectory(prefix="datkit-run-") as folder:
         say(f"copying {len(uids)} exams of {cohort.name}")
-        replica = build_replica(zip_path, cohort, uids, Path(folder))
-        say(f"running main.py, for {time_limit:.0f} s at most")
-        ending = execute(replica, time_limit, smoke, say)
-        written = replica.code / "submission.csv"
-        wrong = check_against(written, uids)
-        predictions = {} if wrong else read_predictions(written)
+        replica = build_replica(zip_path, cohort, uids, Path(folder), level=level)
+        say(f"running main.py, for {time_limit:.0f} s at most, in {describe_level(level)}")
+        ending = execute(replica, time_limit, smoke, say, limits)
+        wrong = check_against(replica.written, uids)
+        predictions = {} if wrong else read_predictions(replica.written)
         problems += [*judge_run(replica, ending), *wrong]
     say(f"{len(problems)} problems found")
     return RunReport(
