@@ -30,6 +30,7 @@ from typing import Any
 
 TICK = 0.05  # seconds between two looks at the run
 PATIENCE = 2.0  # seconds for helpers to end once main.py has: a resource tracker needs a moment
+SPARE = 8  # processes of the sandbox itself, so that _excess sees a run reach its limit first
 LARGE = 2**26  # bytes; a larger file is linked to, not copied: the sandbox's files lie in memory
 MOST_BYTES = 2**24  # of submission.csv and of events: a hundred times what an honest run writes
 _SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
@@ -105,7 +106,7 @@ def _set_limits(settings: dict[str, Any]) -> None:
         resource.RLIMIT_FSIZE: settings["disk"],
     }
     if settings["own_user"]:  # elsewhere the count would hold all that the user runs
-        wanted[resource.RLIMIT_NPROC] = settings["processes"]
+        wanted[resource.RLIMIT_NPROC] = settings["processes"] + SPARE
     for kind, limit in wanted.items():
         hard = resource.getrlimit(kind)[1]
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
