@@ -1,0 +1,240 @@
+"""Run a submission several times, each time under another condition, and compare its answers.
+
+A clean run shows that a submission works once. Here it works again, in another order, with fewer
+exams, with spoilt ones beside them, on a late mount: the same exam must get the same probability.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datkit.submit.archive import archive_problems
+from datkit.submit.hostile import NAN, SpoiltExams
+from datkit.submit.isolation import Limits, choose_level, describe_level
+from datkit.submit.judge import LOG_LINES
+from datkit.submit.mount import LateMount, VeiledMount
+from datkit.submit.problem import Problem
+from datkit.submit.replica import choose_uids
+from datkit.submit.run import SMOKE_EXAMS, SMOKE_SECONDS, Run, Runner, be_silent, open_exams, speak
+
+if TYPE_CHECKING:
+    from datkit.cohort import Cohort
+
+__all__ = ["TRIALS", "run_checks"]
+
+TOLERANCE = 1e-6  # in probability: the last decimal that a table commonly holds
+TEST_EXAMS, TEST_SECONDS = 3000, 3 * 3600  # the challenge's code submission page
+LATEST_SECONDS = 20.0  # for so long the challenge's mount could look empty
+ALONE = 2  # exams that are run on their own
+NAN_CHANGE = 0.05  # in probability; one NaN voxel moved an entrant's by 0.59
+
+_ALONE_REMEDY = "Predict each exam by itself: no mean, rank, batch statistic or state across exams."
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every trial needs: the runner, the exams, and the first run, which was clean."""
+
+    runner: Runner
+    cohort: Cohort
+    uids: list[str]
+    first: Run
+
+
+def run_checks(
+    zip_path: str | os.PathLike[str],
+    cohort: Cohort | str | os.PathLike[str],
+    *,
+    exams: int = 6,
+    time_limit: float = SMOKE_SECONDS,
+    seed: int = 0,
+    isolation: str | None = None,
+    limits: Limits | None = None,
+    trials: Sequence[str] | None = None,
+    progress: bool = True,
+) -> list[Problem]:
+    """Return every problem that shows only when a submission runs; the zip itself is not judged.
+
+    First one run on a few exams in a shuffled order, judged as :func:`run_submission` judges it. If
+    that has predictions, each of :data:`TRIALS` follows: determinism, independence of the exams,
+    a folder that cannot be listed, a late mount, hostile exams, and what time and log would be on
+    the whole test set.
+
+    Parameters
+    ----------
+    zip_path, cohort, time_limit, seed, isolation, limits, progress
+        As for :func:`run_submission`.
+    exams : int
+        How many to draw, 3 or more: about ten runs are made on them.
+    trials : sequence of str, optional
+        Names of :data:`TRIALS`; by default all.
+
+    Raises
+    ------
+    UsageError, CohortError, SubmissionError
+        As for :func:`run_submission`.
+    """
+    say = speak if progress else be_silent
+    cohort = open_exams(cohort)
+    if archive_problems(zip_path):
+        return []  # not to be unpacked; the check of the zip says why
+    level, uids = choose_level(isolation), choose_uids(cohort.uids, exams, seed)
+    runner = Runner(zip_path, level, time_limit, True, limits, be_silent)
+    say(f"isolation: {describe_level(level)}")
+    say(f"first run, on {len(uids)} exams")
+    first = runner.run(cohort, uids)
+    problems = [*first.problems]
+    for name in trials or TRIALS if first.predictions else ():
+        say(f"trial: {name}")
+        problems += TRIALS[name](_Bench(runner, cohort, uids, first))
+    return problems
+
+
+def _check_repeat(bench: _Bench) -> Iterator[Problem]:
+    again = bench.runner.run(bench.cohort, bench.uids)
+    if again.table == bench.first.table:
+        return
+    moved = _moved(bench.first, again)
+    found = f"another file ({moved or 'the same numbers, written otherwise'})"
+    remedy = "Seed every random draw; put networks into eval mode; sum in one order."
+    yield Problem("not-deterministic", "a second run", "the same bytes", found, remedy)
+
+
+def _check_order(bench: _Bench) -> Iterator[Problem]:
+    yield from _compare(bench, bench.uids[::-1], "a run in another order")
+
+
+def _check_subset(bench: _Bench) -> Iterator[Problem]:
+    half = bench.uids[: max(1, len(bench.uids) // 2)]
+    yield from _compare(bench, half, f"a run on {len(half)} of {len(bench.uids)} exams")
+
+
+def _check_alone(bench: _Bench) -> Iterator[Problem]:
+    for number, uid in enumerate(bench.uids[-ALONE:], start=1):
+        found = [*_compare(bench, [uid], f"a run on one exam alone (number {number} of {ALONE})")]
+        yield from found
+        if found:
+            return
+
+
+def _compare(bench: _Bench, uids: list[str], where: str) -> Iterator[Problem]:
+    run = bench.runner.run(bench.cohort, uids)
+    found = _failure(run) or _moved(bench.first, run)
+    if found:
+        expected = f"the same probabilities as in the first run, to {TOLERANCE:g}"
+        yield Problem("depends-on-others", where, expected, found, _ALONE_REMEDY)
+
+
+def _check_constant(bench: _Bench) -> Iterator[Problem]:
+    values = set(bench.first.predictions.values())
+    if len(bench.uids) > 2 and len(values) == 1:
+        found = f"{values.pop():g} for each of {len(bench.uids)} exams"
+        remedy = (
+            "Find what fails for every exam: weights not found, an exception that is swallowed."
+        )
+        expected = "probabilities that differ"
+        yield Problem("constant-output", "submission.csv", expected, found, remedy)
+
+
+def _check_listing(bench: _Bench) -> Iterator[Problem]:
+    run = bench.runner.run(bench.cohort, bench.uids, VeiledMount(3600))
+    if found := _failure(run) or _moved(bench.first, run):
+        where, expected = "a run where data/niftis cannot be listed", "the same probabilities"
+        remedy = "Open data/niftis/<uid>.nii.gz for each uid of the format file; list nothing."
+        yield Problem("lists-data", where, expected, found, remedy)
+
+
+def _check_late(bench: _Bench) -> Iterator[Problem]:
+    # So late that a first run would have been over: imports alone can take some seconds.
+    seconds = min(LATEST_SECONDS, 2 + bench.first.ending.seconds)
+    run = bench.runner.run(bench.cohort, bench.uids, LateMount(seconds))
+    if found := _failure(run) or _moved(bench.first, run):
+        where = f"a run where data/ is empty for the first {seconds:.0f} s"
+        remedy = "Wait for data/submission_format.csv and the first exam before you begin."
+        yield Problem("late-mount", where, "the same probabilities", found, remedy)
+
+
+def _check_hostile(bench: _Bench) -> Iterator[Problem]:
+    """Run all spoilt exams beside sound ones; if that fails, one by one, to name the culprits."""
+    sound = bench.uids[:1]
+    spoilt = SpoiltExams(bench.cohort, bench.uids[0])
+    run = bench.runner.run(spoilt, [*spoilt.spoilt, *sound])
+    if not _failure(run):
+        yield from _judge_spoilt(bench, spoilt, run)
+        return
+    for kind in spoilt.spoilt.values():
+        one = SpoiltExams(bench.cohort, bench.uids[0], [kind])
+        if found := _failure(bench.runner.run(one, [*one.spoilt, *sound])):
+            where = f"a run with an exam that has {kind}"
+            remedy = "Catch every error of one exam and answer with the training prevalence."
+            yield Problem("hostile-exam", where, "a probability for every exam", found, remedy)
+
+
+def _judge_spoilt(bench: _Bench, spoilt: SpoiltExams, run: Run) -> Iterator[Problem]:
+    if moved := _moved(bench.first, run):
+        where, expected = "a run with spoilt exams", "no change for the sound ones"
+        yield Problem("depends-on-others", where, expected, moved, _ALONE_REMEDY)
+    for uid, kind in spoilt.spoilt.items():
+        change = abs(run.predictions[uid] - bench.first.predictions[spoilt.uid])
+        if kind == NAN and change > NAN_CHANGE:
+            where, expected = f"an exam that has {kind}", f"a change of at most {NAN_CHANGE:g}"
+            remedy = "Set what is not finite to 0 before anything else reads the exam."
+            yield Problem("nan-moves", where, expected, f"one of {change:.2f}", remedy)
+
+
+def _check_growth(bench: _Bench) -> Iterator[Problem]:
+    """Project time and log to the whole test set from runs on one exam and on several."""
+    few, many = bench.runner.run(bench.cohort, bench.uids[:1]), bench.first
+    more = len(bench.uids) - 1
+    if _failure(few) or not more:
+        return
+    each = max(0.0, (many.ending.seconds - few.ending.seconds) / more)
+    start = max(0.0, few.ending.seconds - each)
+    for exams, limit in ((SMOKE_EXAMS, SMOKE_SECONDS), (TEST_EXAMS, TEST_SECONDS)):
+        seconds = start + each * exams
+        if seconds > limit:
+            found = f"about {seconds:.0f} s here ({each:.1f} s for each exam)"
+            remedy = (
+                "Do less for each exam, or several at once; the platform has a GPU and 24 cores."
+            )
+            where, expected = f"{exams} exams, projected", f"at most {limit} s"
+            yield Problem("time-projected", where, expected, found, remedy)
+    lines = len(few.ending.log) + (len(many.ending.log) - len(few.ending.log)) / more * TEST_EXAMS
+    if lines > LOG_LINES:
+        found = f"about {lines:.0f}"
+        remedy = "Print every so many exams, not for each: ten lines tell as much."
+        where, expected = f"the log of {TEST_EXAMS} exams, projected", f"at most {LOG_LINES} lines"
+        yield Problem("log-projected", where, expected, found, remedy)
+
+
+# In the order in which they run.
+TRIALS = {
+    "repeat": _check_repeat,
+    "constant": _check_constant,
+    "order": _check_order,
+    "subset": _check_subset,
+    "alone": _check_alone,
+    "listing": _check_listing,
+    "late mount": _check_late,
+    "hostile exams": _check_hostile,
+    "growth": _check_growth,
+}
+
+
+def _failure(run: Run) -> str:
+    """Say in a phrase why a run has no predictions; empty if it has them."""
+    if run.predictions and run.ending.exit_code == 0:
+        return ""
+    problem = run.problems[0]
+    return f"no answer ({problem.where}: {problem.found})"
+
+
+def _moved(first: Run, other: Run) -> str:
+    """Say how far the probabilities of two runs are apart; empty if no further than tolerated."""
+    shared = first.predictions.keys() & other.predictions.keys()
+    apart = {uid: abs(first.predictions[uid] - other.predictions[uid]) for uid in shared}
+    count = sum(distance > TOLERANCE for distance in apart.values())
+    return f"{count} of {len(apart)} differ, by up to {max(apart.values()):.2g}" if count else ""
