@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -264,7 +265,7 @@ def _sheet(args: argparse.Namespace) -> int:
 def _submit_pack(args: argparse.Namespace) -> int:
     from datkit.submit.pack import pack_submission
 
-    packed = pack_submission(args.models, args.out)
+    packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
     if args.json:
         print_json(packed.to_dict())
     else:
@@ -282,12 +283,29 @@ def _submit_check(args: argparse.Namespace) -> int:
 def _submit_run(args: argparse.Namespace) -> int:
     from datkit.submit.run import run_submission
 
-    report = run_submission(args.zip, args.cohort, exams=args.exams)
+    report = run_submission(args.zip, args.cohort, exams=args.exams, isolation=args.isolation)
+    if args.trials:
+        from datkit.submit.trials import run_checks
+
+        found = run_checks(args.zip, args.cohort, isolation=args.isolation)
+        report = replace(report, problems=[*dict.fromkeys([*report.problems, *found])])
     if args.json:
         print_json(report.to_dict())
     else:
         print(report)
     return FINDINGS if report.problems else FINE
+
+
+def _submit_score(args: argparse.Namespace) -> int:
+    from datkit.cohort import open_folder
+    from datkit.submit.score import score_submission
+
+    score = score_submission(args.predictions, open_folder(args.cohort))
+    if args.json:
+        print_json(score)
+    else:
+        print(f"log loss {score['log_loss']:.6f} over {score['exams']} exams")
+    return FINE
 
 
 def _report_problems(problems: list[Any], as_json: bool, fine: str) -> int:
@@ -390,11 +408,17 @@ def _add_submit(verbs: Any) -> None:
     submit = verbs.add_parser("submit", help="pack, check and run a challenge submission")
     actions = submit.add_subparsers(metavar="ACTION", required=True)
     pack = add_verb(
-        actions, "pack", _submit_pack, "make submission.zip from a folder of trained models"
+        actions, "pack", _submit_pack, "make submission.zip from folders of trained models"
     )
     pack.add_argument(
-        "models", type=Path, metavar="MODELS", help="written by the baseline notebook"
+        "models",
+        type=Path,
+        nargs="+",
+        metavar="MODELS",
+        help="a model or a folder of models, as the baseline notebook writes it",
     )
+    pack.add_argument("--prior", type=float, metavar="P", help="default: that of prior.json")
+    pack.add_argument("--licence", default="MIT", metavar="NAME", help="of the weights; MIT")
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
     check = add_verb(actions, "check", _submit_check, "list every problem of a submission.zip")
     check.add_argument("zip", type=Path, metavar="ZIP")
@@ -406,3 +430,20 @@ def _add_submit(verbs: Any) -> None:
         "--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"
     )
     run.add_argument("--exams", type=int, default=20, metavar="N", help="how many; default: 20")
+    run.add_argument(
+        "--isolation",
+        choices=["docker", "bubblewrap", "plain"],
+        help="default: the strongest that works here",
+    )
+    run.add_argument(
+        "--trials",
+        action="store_true",
+        help="run it again in another order, on a late mount, with hostile exams, …",
+    )
+    score = add_verb(
+        actions, "score", _submit_score, "the log loss of a submission.csv, as the challenge's"
+    )
+    score.add_argument("predictions", type=Path, metavar="CSV")
+    score.add_argument(
+        "--cohort", type=Path, required=True, metavar="FOLDER", help="exams with labels"
+    )
