@@ -53,6 +53,10 @@ def _cut_off(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
+def _do_nothing(path: Path) -> None:
+    """Leave a copy as it is."""
+
+
 NAN = "a voxel that is not a number"
 # What is done to the sound exam at a path. The uid of such an exam is a plain number, as any
 # other's: a submission must not be able to tell them apart by name.
@@ -77,7 +81,7 @@ class SpoiltExams:
     uid : str
         The sound exam that is spoilt, one copy in each way.
     kinds : iterable of str
-        Of :data:`KINDS`; by default all.
+        Of :data:`KINDS`, by default all; any other one is a copy to which nothing is done.
 
     Attributes
     ----------
@@ -95,4 +99,4 @@ class SpoiltExams:
         self.cohort.save_volume(self.uid if uid in self.spoilt else uid, path)
         if uid in self.spoilt:
             path.chmod(0o644)
-            KINDS[self.spoilt[uid]](path)
+            KINDS.get(self.spoilt[uid], _do_nothing)(path)

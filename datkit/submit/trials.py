@@ -186,28 +186,45 @@ def _judge_spoilt(bench: _Bench, spoilt: SpoiltExams, run: Run) -> Iterator[Prob
 
 
 def _check_growth(bench: _Bench) -> Iterator[Problem]:
-    """Project time and log to the whole test set from runs on one exam and on several."""
-    few, many = bench.runner.run(bench.cohort, bench.uids[:1]), bench.first
-    more = len(bench.uids) - 1
-    if _failure(few) or not more:
-        return
-    each = max(0.0, (many.ending.seconds - few.ending.seconds) / more)
-    start = max(0.0, few.ending.seconds - each)
-    for exams, limit in ((SMOKE_EXAMS, SMOKE_SECONDS), (TEST_EXAMS, TEST_SECONDS)):
-        seconds = start + each * exams
+    """Project time and log to the whole test set from runs on one exam, on several, on twice those.
+
+    The others are copies of the first exam, which must get its answer too.
+    """
+    count, uid = len(bench.uids), bench.uids[0]
+    copies = SpoiltExams(bench.cohort, uid, ["no fault at all"] * count)
+    few, many = bench.runner.run(bench.cohort, [uid]), bench.first
+    twice = bench.runner.run(copies, [*bench.uids, *copies.spoilt])
+    if _failure(few) or _failure(twice):
+        return  # what fails is named by other trials
+    answers = {twice.predictions[copy] for copy in copies.spoilt} | {twice.predictions[uid]}
+    if max(answers) - min(answers) > TOLERANCE:
+        where, expected = f"a run with {count} copies of one exam", "one probability for all"
+        found = f"{min(answers):g} to {max(answers):g}"
+        yield Problem("depends-on-others", where, expected, found, _ALONE_REMEDY)
+    yield from _project_time(few.ending.seconds, twice.ending.seconds, 2 * count)
+    yield from _project_log([len(run.ending.log) for run in (few, many, twice)], count)
+
+
+def _project_time(few: float, many: float, exams: int) -> Iterator[Problem]:
+    each = max(0.0, (many - few) / (exams - 1))
+    for number, limit in ((SMOKE_EXAMS, SMOKE_SECONDS), (TEST_EXAMS, TEST_SECONDS)):
+        seconds = few + each * (number - 1)
         if seconds > limit:
             found = f"about {seconds:.0f} s here ({each:.1f} s for each exam)"
-            remedy = (
-                "Do less for each exam, or several at once; the platform has a GPU and 24 cores."
-            )
-            where, expected = f"{exams} exams, projected", f"at most {limit} s"
+            remedy = "Do less for each exam, or several at once: there are a GPU and 24 cores."
+            where, expected = f"{number} exams, projected", f"at most {limit} s"
             yield Problem("time-projected", where, expected, found, remedy)
-    lines = len(few.ending.log) + (len(many.ending.log) - len(few.ending.log)) / more * TEST_EXAMS
-    if lines > LOG_LINES:
-        found = f"about {lines:.0f}"
+
+
+def _project_log(lines: list[int], exams: int) -> Iterator[Problem]:
+    """Judge by the lines of 1, `exams` and twice as many: only what grows steadily will go on."""
+    early = (lines[1] - lines[0]) / max(1, exams - 1)
+    late = (lines[2] - lines[1]) / exams
+    total = lines[2] + min(early, late) * (TEST_EXAMS - 2 * exams)
+    if total > LOG_LINES:
         remedy = "Print every so many exams, not for each: ten lines tell as much."
         where, expected = f"the log of {TEST_EXAMS} exams, projected", f"at most {LOG_LINES} lines"
-        yield Problem("log-projected", where, expected, found, remedy)
+        yield Problem("log-projected", where, expected, f"about {total:.0f}", remedy)
 
 
 # In the order in which they run.
