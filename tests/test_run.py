@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from datkit.cli import main
 from datkit.cohort import open_folder
 from datkit.errors import CohortError, SubmissionError, UsageError
 from datkit.submit import run_submission
@@ -107,6 +108,21 @@ def test_a_plain_process_is_judged_as_well(name, cohort_folder, tmp_path):
     report = run(name, cohort_folder, tmp_path, time_limit=limit, isolation="plain")
     assert sorted(problem.code for problem in report.problems) == PLAIN[name], str(report)
     assert "NO SANDBOX" in report.isolation
+
+
+def test_the_command_takes_an_isolation_and_makes_trials(cohort_folder, tmp_path, capsys):
+    packed = zip_of(SUBMISSIONS / "good_pandas.py", tmp_path)
+    words = ["submit", "run", packed, "--cohort", cohort_folder, "--exams", "3", "--json"]
+    words += ["--isolation", "plain", "--trials"]
+    assert main([str(word) for word in words]) == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    # It scales by the largest exam of all, which no exam may know of, and does not wait.
+    assert {problem["code"] for problem in report["problems"]} == {
+        "depends-on-others",
+        "late-mount",
+    }
+    assert "NO SANDBOX" in report["isolation"] and "NO SANDBOX" in captured.err
 
 
 def test_log_loss_is_given_for_information(cohort_folder, tmp_path):

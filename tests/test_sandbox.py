@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import textwrap
 import time
@@ -84,6 +86,14 @@ def processes_with(word: str) -> list[str]:
         if word.encode() in command:
             found.append(command.decode("utf-8", "replace"))
     return found
+
+
+def wait_until(condition) -> None:
+    """Fail if a condition does not hold within a minute: this machine may be busy."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_the_sandbox_is_chosen_and_named(cohort_folder, tmp_path):
@@ -317,6 +327,22 @@ def test_a_daemon_does_not_outlive_its_run(cohort_folder, tmp_path):
     )
     assert codes(report) == {"process-left"}
     assert not processes_with(word)
+
+
+def test_a_run_ends_when_datkit_is_killed(cohort_folder, tmp_path):
+    path, word = tmp_path / "endless.zip", "orphan_4712"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            "main.py",
+            f"import os, sys\nos.execv(sys.executable, "
+            f"[sys.executable, '-c', 'import time; time.sleep(600)', '{word}'])",
+        )
+    words = ["submit", "run", path, "--cohort", cohort_folder, "--isolation", "bubblewrap"]
+    command = [sys.executable, "-m", "datkit.cli", *map(str, words)]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        wait_until(lambda: processes_with(word))
+        process.kill()
+    wait_until(lambda: not processes_with(word))
 
 
 def test_nothing_is_unpacked_outside(cohort_folder, tmp_path):

@@ -76,6 +76,8 @@ def test_every_problem_of_the_table_is_said(cohort_folder):
     with pytest.raises(SubmissionError) as caught:
         score_submission(path, cohort)
     assert len(caught.value.problems) == 3 and "'x9'" in str(caught.value)
+    with pytest.raises(SubmissionError, match="Write it into the working directory"):
+        score_submission(cohort_folder / "absent.csv", cohort)
     path = table(cohort_folder, dict(zip(UIDS, [0.5] * 4, strict=True)))
     with pytest.raises(SubmissionError, match="out of order"):
         score_submission(path, cohort, uids=UIDS[::-1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datkit.errors import SubmissionError, UsageError
-from datkit.submit.predictions import check_against, read_predictions
+from datkit.submit.predictions import check_against, read_format, read_predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +72,7 @@ def score_submission(
     UsageError
         If none of its exams has a label.
     """
-    from datkit.submit.predictions import read_format
-
-    expected = uids or read_format(path)
+    expected = uids or _uids_of(path)
     unknown = sorted(set(expected) - set(cohort.uids))
     problems = [*map(str, check_against(path, expected))]
     problems += [f"Expected exams of {cohort.name}, found the uid {uid!r}." for uid in unknown]
@@ -90,3 +88,10 @@ def score_submission(
     known = cohort.labels.reindex(list(predictions)).dropna()
     clipped = sum(predictions[uid] in (0.0, 1.0) for uid in known.index)
     return {"log_loss": score, "exams": len(known), "clipped": clipped}
+
+
+def _uids_of(path: str | os.PathLike[str]) -> list[str]:
+    try:
+        return read_format(path)
+    except SubmissionError:
+        return []  # no table at all: the check says so, in the words for predictions

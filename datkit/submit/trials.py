@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datkit.errors import DatkitError
 from datkit.submit.archive import archive_problems
 from datkit.submit.hostile import NAN, SpoiltExams
 from datkit.submit.isolation import Limits, choose_level, describe_level
@@ -159,18 +160,28 @@ def _check_late(bench: _Bench) -> Iterator[Problem]:
 
 def _check_hostile(bench: _Bench) -> Iterator[Problem]:
     """Run all spoilt exams beside sound ones; if that fails, one by one, to name the culprits."""
-    sound = bench.uids[:1]
-    spoilt = SpoiltExams(bench.cohort, bench.uids[0])
+    sound = [uid for uid in bench.uids if _is_sound(bench.cohort, uid)][:1]
+    if not sound:
+        return
+    spoilt = SpoiltExams(bench.cohort, *sound)
     run = bench.runner.run(spoilt, [*spoilt.spoilt, *sound])
     if not _failure(run):
         yield from _judge_spoilt(bench, spoilt, run)
         return
     for kind in spoilt.spoilt.values():
-        one = SpoiltExams(bench.cohort, bench.uids[0], [kind])
+        one = SpoiltExams(bench.cohort, *sound, [kind])
         if found := _failure(bench.runner.run(one, [*one.spoilt, *sound])):
             where = f"a run with an exam that has {kind}"
             remedy = "Catch every error of one exam and answer with the training prevalence."
             yield Problem("hostile-exam", where, "a probability for every exam", found, remedy)
+
+
+def _is_sound(cohort: Cohort, uid: str) -> bool:
+    try:
+        cohort.load(uid)
+    except DatkitError:
+        return False
+    return True
 
 
 def _judge_spoilt(bench: _Bench, spoilt: SpoiltExams, run: Run) -> Iterator[Problem]:
