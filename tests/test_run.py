@@ -184,7 +184,7 @@ def test_a_part_of_the_cohort_is_drawn(cohort_folder, tmp_path, capsys):
     packed = zip_of(SUBMISSIONS / "good_csv_module.py", tmp_path)
     report = run_submission(packed, cohort_folder, exams=2)
     assert report.exams == 2 == len(report.predictions)
-    assert "copying 2 exams" in capsys.readouterr().err
+    assert "main.py on 2 exams" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -11,42 +11,47 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nibabel as nib
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from datkit.cohort import Cohort
+
+    Volume = Affine = np.ndarray  # (i, j, k) and (4, 4)
 
 __all__ = ["KINDS", "NAN", "SpoiltExams"]
 
 
-def _rewrite(path: Path, change: Callable[[np.ndarray, np.ndarray], nib.Nifti1Image]) -> None:
+def _rewrite(path: Path, change: Callable[[Volume, Affine], tuple[Volume, Affine]]) -> None:
+    import nibabel as nib
+    import numpy as np
+
     image = nib.load(path)
-    changed = change(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    data, affine = change(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    header = nib.Nifti1Header(endianness=">" if data.dtype.byteorder == ">" else "<")
     path.unlink()
-    nib.save(changed, path)
+    nib.save(nib.Nifti1Image(data, affine, header), path)
 
 
-def _put_nan(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    data[0, 0, 0] = np.nan  # in a corner, where no head is
-    return nib.Nifti1Image(data, affine)
+def _put_nan(data: Volume, affine: Affine) -> tuple[Volume, Affine]:
+    data[0, 0, 0] = float("nan")  # in a corner, where no head is
+    return data, affine
 
 
-def _add_axis(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    return nib.Nifti1Image(np.stack([data, data], axis=-1), affine)
+def _add_axis(data: Volume, affine: Affine) -> tuple[Volume, Affine]:
+    return data[..., None].repeat(2, axis=3), affine
 
 
-def _shrink_voxels(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    # A voxel of micrometres: resampled to 2 mm nothing is left, to its own size nothing fits.
-    return nib.Nifti1Image(data, affine @ np.diag([1e-3, 1e-3, 1e-3, 1]))
+def _shrink_voxels(data: Volume, affine: Affine) -> tuple[Volume, Affine]:
+    # Of micrometres: resampled to 2 mm nothing is left, at their own size nothing fits in memory.
+    return data, affine * [1e-3, 1e-3, 1e-3, 1]
 
 
-def _turn_bytes(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    return nib.Nifti1Image(data.astype(">f4"), affine, nib.Nifti1Header(endianness=">"))
+def _turn_bytes(data: Volume, affine: Affine) -> tuple[Volume, Affine]:
+    return data.astype(">f4"), affine
 
 
-def _empty_voxels(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    return nib.Nifti1Image(data * 0, affine)
+def _empty_voxels(data: Volume, affine: Affine) -> tuple[Volume, Affine]:
+    return data * 0, affine
 
 
 def _cut_off(path: Path) -> None:

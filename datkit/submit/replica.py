@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from datkit.errors import SubmissionError
 from datkit.files import sha256_file
-from datkit.submit import guard, launch
+from datkit.submit import guard
 from datkit.submit.archive import unpack
 from datkit.submit.isolation import Limits
 from datkit.submit.predictions import HEADER
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from datkit.cohort import Cohort
 
 __all__ = ["Replica", "build_replica", "choose_uids"]
+
+# Not imported: it needs a system with processes of Unix, which a check of a zip does not.
+_LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def build_replica(
     for name in ("tmp", "guard", "events"):
         (folder / name).mkdir()
     shutil.copyfile(guard.__file__, folder / "guard" / "sitecustomize.py")
-    shutil.copyfile(launch.__file__, folder / "guard" / "launch.py")
+    shutil.copyfile(_LAUNCHER, folder / "guard" / "launch.py")
     _open_to_all(code)
     hidden = () if level == "docker" else hidden_modules(packages)
     return Replica(folder, tuple(uids), _hash_tree(code / "data"), level, hidden)
