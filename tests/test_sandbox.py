@@ -383,6 +383,20 @@ def test_the_report_cannot_be_forged(cohort_folder, tmp_path):
     assert set(report.log) == {"held"}
 
 
+def test_what_a_run_writes_where_the_guards_do_is_harmless(cohort_folder, tmp_path):
+    report = attack(
+        cohort_folder,
+        tmp_path,
+        """
+        with open("/events/events.jsonl", "a") as stream:
+            stream.write('no json\\n[]\\n{"event": []}\\n{"event": {}, "what": 1}\\n' + "[" * 5000)
+        print("\\x1b[2J\\x1b]0;owned\\x07")
+        """,
+    )
+    assert report.ok, str(report)
+    assert report.log == ("\ufffd[2J\ufffd]0;owned\ufffd",)
+
+
 def test_no_namespace_can_be_made_inside(cohort_folder, tmp_path):
     code = "import ctypes\nprint(ctypes.CDLL(None).unshare(0x10000000))"
     assert attack(cohort_folder, tmp_path, code).log == ("-1",)

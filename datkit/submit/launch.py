@@ -32,7 +32,7 @@ TICK = 0.05  # seconds between two looks at the run
 PATIENCE = 2.0  # seconds for helpers to end once main.py has: a resource tracker needs a moment
 SPARE = 8  # processes of the sandbox itself, so that _excess sees a run reach its limit first
 LARGE = 2**26  # bytes; a larger file is linked to, not copied: the sandbox's files lie in memory
-MOST_BYTES = 2**24  # of submission.csv and of events: a hundred times what an honest run writes
+MOST_BYTES = 2**21  # of submission.csv and of events: ten times what an honest run writes
 _SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
 
 

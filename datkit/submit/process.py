@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = ["LOG_BYTES", "Ending", "execute"]
 
 LOG_BYTES = 2**21  # ours, twenty times what the platform keeps: such a run is stopped
 _PAUSE, _NEWS = 0.1, 15.0  # seconds between two looks at the run, and between two lines about it
+_MOST_EVENTS = 200  # the guards note a hundred at most in each process
 _SET_UP = 60.0  # seconds for making the sandbox and for ending what a run has started
 
 # What to do with the replica while it runs: (seconds after the start, what).
@@ -110,7 +111,7 @@ def execute(
         _read_log(replica),
         describe_level(replica.level),
         found["left"],
-        tuple(json.loads(line) for line in found["events"].splitlines()),
+        tuple(_read_events(found["events"])),
     )
 
 
@@ -160,6 +161,20 @@ def _read_report(path: os.PathLike[str]) -> dict[str, Any]:
     return {**failed, "predictions": None}
 
 
+def _read_events(text: str) -> Iterator[dict[str, str]]:
+    """Yield what the guards noted; the run could write there too, so anything else is passed by."""
+    for line in text.splitlines()[:_MOST_EVENTS]:
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            event = json.loads(line)
+            yield {name: _printable(str(event[name])[:500]) for name in ("event", "what")}
+
+
 def _read_log(replica: Replica) -> tuple[str, ...]:
     with replica.log.open("rb") as stream:
-        return tuple(stream.read(LOG_BYTES).decode("utf-8", "replace").splitlines())
+        text = stream.read(LOG_BYTES).decode("utf-8", "replace")
+    return tuple(map(_printable, text.splitlines()))
+
+
+def _printable(line: str) -> str:
+    """Replace what a terminal would take for a command: the log is shown to a person."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
