@@ -165,6 +165,70 @@ def test_uids_are_text_and_rows_keep_their_order(main, tmp_path):
     assert written == b"uid,is_pathologic\n007,0.100000\n1e5,0.250000\nNA,0.333333\n"
 
 
+def test_a_late_mount_is_waited_for(main, tmp_path, monkeypatch):
+    table, exam = tmp_path / "submission_format.csv", tmp_path / "niftis" / "b.nii.gz"
+    steps = iter(
+        [
+            lambda: table.write_text("uid,is_pathologic\na,0.0\nb,0.0\n"),
+            lambda: (exam.parent.mkdir(), exam.touch()),
+        ]
+    )
+    monkeypatch.setattr(main.time, "sleep", lambda seconds: next(steps)())
+    assert main.wait_for_exams(tmp_path, 60) == ["a", "b"]
+    assert next(steps, None) is None
+    exam.unlink()
+    assert main.wait_for_exams(tmp_path, -1) == ["a", "b"]  # every exam then gets the prior
+    table.unlink()
+    with pytest.raises(FileNotFoundError):
+        main.wait_for_exams(tmp_path, -1)
+
+
+class Clock:
+    """Stands still until an exam takes its time."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("full", "cheap", "expected"),
+    [
+        (1.0, 0.1, {"full": 100, "cheap": 0, "prior": 0}),  # 100 s of 100 s
+        (2.0, 0.5, {"full": 33, "cheap": 67, "prior": 0}),
+        (10.0, 1.0, {"full": 3, "cheap": 70, "prior": 27}),
+        (200.0, 1.0, {"full": 1, "cheap": 0, "prior": 99}),
+    ],
+)
+def test_a_slow_run_changes_to_a_cheaper_way_in_time(full, cheap, expected, main):
+    clock = Clock()
+    pace = main.Pace(100.0, clock)
+
+    def predict(path, cheap=False, seconds=(full, cheap)):
+        clock.now += seconds[cheap]
+        return 0.9
+
+    probabilities, failures = main.predict_all([str(n) for n in range(100)], predict, 0.6, pace)
+    counts = {way: len(times) for way, times in pace.times.items()}
+    counts["prior"] = failures["TimeoutError"]
+    assert sum(counts.values()) == 100
+    assert counts == pytest.approx(expected, abs=3)
+    assert probabilities.count(0.6) == failures.total() == counts["prior"]
+    assert clock.now <= 100 + (full if full > 100 else 0)
+
+
+def test_the_cheaper_way_uses_the_fastest_model(main, models, tiny_cohort, tmp_path):
+    predict, _ = main.load_predictor(models)
+    alone = tmp_path / "weights"
+    shutil.copytree(models / "measures", alone)
+    shutil.copy(models / "prior.json", alone)
+    cheap = main.load_predictor(alone)[0]
+    path = tiny_cohort.path_of(tiny_cohort.uids[0])
+    assert predict(path, cheap=True) == cheap(path, cheap=True) != predict(path)
+
+
 def test_the_smoke_test_is_recognised(main, monkeypatch):
     monkeypatch.delenv("IS_SMOKE_TEST", raising=False)
     assert not main.is_smoke_test()

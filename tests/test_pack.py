@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -52,6 +54,38 @@ def test_the_zip_holds_what_prediction_needs(models, tmp_path):
     assert report.size == Path(report.path).stat().st_size < 2e6
     assert report.to_dict()["prior"] == 0.75
     assert check_submission(report.path) == []
+
+
+def test_the_manifest_vouches_for_every_file(models, tmp_path):
+    content = content_of(pack_submission(models, tmp_path / "a.zip", licence="CC0-1.0").path)
+    manifest = json.loads(content.pop("manifest.json"))
+    assert manifest["sha256"] == {
+        name: hashlib.sha256(data).hexdigest() for name, data in content.items()
+    }
+    assert manifest["licences"] == {"main.py, datkit/": "MIT", "weights/": "CC0-1.0"}
+    assert content["LICENSE"].startswith(b"MIT License")
+    kinds = {name: model["kind"] for name, model in manifest["models"].items()}
+    assert kinds["weights/measures"] == "measures" and kinds["weights/calibrated"] == "calibrated"
+    assert manifest["models"]["weights/measures"]["settings"]["C"] == MeasuresClassifier().C
+
+
+def test_several_folders_are_packed_side_by_side(models, tmp_path):
+    for run in ("first", "second"):
+        shutil.copytree(models / "measures", tmp_path / run)
+        write_prior(tmp_path / run, LABELS)
+    out = tmp_path / "a.zip"
+    report = pack_submission([tmp_path / "first", tmp_path / "second"], out)
+    assert {"weights/first/model.json", "weights/second/model.json"} <= set(report.members)
+    report = pack_submission([models, tmp_path / "first"], out)
+    assert "weights/models/calibrated/estimator/model.json" in report.members
+    write_prior(tmp_path / "second", [0, 1])
+    with pytest.raises(SubmissionError, match=r"same training prevalence.*\[0\.5, 0\.75\]"):
+        pack_submission([models, tmp_path / "second"], out)
+    assert pack_submission([models, tmp_path / "second"], out, prior=0.6).prior == 0.6
+    with pytest.raises(UsageError, match="different names"):
+        pack_submission([models, models], out)
+    with pytest.raises(UsageError, match="different names"):
+        pack_submission([], out)
 
 
 def test_the_same_inputs_give_the_same_bytes(models, tmp_path):

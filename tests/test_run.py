@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from datkit.cli import main
 from datkit.cohort import open_folder
 from datkit.errors import CohortError, SubmissionError, UsageError
 from datkit.submit import run_submission
@@ -18,7 +19,7 @@ from datkit.submit.replica import choose_uids
 SUBMISSIONS = Path(__file__).parent / "hostile" / "submissions"
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 FAULTS = {
-    "changes_data_in_a_shell": ["data-changed"],
+    "changes_data_in_a_shell": ["data-written", "log-uid"],
     "connects": ["network", "network-use"],
     "deletes_an_exam": ["data-written"],
     "floods_the_log": ["log-flood", "log-lines", "log-width", "no-predictions"],
@@ -42,6 +43,14 @@ FAULTS = {
     "writes_outside": ["written-outside"],
     "writes_the_index": ["columns"] * 5 + ["header"] + ["uid-missing"] * 5 + ["uid-unknown"] * 5,
     "writes_through_a_link": ["data-written"],
+}
+# What a plain process can do, a sandbox refuses before it is done.
+PLAIN = {
+    "changes_data_in_a_shell": ["data-changed"],
+    "connects": ["network", "network-use"],
+    "never_ends": ["no-predictions", "time-limit"],
+    "writes_in_a_worker": ["data-written"],
+    "writes_outside": ["written-outside"],
 }
 # They name a file here, or ask for what only this machine has: their tests stand on their own.
 OTHERS = {"leaves_a_process_behind", "reads_the_environment"}
@@ -94,6 +103,29 @@ def test_each_fault_is_found_and_no_other(name, cohort_folder, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_process_is_judged_as_well(name, cohort_folder, tmp_path):
+    limit = 1.5 if name == "never_ends" else 60
+    report = run(name, cohort_folder, tmp_path, time_limit=limit, isolation="plain")
+    assert sorted(problem.code for problem in report.problems) == PLAIN[name], str(report)
+    assert "NO SANDBOX" in report.isolation
+
+
+def test_the_command_takes_an_isolation_and_makes_trials(cohort_folder, tmp_path, capsys):
+    packed = zip_of(SUBMISSIONS / "good_pandas.py", tmp_path)
+    words = ["submit", "run", packed, "--cohort", cohort_folder, "--exams", "3", "--json"]
+    words += ["--isolation", "plain", "--trials"]
+    assert main([str(word) for word in words]) == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    # It scales by the largest exam of all, which no exam may know of, and does not wait.
+    assert {problem["code"] for problem in report["problems"]} == {
+        "depends-on-others",
+        "late-mount",
+    }
+    assert "NO SANDBOX" in report["isolation"] and "NO SANDBOX" in captured.err
+
+
 def test_log_loss_is_given_for_information(cohort_folder, tmp_path):
     report = run("good_csv_module", cohort_folder, tmp_path)
     assert report.log_loss == pytest.approx(0.693147, abs=1e-6)
@@ -115,8 +147,8 @@ def test_nothing_of_the_environment_reaches_the_run(cohort_folder, tmp_path, mon
 
 
 def test_no_process_is_left_behind(cohort_folder, tmp_path):
-    report = run("leaves_a_process_behind", cohort_folder, tmp_path)
-    assert report.ok, str(report)
+    report = run("leaves_a_process_behind", cohort_folder, tmp_path, isolation="plain")
+    assert [problem.code for problem in report.problems] == ["process-left"], str(report)
     status = Path(f"/proc/{int(report.log[0])}/status")
     for _ in range(50):  # a killed process stays in the table until its new parent has noticed
         if not status.exists() or "\nState:\tZ" in status.read_text():
@@ -153,7 +185,7 @@ def test_a_part_of_the_cohort_is_drawn(cohort_folder, tmp_path, capsys):
     packed = zip_of(SUBMISSIONS / "good_csv_module.py", tmp_path)
     report = run_submission(packed, cohort_folder, exams=2)
     assert report.exams == 2 == len(report.predictions)
-    assert "copying 2 exams" in capsys.readouterr().err
+    assert "main.py on 2 exams" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(20))

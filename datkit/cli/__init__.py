@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,10 @@ examples:
                                               dask scheduler, then dask worker tcp://node1:8786
 """
 _CHECK_HELP = """\
-The archive is read, not run. An error makes the platform refuse it, or breaks a rule; a warning may
-be right: look at it. The book explains each code. The page is one HTML file that opens offline.
+The archive is read; with --cohort it is run as well, about ten times in a sandbox: for the same
+bytes, in another order, exam by exam, on a late mount, beside damaged exams. An error makes the
+platform refuse it, or breaks a rule; a warning may be right: look at it. The book explains each
+code. The page is one HTML file that opens offline.
 
 exit codes:
   0    no error; there may be warnings
@@ -91,6 +94,7 @@ exit codes:
 examples:
   datkit submit check submission.zip
   datkit submit check submission.zip --html findings.html
+  datkit submit check submission.zip --cohort cohort    some minutes
   datkit submit check submission.zip --json           a list, for scripts
 """
 
@@ -286,7 +290,7 @@ def _sheet(args: argparse.Namespace) -> int:
 def _submit_pack(args: argparse.Namespace) -> int:
     from datkit.submit.pack import pack_submission
 
-    packed = pack_submission(args.models, args.out)
+    packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
     if args.json:
         print_json(packed.to_dict())
     else:
@@ -299,6 +303,10 @@ def _submit_check(args: argparse.Namespace) -> int:
     from datkit.submit.findings import findings_table, next_step, write_findings
 
     problems = check_submission(args.zip)
+    if args.cohort:
+        from datkit.submit.trials import run_checks
+
+        problems += run_checks(args.zip, args.cohort, progress=not args.json)
     if args.html:
         write_findings(problems, args.zip, args.html)
     if args.json:
@@ -312,12 +320,29 @@ def _submit_check(args: argparse.Namespace) -> int:
 def _submit_run(args: argparse.Namespace) -> int:
     from datkit.submit.run import run_submission
 
-    report = run_submission(args.zip, args.cohort, exams=args.exams)
+    report = run_submission(args.zip, args.cohort, exams=args.exams, isolation=args.isolation)
+    if args.trials:
+        from datkit.submit.trials import run_checks
+
+        found = run_checks(args.zip, args.cohort, isolation=args.isolation)
+        report = replace(report, problems=[*dict.fromkeys([*report.problems, *found])])
     if args.json:
         print_json(report.to_dict())
     else:
         print(report)
     return FINE if report.ok else FINDINGS
+
+
+def _submit_score(args: argparse.Namespace) -> int:
+    from datkit.cohort import open_folder
+    from datkit.submit.score import score_submission
+
+    score = score_submission(args.predictions, open_folder(args.cohort))
+    if args.json:
+        print_json(score)
+    else:
+        print(f"log loss {score['log_loss']:.6f} over {score['exams']} exams")
+    return FINE
 
 
 # ---------------------------------------------------------------- the words after `datkit`
@@ -412,16 +437,23 @@ def _add_submit(verbs: Any) -> None:
     submit = verbs.add_parser("submit", help="pack, check and run a challenge submission")
     actions = submit.add_subparsers(metavar="ACTION", required=True)
     pack = add_verb(
-        actions, "pack", _submit_pack, "make submission.zip from a folder of trained models"
+        actions, "pack", _submit_pack, "make submission.zip from folders of trained models"
     )
     pack.add_argument(
-        "models", type=Path, metavar="MODELS", help="written by the baseline notebook"
+        "models",
+        type=Path,
+        nargs="+",
+        metavar="MODELS",
+        help="a model or a folder of models, as the baseline notebook writes it",
     )
+    pack.add_argument("--prior", type=float, metavar="P", help="default: that of prior.json")
+    pack.add_argument("--licence", default="MIT", metavar="NAME", help="of the weights; MIT")
     pack.add_argument("--out", type=Path, default=Path("submission.zip"), metavar="ZIP")
     check = add_verb(actions, "check", _submit_check, "list every problem of a submission.zip")
     check.formatter_class = argparse.RawDescriptionHelpFormatter
     check.epilog = _CHECK_HELP
     check.add_argument("zip", type=Path, metavar="ZIP")
+    check.add_argument("--cohort", type=Path, metavar="FOLDER", help="run it as well, on its exams")
     check.add_argument("--html", type=Path, metavar="FILE", help="write the findings as a page too")
     run = add_verb(
         actions, "run", _submit_run, "run a submission.zip in a replica of the challenge"
@@ -431,3 +463,20 @@ def _add_submit(verbs: Any) -> None:
         "--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"
     )
     run.add_argument("--exams", type=int, default=20, metavar="N", help="how many; default: 20")
+    run.add_argument(
+        "--isolation",
+        choices=["docker", "bubblewrap", "plain"],
+        help="default: the strongest that works here",
+    )
+    run.add_argument(
+        "--trials",
+        action="store_true",
+        help="run it again in another order, on a late mount, with hostile exams, …",
+    )
+    score = add_verb(
+        actions, "score", _submit_score, "the log loss of a submission.csv, as the challenge's"
+    )
+    score.add_argument("predictions", type=Path, metavar="CSV")
+    score.add_argument(
+        "--cohort", type=Path, required=True, metavar="FOLDER", help="exams with labels"
+    )

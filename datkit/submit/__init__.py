@@ -9,6 +9,8 @@ from datkit.submit.pack import PackReport, pack_submission, write_prior
 from datkit.submit.predictions import check_predictions
 from datkit.submit.problem import Problem
 from datkit.submit.run import RunReport, run_submission
+from datkit.submit.score import score_submission
+from datkit.submit.trials import run_checks
 
 __all__ = [
     "PackReport",
@@ -17,6 +19,8 @@ __all__ = [
     "check_predictions",
     "check_submission",
     "pack_submission",
+    "run_checks",
     "run_submission",
+    "score_submission",
     "write_prior",
 ]

@@ -312,6 +312,82 @@ CODES: dict[str, Code] = {
         "The replica's guards did not start, so its findings are not whole.",
         "Report this fault of datkit, with the log.",
     ),
+    "memory-limit": Code(
+        _ERROR,
+        "The run used too much memory.",
+        "Read one exam at a time; refuse a header that asks for a huge array.",
+    ),
+    "process-limit": Code(
+        _ERROR,
+        "The run started too many processes or threads.",
+        "Start a fixed number of workers, once.",
+    ),
+    "disk-limit": Code(
+        _ERROR,
+        "A folder that the run may write to is full.",
+        "Delete what each exam leaves behind.",
+    ),
+    "process-left": Code(
+        _WARNING,
+        "Processes outlived main.py.",
+        "Wait for workers and end them: the platform counts nothing that comes later.",
+    ),
+    "read-outside": Code(
+        _ERROR,
+        "The run reads a file that the platform does not have.",
+        "Find assets beside main.py (Path(__file__).parent), exams below data/.",
+    ),
+    "replica": Code(
+        _ERROR,
+        "The replica itself failed.",
+        "Report this fault of datkit, with the log; another isolation may work.",
+    ),
+    # ---- several runs
+    "not-deterministic": Code(
+        _ERROR,
+        "Two runs on the same exams wrote other bytes.",
+        "Seed every random draw; put networks into eval mode; sum in one order.",
+    ),
+    "constant-output": Code(
+        _WARNING,
+        "Every exam gets the same probability.",
+        "Find what fails for every exam: weights not found, an exception that is swallowed.",
+    ),
+    "depends-on-others": Code(
+        _ERROR,
+        "An exam's probability depends on the other exams of the run.",
+        "Predict each exam by itself: no mean, rank, batch statistic or state across exams.",
+    ),
+    "needs-listing": Code(
+        _ERROR,
+        "The run fails where the folder of exams cannot be listed.",
+        "Open data/niftis/<uid>.nii.gz for each uid of the format file; list nothing.",
+    ),
+    "late-mount": Code(
+        _WARNING,
+        "The run does not wait for data that are mounted some seconds late.",
+        "Wait for data/submission_format.csv and the first exam before you begin.",
+    ),
+    "hostile-exam": Code(
+        _ERROR,
+        "One damaged exam stops the run for all.",
+        "Catch every error of one exam and answer with the training prevalence.",
+    ),
+    "nan-moves": Code(
+        _WARNING,
+        "One voxel that is not a number moves a probability by more than 0.05.",
+        "Set what is not finite to 0 before anything else reads the exam.",
+    ),
+    "time-projected": Code(
+        _WARNING,
+        "The whole test set would take longer than the platform allows.",
+        "Do less for each exam, or several at once: there are a GPU and 24 cores.",
+    ),
+    "log-projected": Code(
+        _ERROR,
+        "On the whole test set the log would have more than 300 lines.",
+        "Print every so many exams, not for each: ten lines tell as much.",
+    ),
     # ---- submission.csv
     "no-predictions": Code(
         _ERROR,

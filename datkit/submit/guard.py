@@ -1,11 +1,14 @@
-"""The guards inside a replica: read-only data, no network, no package that the platform lacks.
+"""The guards inside a replica: what a submission must not touch is refused, and noted.
+
+Writing to the data or outside the run's folders, reading what the platform does not have, use of
+the network, and packages that the platform lacks.
 
 This file is copied into a replica as `sitecustomize.py`, beside its settings `guard.json`. Python
 imports a module of that name at the start of every process, workers included, before `main.py`. It
 uses the standard library only.
 
-The guards find mistakes. They are no prison: code that means harm can get round a hook that lives
-in its own process, so run only submissions that you would run without them.
+The guards find mistakes and give them a name. They are no prison: code that means harm can get
+round a hook in its own process. What holds it is the sandbox: see `datkit.submit.isolation`.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ _CHANGES_TARGET = {
     "os.truncate": ((0, None),),
     "os.utime": ((0, 3),),
 }
+# What every system has and a library may read; a process's own view of others is the kernel's job.
+_SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/sbin", "/sys", "/usr")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -51,12 +56,15 @@ class Hook:
         The folder that must not change, though it lies inside a writable one.
     writable : list of str
         Folders whose content may change.
+    readable : list of str
+        Folders besides these that may be read.
     events : int
         An open file descriptor; each refusal is written there once, as a line of JSON.
     """
 
-    def __init__(self, data: str, writable: list[str], events: int) -> None:
+    def __init__(self, data: str, writable: list[str], readable: list[str], events: int) -> None:
         self.data, self.writable, self.events = data, tuple(writable), events
+        self.readable = (*writable, *readable)
         self.noted: set[tuple[str, str]] = set()
 
     def note(self, event: str, what: str) -> None:
@@ -71,6 +79,10 @@ class Hook:
             writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & _WRITE_FLAGS
             if writes:
                 self._check_path(path, None, follow=True)
+            else:
+                self._check_read(path)
+        elif event in ("os.listdir", "os.scandir", "os.chdir"):
+            self._check_read(args[0])
         elif event in _CHANGES or event in _CHANGES_TARGET:
             follow = event in _CHANGES_TARGET
             for path, folder in (_CHANGES_TARGET if follow else _CHANGES)[event]:
@@ -100,6 +112,17 @@ class Hook:
             return
         raise PermissionError(errno.EACCES, "the platform does not let a submission write", name)
 
+    def _check_read(self, path: Any) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return  # an open descriptor, or the working directory
+        name = os.fsdecode(path)
+        place = os.path.abspath(name)
+        # Python asks for the folders above a file too, when it resolves a path.
+        if any(_is_inside(place, root) or _is_inside(root, place) for root in self.readable):
+            return
+        self.note("read-outside", place)
+        raise FileNotFoundError(errno.ENOENT, "the platform has no such file", name)
+
     def _check_host(self, host: Any) -> None:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
         if name not in _LOOPBACK and name != os.uname().nodename:
@@ -127,13 +150,16 @@ def install(settings: dict[str, Any]) -> None:
     Parameters
     ----------
     settings : dict
-        ``code``, ``data``: resolved folders; ``writable``: a list of resolved folders; ``hidden``:
-        names of modules; ``events``: the file that refusals are written to.
+        ``code``, ``data``: resolved folders; ``writable``, ``readable``: lists of resolved folders;
+        ``hidden``: names of modules; ``events``: the file that refusals are written to.
     """
     events = os.open(settings["events"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    hook = Hook(settings["data"], settings["writable"], events)
     VisibleFinder.code, VisibleFinder.hidden = settings["code"], frozenset(settings["hidden"])
     sys.path[:] = [entry for entry in sys.path if _is_installed(entry)]
+    guards = os.path.dirname(os.path.abspath(__file__))
+    python = [*sys.path, sys.prefix, sys.base_prefix, guards]
+    readable = [*settings["readable"], *_SYSTEM, *python, *map(os.path.realpath, python)]
+    hook = Hook(settings["data"], settings["writable"], readable, events)
     # Finders that an editable install or a shim has added go, as the platform has none.
     own = [finder for finder in sys.meta_path if _is_own(finder)]
     sys.meta_path[:] = [VisibleFinder if finder is PathFinder else finder for finder in own]

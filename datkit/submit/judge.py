@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from datkit.submit.codes import finding
 from datkit.submit.problem import Problem
 from datkit.submit.process import LOG_BYTES, Ending
 from datkit.submit.replica import Replica
@@ -15,13 +16,24 @@ __all__ = ["LOG_LINES", "LOG_WIDTH", "judge_run"]
 LOG_LINES, LOG_WIDTH = 300, 300
 _SHORTEST_UID = 5  # a shorter one, such as "007", may stand in a log by chance
 
+_STOPS = {
+    "time-limit": ("main.py", "an end within the limit"),
+    "log-flood": ("the log", f"at most {LOG_BYTES / 2**20:.0f} MiB"),
+    "memory-limit": ("main.py", "less memory"),
+    "process-limit": ("main.py", "fewer processes"),
+    "disk-limit": ("main.py", "less on disk"),
+}
+# How the last line of a log tells that a limit ended the run.
+_SIGNS = {
+    "memory-limit": re.compile(r"MemoryError|bad_alloc|[Cc]an(no|')t allocate memory"),
+    "process-limit": re.compile(r"Resource temporarily unavailable|can't start new thread"),
+    "disk-limit": re.compile(r"No space left on device|File too large"),
+}
 _REFUSALS = {
-    "data-written": ("no write below data/", "Copy what you change to the working directory."),
-    "written-outside": (
-        "writes in the working directory or tempfile.gettempdir()",
-        "Use a relative path or the module tempfile.",
-    ),
-    "network": ("no use of the network", "Put all that is needed into the zip."),
+    "data-written": "no write below data/",
+    "written-outside": "writes in the working directory or tempfile.gettempdir()",
+    "read-outside": "reads of its own files and of data/ only",
+    "network": "no use of the network",
 }
 
 
@@ -30,54 +42,56 @@ def judge_run(replica: Replica, ending: Ending) -> list[Problem]:
     return [
         *_judge_end(ending),
         *_judge_log(ending.log, replica.uids),
-        *_judge_data(replica.changed_data()),
-        *_judge_events(replica.events()),
+        *_judge_data(replica.changed_data(), ending.log),
+        *_judge_events(ending),
     ]
 
 
 def _judge_end(ending: Ending) -> Iterator[Problem]:
-    if ending.stopped == "time-limit":
-        found = f"a run that was stopped after {ending.seconds:.0f} s"
-        remedy = "Time one exam on its own; load models once; leave out slow steps."
-        yield Problem("time-limit", "main.py", "an end within the limit", found, remedy)
-    elif ending.stopped == "log-flood":
-        found = f"more than {LOG_BYTES / 2**20:.0f} MiB"
-        yield Problem("log-flood", "the log", "a few lines", found, "Find the loop that prints.")
+    last = next((line.strip()[:200] for line in reversed(ending.log) if line.strip()), "no message")
+    if ending.stopped in _STOPS:
+        where, expected = _STOPS[ending.stopped]
+        found = f"a run that was stopped after {ending.seconds:.1f} s"
+        yield finding(ending.stopped, where, expected, found)
+    elif ending.stopped:
+        yield finding("replica", "the replica", "a run that reports its end", last)
     elif ending.exit_code:
-        last = next((line for line in reversed(ending.log) if line.strip()), "no message")
-        found = f"{ending.exit_code} ({last.strip()[:200]})"
-        yield Problem("exit-code", "main.py", "exit code 0", found, "Read the end of the log.")
+        code = next((code for code, sign in _SIGNS.items() if sign.search(last)), "exit-code")
+        yield finding(code, "main.py", "exit code 0", f"{ending.exit_code} ({last})")
+    if ending.left:
+        found = f"{ending.left} that outlived it, and were ended"
+        yield finding("process-left", "main.py", "no process that outlives main.py", found)
 
 
 def _judge_log(log: tuple[str, ...], uids: tuple[str, ...]) -> Iterator[Problem]:
-    where, remedy = "the log", "Print counts only, and turn progress bars off."
+    where = "the log"
     if len(log) > LOG_LINES:
-        yield Problem("log-lines", where, f"at most {LOG_LINES} lines", f"{len(log)}", remedy)
+        yield finding("log-lines", where, f"at most {LOG_LINES} lines", f"{len(log)}")
     wide = [number for number, line in enumerate(log, start=1) if len(line) > LOG_WIDTH]
     if wide:
         expected = f"lines of at most {LOG_WIDTH} characters"
         found = f"{len(wide)} longer ones, the first in line {wide[0]}"
-        yield Problem("log-width", where, expected, found, remedy)
+        yield finding("log-width", where, expected, found)
     words = {word for line in log for word in re.findall(r"[\w.-]+", line)}
     words |= {word.strip(".-").removesuffix(".nii.gz") for word in words}
     if named := [uid for uid in uids if len(uid) >= _SHORTEST_UID and uid in words]:
         found = f"{len(named)} uids, such as {named[0]!r}"
-        remedy = "Print nothing about single exams: the rules disqualify for it."
-        yield Problem("log-uid", where, "no uid", found, remedy)
+        yield finding("log-uid", where, "no uid", found)
 
 
-def _judge_data(changed: list[str]) -> Iterator[Problem]:
+def _judge_data(changed: list[str], log: tuple[str, ...]) -> Iterator[Problem]:
+    # Other programs are seen by no guard; in a sandbox the kernel refuses, and they complain.
+    if refused := next((line for line in log if "Read-only file system" in line), None):
+        expected = _REFUSALS["data-written"]
+        yield finding("data-written", "main.py", expected, repr(refused.strip()[:200]))
     if changed:
         found = f"{len(changed)} changed, such as {changed[0]!r}"
-        remedy = "Write to the working directory: the platform's data cannot be written to."
-        yield Problem("data-changed", "data/", "the files as they were", found, remedy)
+        yield finding("data-changed", "data/", "the files as they were", found)
 
 
-def _judge_events(events: list[dict[str, str]]) -> Iterator[Problem]:
-    if not events:
-        remedy = "Its findings are not whole: report this fault of datkit, with the log."
-        yield Problem("no-guards", "the replica", "guards that start first", "none", remedy)
-    for event in events:
+def _judge_events(ending: Ending) -> Iterator[Problem]:
+    if not ending.events and ending.stopped != "replica":
+        yield finding("no-guards", "the replica", "guards that start first", "none")
+    for event in ending.events:
         if event["event"] in _REFUSALS:
-            expected, remedy = _REFUSALS[event["event"]]
-            yield Problem(event["event"], "main.py", expected, event["what"], remedy)
+            yield finding(event["event"], "main.py", _REFUSALS[event["event"]], event["what"])

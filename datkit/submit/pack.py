@@ -1,12 +1,19 @@
-"""Pack trained models into a submission.zip: the same inputs give the same bytes."""
+"""Pack trained models into a submission.zip: the same inputs give the same bytes.
+
+main.py               what the platform runs
+datkit/               the part of datkit that prediction needs
+weights/              the models and prior.json
+manifest.json, LICENSE  the sha256 of every other file, each model's settings, the licences
+"""
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import resolve_name
 from pathlib import Path
@@ -80,10 +87,11 @@ def write_prior(models_folder: str | os.PathLike[str], labels: Iterable[float]) 
 
 
 def pack_submission(
-    models_folder: str | os.PathLike[str],
+    models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out_zip: str | os.PathLike[str] = "submission.zip",
     *,
     prior: float | None = None,
+    licence: str = "MIT",
 ) -> PackReport:
     """Pack `main.py`, the inference part of datkit and trained models into a zip, and check it.
 
@@ -92,34 +100,37 @@ def pack_submission(
 
     Parameters
     ----------
-    models_folder : path
-        One model as :func:`datkit.models.save_model` writes it, or a folder of several, whose
-        logits main.py averages; and ``prior.json`` (see :func:`write_prior`).
+    models : path or sequence of paths
+        One model as :func:`datkit.models.save_model` writes it, or a folder of several, or several
+        such folders. main.py averages the models' logits. Beside them lies ``prior.json`` (see
+        :func:`write_prior`), the same in each folder.
     out_zip : path
         Where the zip goes.
     prior : float, optional
         The training prevalence, between 0 and 1, in place of ``prior.json``.
+    licence : str
+        Of the weights, for the manifest; datkit's own code is MIT.
 
     Raises
     ------
     UsageError
-        If the folder does not exist.
+        If a folder does not exist, or two of the same name hold models.
     ModelError
-        If a model in it cannot be loaded.
+        If a model cannot be loaded.
     SubmissionError
         If there is no model, no usable prior, or the finished zip has problems.
     """
-    folder = Path(models_folder)
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}. Train a model and save it there first.")
-    weights, left_out = _collect_weights(folder)
-    prior = _read_prior(folder) if prior is None else _check_prior(prior, "the argument prior")
+    folders = _check_folders([models] if isinstance(models, str | os.PathLike) else models)
+    weights, left_out = _collect_all(folders)
+    prior = _one_prior(folders) if prior is None else _check_prior(prior, "the argument prior")
     members = {
         "main.py": MAIN.read_bytes(),
+        "LICENSE": _licence_file().read_bytes(),
         "weights/prior.json": json.dumps({"is_pathologic": prior}).encode(),
         **{_name(path, PACKAGE.parent): path.read_bytes() for path in _kit_files()},
-        **{f"weights/{_name(path, folder)}": path.read_bytes() for path in weights},
+        **weights,
     }
+    members["manifest.json"] = _manifest(members, licence)
     with replace_atomically(out_zip) as part:
         _write_zip(part, members)
         if problems := check_submission(part):
@@ -175,6 +186,69 @@ def _kit_files() -> list[Path]:
 
 def _is_shipped(path: Path) -> bool:
     return path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith(".")
+
+
+def _check_folders(models: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    folders = [Path(folder) for folder in models]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {folder}. Train a model and save it there first.")
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names) or not names:
+        raise UsageError(
+            f"Expected one folder of models, or several of different names, found {names}. Rename "
+            "them: the names become those of the folders in the zip."
+        )
+    return folders
+
+
+def _collect_all(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return {member: bytes} of all weights; of several folders each gets one in the zip."""
+    members, left_out = {}, []
+    for folder in folders:
+        prefix = "" if len(folders) == 1 else f"{folder.resolve().name}/"
+        weights, rest = _collect_weights(folder)
+        members |= {f"weights/{prefix}{_name(p, folder)}": p.read_bytes() for p in weights}
+        left_out += [prefix + name for name in rest]
+    return members, tuple(left_out)
+
+
+def _one_prior(folders: list[Path]) -> float:
+    priors = {_read_prior(folder) for folder in folders}
+    if len(priors) > 1:
+        raise SubmissionError(
+            f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
+            "Give prior=…, the share of abnormal exams among all that you trained on."
+        )
+    return priors.pop()
+
+
+def _licence_file() -> Path:
+    """Return datkit's licence: inside the installed package, or at the root of a checkout."""
+    installed = PACKAGE / "LICENSE"
+    return installed if installed.is_file() else PACKAGE.parent / "LICENSE"
+
+
+def _manifest(members: dict[str, bytes], licence: str) -> bytes:
+    """Return what was packed as JSON: hashes, each model's kind and settings, licences."""
+    from datkit import __version__
+
+    documents = {
+        name: json.loads(content)
+        for name, content in sorted(members.items())
+        if name.startswith("weights/") and name.endswith("/model.json")
+    }
+    content = {
+        "format": 1,
+        "datkit": __version__,
+        "licences": {"main.py, datkit/": "MIT", "weights/": licence},
+        "models": {
+            name.removesuffix("/model.json"): {"kind": one["kind"], "settings": one["params"]}
+            for name, one in documents.items()
+        },
+        "sha256": {name: hashlib.sha256(members[name]).hexdigest() for name in sorted(members)},
+    }
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _collect_weights(folder: Path) -> tuple[list[Path], tuple[str, ...]]:

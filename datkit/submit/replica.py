@@ -1,11 +1,14 @@
 """A replica of the platform's folders for one run: the code, read-only data, a place to write.
 
-<folder>/code_execution/                          the unpacked zip; the working directory
+<folder>/code_execution/                          the unpacked zip; a plain run's working directory
 <folder>/code_execution/data/submission_format.csv
 <folder>/code_execution/data/niftis/<uid>.nii.gz
-<folder>/tmp/                                     TMPDIR and HOME
-<folder>/guard/                                   sitecustomize.py, guard.json
-<folder>/log.txt, <folder>/events.jsonl           what the run printed, what the guards refused
+<folder>/tmp/                                     a plain run's TMPDIR and HOME
+<folder>/guard/                                   sitecustomize.py, launch.py and their settings
+<folder>/log.txt, report.json, submission.csv     what the run printed, how it ended, what it wrote
+
+In a sandbox the code is copied to /code_execution, in memory and of limited size, so that a run
+cannot change or fill anything of this machine; `datkit.submit.isolation` says how.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import random
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +26,7 @@ from datkit.errors import SubmissionError
 from datkit.files import sha256_file
 from datkit.submit import guard
 from datkit.submit.archive import unpack
+from datkit.submit.isolation import Limits
 from datkit.submit.predictions import HEADER
 from datkit.submit.runtime import PACKAGES, hidden_modules
 
@@ -31,18 +35,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Replica", "build_replica", "choose_uids"]
 
+# Not imported: it needs a system with processes of Unix, which a check of a zip does not.
+_LAUNCHER = Path(__file__).with_name("launch.py")
+
 
 @dataclass(frozen=True)
 class Replica:
-    """Where the parts of a replica lie, which exams it holds, and the sha256 of its data."""
+    """Where the parts of a replica lie, which exams it holds, and the sha256 of its data.
+
+    `level` is the isolation that it was built for, `hidden` the modules that it must not find.
+    """
 
     folder: Path
     uids: tuple[str, ...]
     hashes: dict[str, str]
+    level: str = "plain"
+    hidden: tuple[str, ...] = ()
 
     @property
     def code(self) -> Path:
-        """The working directory, with main.py."""
+        """The unpacked zip, with main.py."""
         return self.folder / "code_execution"
 
     @property
@@ -55,24 +67,52 @@ class Replica:
         """What the run prints."""
         return self.folder / "log.txt"
 
+    @property
+    def written(self) -> Path:
+        """The submission.csv that the run wrote, once it has ended."""
+        return self.folder / "submission.csv"
+
+    def inside(self, name: str) -> str:
+        """Return where "code_execution", "tmp", "guard" or "events" lies for the run itself."""
+        return str(self.folder / name) if self.level == "plain" else f"/{name}"
+
     def environment(self, smoke: bool) -> dict[str, str]:
-        """Return the whole environment of the run: nothing of the caller's own reaches it."""
+        """Return the run's environment but for PATH: nothing of the caller's own reaches it."""
+        tmp = self.inside("tmp")
         return {
-            "HOME": str(self.folder / "tmp"),
+            "HOME": tmp,
             "LANG": "C.UTF-8",
-            "PATH": os.defpath,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONNOUSERSITE": "1",
-            "PYTHONPATH": str(self.folder / "guard"),
-            "TMPDIR": str(self.folder / "tmp"),
+            "PYTHONPATH": self.inside("guard"),
+            "TMPDIR": tmp,
+            "USER": "submission",
             **({"IS_SMOKE_TEST": "1"} if smoke else {}),
         }
 
-    def events(self) -> list[dict[str, str]]:
-        """Return what the guards noted: "started", then each refusal."""
-        path = self.folder / "events.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+    def write_settings(self, seconds: float, smoke: bool, limits: Limits) -> None:
+        """Tell the guards and the launcher what holds for the next run."""
+        code, events = self.inside("code_execution"), self.inside("events") + "/events.jsonl"
+        guards = {
+            "code": code,
+            "data": f"{code}/data",
+            "writable": [code, self.inside("tmp"), self.inside("events")],
+            "readable": ["/submission"],
+            "hidden": self.hidden,
+            "events": events,
+        }
+        launcher = {
+            "code": code,
+            "source": "" if self.level == "plain" else "/submission",
+            "environment": self.environment(smoke),
+            "events": events,
+            "seconds": seconds,
+            "own_user": self.level != "plain",
+            **asdict(limits),
+        }
+        for name, settings in (("guard", guards), ("launch", launcher)):
+            path = self.folder / "guard" / f"{name}.json"
+            path.write_text(json.dumps(settings), encoding="utf-8")
 
     def changed_data(self) -> list[str]:
         """Name every file under data that is new, gone or different since the replica was built."""
@@ -87,6 +127,7 @@ def build_replica(
     uids: list[str],
     folder: Path,
     packages: Iterable[str] = PACKAGES,
+    level: str = "plain",
 ) -> Replica:
     """Unpack a submission into `folder` and copy the exams of `uids` beside it, read-only.
 
@@ -102,6 +143,8 @@ def build_replica(
         An empty folder.
     packages : iterable of str
         The distributions that the run may import; by default the official runtime's.
+    level : str
+        The isolation that it will run in: see :mod:`datkit.submit.isolation`.
 
     Raises
     ------
@@ -111,10 +154,15 @@ def build_replica(
     folder = folder.resolve()
     code = folder / "code_execution"
     unpack(zip_path, code)
+    shutil.rmtree(code / "data", ignore_errors=True)  # the platform mounts the exams over it
     _copy_exams(cohort, uids, code / "data")
-    (folder / "tmp").mkdir()
-    _write_guard(folder, hidden_modules(packages))
-    return Replica(folder, tuple(uids), _hash_tree(code / "data"))
+    for name in ("tmp", "guard", "events"):
+        (folder / name).mkdir()
+    shutil.copyfile(guard.__file__, folder / "guard" / "sitecustomize.py")
+    shutil.copyfile(_LAUNCHER, folder / "guard" / "launch.py")
+    _open_to_all(code)
+    hidden = () if level == "docker" else hidden_modules(packages)
+    return Replica(folder, tuple(uids), _hash_tree(code / "data"), level, hidden)
 
 
 def choose_uids(uids: list[str], count: int | None, seed: int) -> list[str]:
@@ -149,18 +197,11 @@ def _copy_exams(cohort: Cohort, uids: list[str], data: Path) -> None:
         path.chmod(0o555 if path.is_dir() else 0o444)
 
 
-def _write_guard(folder: Path, hidden: tuple[str, ...]) -> None:
-    code, tmp = folder / "code_execution", folder / "tmp"
-    settings = {
-        "code": str(code),
-        "data": str(code / "data"),
-        "writable": [str(code), str(tmp)],
-        "hidden": hidden,
-        "events": str(folder / "events.jsonl"),
-    }
-    (folder / "guard").mkdir()
-    shutil.copyfile(guard.__file__, folder / "guard" / "sitecustomize.py")
-    (folder / "guard" / "guard.json").write_text(json.dumps(settings), encoding="utf-8")
+def _open_to_all(folder: Path) -> None:
+    """Let the sandbox's user read all of a folder, whatever the umask was."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
 
 
 def _hash_tree(folder: Path) -> dict[str, str]:

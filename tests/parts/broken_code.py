@@ -548,8 +548,8 @@ def gives_up_before_the_mount():
 
 @broken_run("nan-moves")
 def one_nan_voxel_moves_everything():
-    """One voxel that is NaN makes the mean NaN, and NaN becomes 0.67."""
-    return main(
+    """One voxel that is NaN makes the mean NaN, and NaN becomes 0.99."""
+    program = main(
         start="""
         import math
 
@@ -559,11 +559,14 @@ def one_nan_voxel_moves_everything():
         def mean_of(path):
             try:
                 return float(nib.load(path).get_fdata().mean())
-            except nib.filebasedimages.ImageFileError:
+            except Exception:
                 return 0.0
         """,
-        each="probability = 0.67 if math.isnan(mean_of(path)) else probability",
-    )
+        each="probability = 0.99 if math.isnan(mean_of(path)) else probability",
+    )["main.py"]
+    return {
+        "main.py": program.replace("predict(path)\n", "predict(path) if path.exists() else 0.5\n")
+    }
 
 
 @broken_run("hostile-exam")

@@ -1,0 +1,193 @@
+"""The first process of a run: sets limits, starts main.py, watches it, ends all that it leaves.
+
+This file is copied into a replica beside its settings `launch.json` and runs with the runtime's own
+Python, isolated (`-I -S`). It uses the standard library only. In a sandbox it is process 1: when it
+ends, the kernel ends the rest. Elsewhere it adopts orphans, so that it can end them itself.
+
+Standard input is the line to datkit: when it closes, the run is over. main.py prints to standard
+error. Standard output gets one line of JSON at the end: ``exit_code``, ``stopped``, ``seconds``,
+``left`` (processes that main.py left behind), ``events`` (what the guards noted), ``predictions``
+(submission.csv in base64, or null).
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+TICK = 0.05  # seconds between two looks at the run
+PATIENCE = 2.0  # seconds for helpers to end once main.py has: a resource tracker needs a moment
+SPARE = 8  # processes of the sandbox itself, so that _excess sees a run reach its limit first
+LARGE = 2**26  # bytes; a larger file is linked to, not copied: the sandbox's files lie in memory
+MOST_BYTES = 2**21  # of submission.csv and of events: ten times what an honest run writes
+_SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
+
+
+def main() -> None:
+    """Run main.py as `launch.json` says and report."""
+    settings = json.loads(Path(__file__).with_name("launch.json").read_text(encoding="utf-8"))
+    _stand_apart()
+    if settings["source"]:
+        _copy_in(settings["source"], settings["code"])
+    report = _supervise(settings)
+    left = _end_all(0 if report["stopped"] else PATIENCE)
+    report["left"] = 0 if report["stopped"] else left
+    report["events"] = (_read(settings["events"]) or b"").decode("utf-8", "replace")
+    predictions = _read(os.path.join(settings["code"], "submission.csv"))
+    report["predictions"] = None if predictions is None else base64.b64encode(predictions).decode()
+    print(json.dumps(report), flush=True)
+
+
+def _stand_apart() -> None:
+    """Keep main.py out of this process's memory and descriptors, and become orphans' parent."""
+    with suppress(OSError, AttributeError):  # where there is no prctl there is no /proc to guard
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _copy_in(source: str, code: str) -> None:
+    def copy(path: str, target: str) -> None:
+        if os.path.getsize(path) > LARGE:
+            os.symlink(path, target)
+        else:
+            shutil.copyfile(path, target)
+
+    for name in sorted(set(os.listdir(source)) - {"data"}):
+        path, target = os.path.join(source, name), os.path.join(code, name)
+        if os.path.isdir(path):
+            shutil.copytree(path, target, copy_function=copy)
+        else:
+            copy(path, target)
+
+
+def _supervise(settings: dict[str, Any]) -> dict[str, Any]:
+    started = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "main.py"],
+        cwd=settings["code"],
+        env={"PATH": os.environ.get("PATH", os.defpath), **settings["environment"]},
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        stderr=2,
+        start_new_session=True,
+        preexec_fn=lambda: _set_limits(settings),
+    )
+    stopped, status = "", None
+    while status is None and not stopped:
+        told = select.select([0], [], [], TICK)[0]
+        status = _reap().get(child.pid)
+        late = time.monotonic() - started > settings["seconds"]
+        stopped = "told" if told else "time-limit" if late else _excess(settings)
+    child.returncode = status  # reaped here, not by subprocess
+    seconds = time.monotonic() - started
+    if status is not None:
+        return {"exit_code": status, "stopped": "", "seconds": seconds}
+    return {"exit_code": None, "stopped": stopped, "seconds": seconds}
+
+
+def _set_limits(settings: dict[str, Any]) -> None:
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_DATA: settings["memory"],
+        resource.RLIMIT_FSIZE: settings["disk"],
+    }
+    if settings["own_user"]:  # elsewhere the count would hold all that the user runs
+        wanted[resource.RLIMIT_NPROC] = settings["processes"] + SPARE
+    for kind, limit in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
+
+
+def _excess(settings: dict[str, Any]) -> str:
+    """Name the limit that all processes of the run together break, if they do."""
+    found = _descendants()
+    if sum(threads for threads, _ in found.values()) >= settings["processes"]:
+        return "process-limit"
+    # Pages that processes share count for each of them; only where that is too much, ask exactly.
+    if sum(resident for _, resident in found.values()) > settings["memory"]:
+        return "memory-limit" if sum(map(_own_bytes, found)) > settings["memory"] else ""
+    return ""
+
+
+def _descendants() -> dict[int, tuple[int, int]]:
+    """Return {process: (threads, resident bytes)} of all that this process has brought about."""
+    parents, facts = {}, {}
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc/self") else []):
+        with suppress(OSError):
+            fields = Path("/proc", name, "stat").read_text("utf-8", "replace").rpartition(") ")[2]
+            state, parent, *rest = fields.split()
+            if state != "Z":
+                parents[int(name)] = int(parent)
+                facts[int(name)] = (int(rest[15]), int(rest[19]) * resource.getpagesize())
+    found, before = {os.getpid()}, 0
+    while len(found) > before:
+        before = len(found)
+        found |= {pid for pid, parent in parents.items() if parent in found}
+    return {pid: facts[pid] for pid in found - {os.getpid()}}
+
+
+def _own_bytes(pid: int) -> int:
+    """Return a process's share of the memory that it uses (its proportional set size)."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8", "replace").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _end_all(patience: float) -> int:
+    """End what main.py has left, after a moment in which it may end by itself; count it."""
+    deadline = time.monotonic() + patience
+    while (left := _descendants()) and time.monotonic() < deadline:
+        _reap()
+        time.sleep(TICK)
+    for _ in range(100):
+        if not (alive := _descendants()):
+            break
+        if os.getpid() == 1:
+            os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
+        for pid in alive:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        _reap()
+        time.sleep(TICK)
+    return len(left)
+
+
+def _reap() -> dict[int, int]:
+    """Return {process: exit code} of all that have ended."""
+    ended = {}
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = os.waitstatus_to_exitcode(found[1])
+    return ended
+
+
+def _read(path: str) -> bytes | None:
+    """Return a regular file's bytes; None for what is absent, too large, or a link elsewhere."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(file, "rb") as stream:
+            status = os.fstat(file)
+            if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:
+                return stream.read(MOST_BYTES)
+    return None
+
+
+if __name__ == "__main__":
+    main()
