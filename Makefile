@@ -14,7 +14,7 @@ SUBMISSION := $(BUILD)/notebooks/work/09_make_a_valid_submission/submission.zip
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data lab cohort notebooks book serve test lint format constraints clean
+.PHONY: help install data lab cohort notebooks submission book serve test lint format constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -43,6 +43,11 @@ cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small|full, SEED=2026)
 
 notebooks: cohort  ## Run every notebook with papermill, into build/notebooks
 	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks --if-changed
+
+submission: cohort  ## Train, pack, check and run a submission, and nothing else
+	$(BIN)/python -m datkit.book.run notebooks/09_*.ipynb --out $(BUILD)/notebooks --if-changed
+	$(BIN)/datkit submit check $(SUBMISSION)
+	@echo "Checked: $(CURDIR)/$(SUBMISSION)"
 
 book: notebooks  ## Simulate, run the notebooks, make and check a submission, build the book
 	$(BIN)/datkit submit check $(SUBMISSION)
