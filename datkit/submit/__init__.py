@@ -6,8 +6,8 @@ root, read-only data, no network, `submission.csv` in the order of `data/submiss
 Which modules belong together:
 
 * :mod:`pack` (`template/main.py`): from trained models to a zip
-* :mod:`check`: what reading a zip shows: :mod:`archive`, :mod:`content`, :mod:`weights`, and of each
-  source, :mod:`python` with :mod:`habits`, :mod:`outward`, :mod:`prints`, :mod:`assets` and
+* :mod:`check`: what reading a zip shows: :mod:`archive`, :mod:`content`, :mod:`weights`, and of
+  each source, :mod:`python` with :mod:`habits`, :mod:`outward`, :mod:`prints`, :mod:`assets` and
   :mod:`imports`, on the syntax tree of :mod:`source`
 * :mod:`run`: one run, in a :mod:`replica` behind an :mod:`isolation`, by :mod:`process` with
   :mod:`launch` and :mod:`guard` inside, judged by :mod:`judge` and :mod:`predictions`
