@@ -120,6 +120,22 @@ def test_a_flipped_byte_in_gzip_is_a_sentence_or_a_sound_scan(tmp_path, place):
     loads_or_says_why(path)
 
 
+def test_a_flipped_bit_that_only_the_checksum_tells_is_told(tmp_path):
+    path = tmp_path / "exam.nii.gz"
+    path.write_bytes(PACKED[:-8] + bytes([PACKED[-8] ^ 1]) + PACKED[-7:])
+    with pytest.raises(ScanError, match="incorrect data check"):
+        load_scan(path)
+
+
+def test_a_gzip_of_several_members_is_one_scan(tmp_path):
+    path, half = tmp_path / "exam.nii.gz", len(SOUND) // 2
+    path.write_bytes(gzip.compress(SOUND[:half]) + gzip.compress(SOUND[half:]))
+    parts = load_scan(path)
+    path.write_bytes(PACKED)
+    whole = load_scan(path)
+    assert (parts.data == whole.data).all() and parts.data.flags.writeable
+
+
 def test_zeros_packed_a_thousandfold_stop_at_what_the_header_says(tmp_path):
     path = tmp_path / "exam.nii.gz"
     path.write_bytes(gzip.compress(SOUND + bytes(200 * 2**20)))
