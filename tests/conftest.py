@@ -21,6 +21,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("DATKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 # CI sets this: what a person may lack (a built book, a browser, the volumes) must be there.
 REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
+# What tests import by name; collected for doctests it would be loaded twice, and fill the corpus of
+# submissions twice.
+collect_ignore = ["parts"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 _sendto = socket.socket.sendto

@@ -116,7 +116,7 @@ def expected_sbr(region: str, age: float, sex: str) -> float:
     Examples
     --------
     >>> expected_sbr("putamen", 65, "M")
-    6.0
+    5.8
     >>> round(expected_sbr("putamen", 75, "M") / expected_sbr("putamen", 65, "M"), 3)
     0.951
     """
