@@ -318,13 +318,12 @@ def _unpack(stored: nib.arrayproxy.ArrayProxy, path: Path) -> np.ndarray:
     size = stored.offset + count * stored.dtype.itemsize
     with path.open("rb") as stream:
         packed = stream.read(size + size // 1000 + 2**20)  # more than what cannot be packed takes
-    raw, unzip = b"", zlib.decompressobj(wbits=31)
-    while packed and len(raw) < size:
-        raw += unzip.decompress(packed, size - len(raw))
-        packed = unzip.unconsumed_tail
-        if unzip.eof:  # a file may hold several members, one after the other
-            packed, unzip = unzip.unused_data, zlib.decompressobj(wbits=31)
-    unzip.decompress(packed, 1)  # reads the checksum, if the last voxel is the end
+    unzip = zlib.decompressobj(wbits=31)
+    raw = unzip.decompress(packed, size)
+    if unzip.eof and len(raw) < size:  # several members, one after the other: as a stream
+        with gzip.open(path) as stream:
+            raw = stream.read(size + 1)
+    unzip.decompress(unzip.unconsumed_tail, 1)  # the checksum, if the last voxel is the end
     if len(raw) < size:
         raise EOFError(f"{len(raw)} of {size} bytes")
     array = np.frombuffer(raw, stored.dtype, count, stored.offset).reshape(stored.shape, order="F")

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from exams import save_stand_ins
 
 from datkit.cli import main
 from datkit.cohort import open_folder
@@ -59,10 +60,7 @@ OTHERS = {"leaves_a_process_behind", "reads_the_environment"}
 @pytest.fixture(scope="module")
 def cohort_folder(tmp_path_factory):
     """Five exams that only look like exams: no test here reads their voxels."""
-    folder = tmp_path_factory.mktemp("stand-in")
-    (folder / "niftis").mkdir()
-    for index, uid in enumerate(UIDS):
-        (folder / "niftis" / f"{uid}.nii.gz").write_bytes(b"\x1f\x8b" * (index + 1))
+    folder = save_stand_ins(tmp_path_factory.mktemp("stand-in"), UIDS)
     rows = [f"{uid},{index % 2}.0\n" for index, uid in enumerate(UIDS)]
     (folder / "train_labels.csv").write_text("uid,is_pathologic\n" + "".join(rows))
     return folder

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exams import save_small
+from fuzz import repeatable
 
 from datkit.cohort import (
     Cohort,
@@ -178,18 +179,12 @@ class TestEveryCohort:
     @staticmethod
     def for_cohorts(check):
         """Run a check on 40 cohorts that can be split, and on each with its rows shuffled."""
-        from hypothesis import HealthCheck, assume, given, settings
+        from hypothesis import assume, given
         from hypothesis import strategies as st
 
         exam = st.tuples(*(st.integers(0, most) for most in (25, 25, 6, 1)))
 
-        @settings(
-            max_examples=40,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )
+        @repeatable(40)
         @given(st.lists(exam, min_size=6, max_size=20), st.randoms(use_true_random=False))
         def run(exams, chance):
             people, images, centres, labels = zip(*exams, strict=True)

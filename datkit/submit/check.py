@@ -45,11 +45,15 @@ def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
         members = members_of(archive)
         names = [info.filename for info in members]
         problems += check_names(names)
-        python = [name for name in names if name.endswith(".py") and not is_mac_note(name)]
-        sources = {name: archive.read(name) for name in python}
+        sources = {info: archive.read(info) for info in members if _is_python(info.filename)}
         around = Surroundings.of(names, sources.values())
         for info in members:  # one at a time: weights may be large
-            problems += check_bytes(info.filename, archive.read(info))
-            if info.filename in sources:
-                problems += check_source(info.filename, sources[info.filename], around)
+            content = sources[info] if info in sources else archive.read(info)
+            problems += check_bytes(info.filename, content)
+            if info in sources:
+                problems += check_source(info.filename, content, around)
     return problems
+
+
+def _is_python(name: str) -> bool:
+    return name.endswith(".py") and not is_mac_note(name)

@@ -19,7 +19,7 @@ class RunReport:
     ----------
     zip_path : str
     problems : list of Problem
-        Of the zip, of the run and of its predictions; empty if all is well.
+        Of the zip, of the run and of its predictions, warnings too; empty if all is well.
     exams : int
         How many exams were to be predicted; 0 if the zip could not be run at all.
     seconds : float
@@ -27,7 +27,7 @@ class RunReport:
     exit_code : int or None
         Its exit code; None if it was stopped, or never started.
     isolation : str
-        What kept it from the network.
+        What stood between it and this machine.
     log : tuple of str
         What it printed.
     log_loss : float or None

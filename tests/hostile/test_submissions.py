@@ -12,6 +12,7 @@ import good_submissions  # noqa: F401
 import nibabel as nib
 import numpy as np
 import pytest
+from exams import save_stand_ins
 from submissions import BROKEN, GOOD
 
 from datkit.cohort import open_folder
@@ -35,10 +36,7 @@ TRIED = sorted(name for name in DYNAMIC if TRIAL_OF.keys() & {*BROKEN[name].dyna
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     """Five files that only look like exams: the programs of the corpus read their sizes."""
-    folder = tmp_path_factory.mktemp("stand-in")
-    (folder / "niftis").mkdir()
-    for number, uid in enumerate(UIDS):
-        (folder / "niftis" / f"{uid}.nii.gz").write_bytes(b"\x1f\x8b" * (number + 1))
+    folder = save_stand_ins(tmp_path_factory.mktemp("stand-in"), UIDS)
     return open_folder(folder, require_labels=False)
 
 

@@ -115,3 +115,11 @@ def save_dicom(
     path.parent.mkdir(parents=True, exist_ok=True)
     pydicom.dcmwrite(path, header, enforce_file_format=True)
     return path
+
+
+def save_stand_ins(folder: Path, uids: list[str]) -> Path:
+    """Write files that only look like exams, each of another size, into a folder's niftis."""
+    (folder / "niftis").mkdir()
+    for number, uid in enumerate(uids, start=1):
+        (folder / "niftis" / f"{uid}.nii.gz").write_bytes(b"\x1f\x8b" * number)
+    return folder
