@@ -172,8 +172,9 @@ def compare(device: str) -> None:
         theirs, peak = in_own_process(task, counts, place)
         print(f"{package} on {place}, peak {peak:.0f} MB")
         for name, (seconds, out) in theirs.items():
-            r = agreement(ours[name][1], out)
-            print(f"  {name:24}{seconds:9.3f} s{seconds / ours[name][0]:7.1f} x ours   r {r:.5f}")
+            ratio = f"{seconds / ours[name][0]:7.1f} x ours"
+            r = "" if out is None else f"   r {agreement(ours[name][1], out):.5f}"
+            print(f"  {name:24}{seconds:9.3f} s{ratio}{r}")
 
 
 def write_golden(folder: Path) -> None:

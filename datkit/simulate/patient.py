@@ -43,7 +43,7 @@ SBR_AT_65 = {"caudate": 4.8, "putamen": 5.8, "ventral_striatum": 7.5}
 # method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. How it is shared out
 # within the striatum: design, so that measured means and the brightest spot of normal exams lie in
 # the ranges of published controls, who are brightest where caudate and putamen meet
-SLOPE_PER_DECADE = {"caudate": 0.043, "putamen": 0.05, "ventral_striatum": 0.043}
+SLOPE_PER_DECADE = {"caudate": 0.041, "putamen": 0.043, "ventral_striatum": 0.041}
 # of binding itself; the 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are
 # measured with the loss of volume, which takes about 1.5 % more; steeper in putamen (Nobili 2013)
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
