@@ -9,7 +9,8 @@ recover other shares of the truth, and mixing them would measure those. Pearson'
 and true SBR, left and right sides together, is computed in each that has at least 12 exams, and
 averaged over them by Fisher's z, weighted by n − 3. **Recovery** compares noise-free images that
 OSEM makes of expected counts with the same uptake blurred as the collimator's formula says; both
-go through the same preparation and measurement. Written to ``results/measure-<size>.json`` and
+go through the same preparation and measurement. **Best fixed weights** are a bound, not a measure:
+see ``_linear.py``. Written to ``results/measure-<size>.json`` and
 ``.md``. The same cohort and code give the same file.
 """
 
@@ -22,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import _figures
+import _linear
 import _run
 import numpy as np
 import pandas as pd
@@ -48,15 +50,26 @@ CONVERGED = replace(OSEM, iterations=10)  # the formula knows nothing of unfinis
 ZS = ("caudate_lowest", "putamen_lowest", "striatum_left", "length_shortest", "southampton_left")
 
 
-def measure(exams: pd.DataFrame, table: pd.DataFrame, truth: pd.DataFrame) -> Iterator[Figure]:
-    """Yield the figures of a cohort: its exams, their measures and their truth, row by row."""
+def measure(
+    exams: pd.DataFrame, table: pd.DataFrame, truth: pd.DataFrame, boxes: np.ndarray | None = None
+) -> Iterator[Figure]:
+    """Yield the figures of a cohort: its exams, their measures and their truth, row by row.
+
+    `boxes`, of :func:`_linear.side_boxes`, add what the best fixed weights would reach.
+    """
     groups = (exams["centre"] + ", " + exams["reconstruction"]).to_numpy()
-    for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None)):
-        pair = [frame_of_sides(t, n) for t, n in ((table, structure), (truth, f"sbr_{structure}"))]
-        yield correlation_figure(structure.replace("_", " "), *pair, groups, aim)
+    for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None),
+                           ("soft_caudate", 0.95), ("soft_putamen", 0.95)):  # fmt: skip
+        true = frame_of_sides(truth, f"sbr_{structure.removeprefix('soft_')}")
+        found = frame_of_sides(table, structure)
+        yield correlation_figure(structure.replace("_", " "), found, true, groups, aim)
+    for structure in ("putamen", "soft_putamen"):
+        found = table[f"{structure}_asymmetry"].to_numpy()
+        yield asymmetry_figure(structure.replace("_", " "), found, truth)
+    if boxes is not None:
+        yield from bound_figures(boxes, exams, truth, groups)
     with one_thread():
         yield from recovery_figures()
-    yield asymmetry_figure(table, truth)
     yield from normal_figures(exams, table, truth["pattern"] == "normal")
 
 
@@ -157,16 +170,36 @@ def both_sides(sbr: dict[str, float], structure: str) -> float:
     return (sbr[f"{structure}_left"] + sbr[f"{structure}_right"]) / 2
 
 
-def asymmetry_figure(table: pd.DataFrame, truth: pd.DataFrame) -> Figure:
+def asymmetry_figure(
+    structure: str, found: np.ndarray, truth: pd.DataFrame, aim: float | None = 99
+) -> Figure:
     """Return the share of clearly uneven putamina whose weaker side is the measured one."""
     left, right = frame_of_sides(truth, "sbr_putamen").T
     true = np.array([asymmetry(*pair) for pair in zip(left, right, strict=True)])
-    found, uneven = table["putamen_asymmetry"].to_numpy(), np.abs(true) > UNEVEN
+    uneven = np.abs(true) > UNEVEN
     right_sign = np.sign(found) == np.sign(true)
     missed = np.abs(true[uneven & ~right_sign])
     note = f"missed ones: {', '.join(f'{size:.0f}' for size in sorted(missed)) or 'none'} %"
-    name = f"sign of a putamen asymmetry beyond {UNEVEN:g} %"
-    return share(name, right_sign[uneven], (99, None), note)
+    name = f"sign of a {structure} asymmetry beyond {UNEVEN:g} %"
+    return share(name, right_sign[uneven], (aim, None), note)
+
+
+def bound_figures(
+    boxes: np.ndarray, exams: pd.DataFrame, truth: pd.DataFrame, groups: np.ndarray
+) -> Iterator[Figure]:
+    """Yield what the best fixed weights on all voxels would reach: nothing to hold, a bound."""
+    centres, name = exams["centre"].to_numpy(), "best fixed weights, "
+    true = frame_of_sides(truth, "sbr_caudate")
+
+    def correlation(found: np.ndarray) -> Figure:
+        return correlation_figure(f"{name}caudate", found, true, groups, None)
+
+    def sign(found: np.ndarray) -> Figure:
+        return asymmetry_figure(f"{name}putamen", found, truth, None)
+
+    yield correlation(_linear.best_binding(boxes, true, centres, lambda p: correlation(p).value))
+    true_putamen = frame_of_sides(truth, "sbr_putamen")
+    yield sign(_linear.best_difference(boxes, true_putamen, centres, lambda p: sign(p).value))
 
 
 def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) -> Iterator[Figure]:
@@ -205,9 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exams = pd.concat([one.table for one in prepared])
     table = pd.concat([measure_cohort(one) for one in prepared])
     truth = pd.concat([one.truth for one in sets]).loc[exams.index]
+    boxes = np.concatenate([_linear.side_boxes(one) for one in prepared])
     return _run.run(
         ["measure"],
-        lambda _: measure(exams, table, truth),
+        lambda _: measure(exams, table, truth, boxes),
         lambda _: _source(sets),
         lambda: options.out / f"measure-{_run.size_of(sets[0], options)}.json",
         "Measures against the truth",

@@ -33,7 +33,7 @@ from datkit.prepare import prepare_cohort
 SECTIONS = ("speed", "networks")
 EPOCHS = 4  # of the timed trainings; the first one warms the device up and is not counted
 SEEDS = (SEED, SEED + 1)
-NETWORKS = {"3-D network": VolumeClassifier, "projection network": ProjectionClassifier}
+NETWORKS = {"3-D network": VolumeClassifier, "projections": ProjectionClassifier}
 
 
 class Benchmark:
@@ -57,10 +57,7 @@ class Benchmark:
         """How much sooner the device ends the same epochs, and how far its logits are off."""
         if self.options.device == "cpu":
             return
-        for name, kind in (
-            ("3-D network", VolumeClassifier),
-            ("projections", ProjectionClassifier),
-        ):
+        for name, kind in NETWORKS.items():
             seconds, logits = {}, {}
             for device in ("cpu", self.options.device):
                 for epochs in (1, 1 + EPOCHS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from datkit.errors import PrepareError, UsageError
@@ -131,6 +132,16 @@ def test_names_and_order():
     assert tuple(measure_volume(painted())) == MEASURES
 
 
+def test_soft_regions_read_lower_and_scatter_less():
+    sharp, soft = ("caudate_right", "putamen_right"), ("soft_caudate_right", "soft_putamen_right")
+    bright = measure_volume(painted(caudate_right=3.0, putamen_right=3.0))
+    assert all(0.5 < bright[name] < 2.0 for name in soft)  # of 2, which the sharp ones read
+    rng = np.random.default_rng(0)
+    noisy = pd.DataFrame([measure_volume(rng.normal(1, 0.3, GRID.shape)) for _ in range(24)])
+    assert (noisy[list(soft)].mean().abs() < 0.02).all()
+    assert (noisy[list(soft)].std().to_numpy() < noisy[list(sharp)].std().to_numpy()).all()
+
+
 def test_doubling_the_counts_leaves_every_measure_alone():
     volume = painted(caudate_left=3.0, putamen_right=2.5)
     assert measure_volume(2 * volume) == pytest.approx(measure_volume(volume))
@@ -149,7 +160,8 @@ def test_dimming_one_putamen_moves_its_side_alone():
     before = measure_volume(painted(putamen_left=3.0, putamen_right=3.0))
     after = measure_volume(painted(putamen_left=2.0, putamen_right=3.0))
     moved = {name for name in MEASURES if before[name] != pytest.approx(after[name])}
-    parts = ("putamen", "anterior_putamen", "posterior_putamen", "striatum")
+    parts = ("putamen", "anterior_putamen", "posterior_putamen", "striatum", "soft_putamen",
+             "soft_caudate")  # fmt: skip
     asymmetries = {f"{part}_asymmetry" for part in parts} | {"absolute_putamen_asymmetry"}
     lowest = {"putamen_lowest", "posterior_putamen_lowest"}
     assert not [name for name in moved if name.endswith("_right")]

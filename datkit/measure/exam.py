@@ -88,8 +88,10 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
     ``caudate_left`` …              SBR (:func:`~datkit.measure.regions.binding_ratios`) of caudate,
                                     putamen, its anterior and posterior part (before and behind
                                     y = −5 mm), and striatum: caudate and putamen together
+    ``soft_caudate_left`` …         the same with soft edges: lower, and less noisy; also of the
+                                    putamen
     ``putamen_lowest`` …            SBR of the weaker side: caudate, putamen, posterior putamen
-    ``putamen_asymmetry`` …         :func:`asymmetry` in %, signed; of the five structures
+    ``putamen_asymmetry`` …         :func:`asymmetry` in %, signed; of all of these
     ``absolute_putamen_asymmetry``  the same without its sign
     ``caudate_putamen_ratio``       ``max(C, 0) / max(P, 0.05)`` of the SBR of both sides together;
                                     ``…_left`` and ``…_right`` of one

@@ -58,7 +58,8 @@ LABELS = {
     **_each_side("elongation", "striatum", ELONGATION),
     **_each_side("southampton", "striatum", SOUTHAMPTON),
 }
-# What other rows already show: the weaker side, an asymmetry without its sign, a ratio by side.
+# What other rows already show: the weaker side, an asymmetry without its sign, a ratio by side,
+# a region with soft edges.
 # Models use them; a page for eyes is clearer without.
 NOT_SHOWN = frozenset(
     [
@@ -69,6 +70,10 @@ NOT_SHOWN = frozenset(
         "absolute_putamen_asymmetry",
         *_each_side("caudate_putamen_ratio", "", RATIO),
         *_each_side("anterior_posterior_ratio", "", RATIO),
+        *_each_side("soft_caudate", "", SBR),
+        *_each_side("soft_putamen", "", SBR),
+        "soft_caudate_asymmetry",
+        "soft_putamen_asymmetry",
     ]
 )
 
