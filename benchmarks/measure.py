@@ -180,7 +180,7 @@ def asymmetry_figure(
     right_sign = np.sign(found) == np.sign(true)
     missed = np.abs(true[uneven & ~right_sign])
     note = f"missed ones: {', '.join(f'{size:.0f}' for size in sorted(missed)) or 'none'} %"
-    name = f"sign of a {structure} asymmetry beyond {UNEVEN:g} %"
+    name = f"sign of an asymmetry beyond {UNEVEN:g} %: {structure}"
     return share(name, right_sign[uneven], (aim, None), note)
 
 
@@ -188,14 +188,14 @@ def bound_figures(
     boxes: np.ndarray, exams: pd.DataFrame, truth: pd.DataFrame, groups: np.ndarray
 ) -> Iterator[Figure]:
     """Yield what the best fixed weights on all voxels would reach: nothing to hold, a bound."""
-    centres, name = exams["centre"].to_numpy(), "best fixed weights, "
+    centres, by = exams["centre"].to_numpy(), ", by the best fixed weights"
     true = frame_of_sides(truth, "sbr_caudate")
 
     def correlation(found: np.ndarray) -> Figure:
-        return correlation_figure(f"{name}caudate", found, true, groups, None)
+        return correlation_figure(f"caudate{by}", found, true, groups, None)
 
     def sign(found: np.ndarray) -> Figure:
-        return asymmetry_figure(f"{name}putamen", found, truth, None)
+        return asymmetry_figure(f"putamen{by}", found, truth, None)
 
     yield correlation(_linear.best_binding(boxes, true, centres, lambda p: correlation(p).value))
     true_putamen = frame_of_sides(truth, "sbr_putamen")
