@@ -96,9 +96,9 @@ def measures_figures(exams: Exams, fixed: pd.DataFrame, located: pd.DataFrame) -
 
     grouped, random = (exams.predict(MeasuresClassifier(), fixed, g) for g in (True, False))
     name = "logistic regression on SBR"
-    yield _scored(f"{name}, grouped: log loss", exams.score(grouped), "log_loss", (0.36, 0.47))
+    yield scored(f"{name}, grouped: log loss", exams.score(grouped), "log_loss", (0.36, 0.47))
     better = exams.score(exams.predict(MeasuresClassifier(), located, grouped=True))
-    yield _scored(f"{name}, striata located, grouped: log loss", better, "log_loss", (None, None))
+    yield scored(f"{name}, striata located, grouped: log loss", better, "log_loss", (None, None))
     gain = paired_difference(exams.labels, random, grouped, strata=exams.centres, seed=SEED)
     note = f"random folds: {_brief(exams.score(random))}; clearly: the whole interval below 0"
     yield Figure(f"{name}, random minus grouped", gain.value, (None, 0), (gain.low, gain.high), "",
@@ -110,7 +110,7 @@ def length_figure(exams: Exams, length: np.ndarray) -> Figure:
     ends = [np.median(length[exams.labels == label]) for label in (0, 1)]
     note = f"median {ends[0]:.0f} mm in normal, {ends[1]:.0f} mm in abnormal exams"
     scores = exams.score(1 - length / max(length.max(), 1))
-    return _scored("striatal length alone: AUROC", scores, "auroc", (0.85, 0.92), note)
+    return scored("striatal length alone: AUROC", scores, "auroc", (0.85, 0.92), note)
 
 
 def metadata_figures(exams: Exams, table: pd.DataFrame) -> Iterator[Figure]:
@@ -121,7 +121,7 @@ def metadata_figures(exams: Exams, table: pd.DataFrame) -> Iterator[Figure]:
     for grouped, target in ((True, (None, 0.56)), (False, (0.62, 0.78))):
         scores = exams.score(exams.predict(forest, table, grouped))
         name = f"scanner metadata, {'grouped' if grouped else 'random'}: AUROC"
-        yield _scored(name, scores, "auroc", target, _brief(scores))
+        yield scored(name, scores, "auroc", target, _brief(scores))
 
 
 def read_metadata(cohort: Cohort, uids: list[str]) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def oracle_figure(exams: Exams) -> Figure:
 
     known = exams.truth[["weaker_posterior_putamen"]]
     scores = exams.score(exams.predict(MeasuresClassifier(C=1e3), known, grouped=False))
-    return _scored("oracle on true severity: log loss", scores, "log_loss", (0.14, 0.21))
+    return scored("oracle on true severity: log loss", scores, "log_loss", (0.14, 0.21))
 
 
 def cnn_figures(exams: Exams, progress: bool = True) -> Iterator[Figure]:
@@ -166,7 +166,7 @@ def cnn_figures(exams: Exams, progress: bool = True) -> Iterator[Figure]:
         if progress:
             print(f"  training {FOLDS} CNNs, {kind} folds …", flush=True)
         p[kind] = exams.predict(ProjectionClassifier(seed=SEED), exams.volumes, grouped)
-        yield _scored(f"projection CNN, {kind}: log loss", exams.score(p[kind]), "log_loss",
+        yield scored(f"projection CNN, {kind}: log loss", exams.score(p[kind]), "log_loss",
                       (0.24, 0.32), _brief(exams.score(p[kind])))  # fmt: skip
     loss = losses(exams.labels, p["grouped"])
     interval = tuple(bootstrap(lambda rows: share_of_half(loss[rows]), len(loss)))
@@ -220,7 +220,7 @@ def kappa(a: np.ndarray, b: np.ndarray) -> float:
     return float((np.mean(a == b) - chance) / (1 - chance)) if chance < 1 else 1.0
 
 
-def _scored(
+def scored(
     name: str, scores: dict[str, Score], metric: str, target: tuple, note: str = ""
 ) -> Figure:
     score = scores[metric]

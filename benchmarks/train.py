@@ -20,7 +20,7 @@ from typing import Any
 
 import _run
 import numpy as np
-from _difficulty import Exams
+from _difficulty import Exams, scored
 from _figures import SEED, Figure, describe_run, hash_files
 
 import datkit
@@ -58,19 +58,10 @@ class Benchmark:
         if self.options.device == "cpu":
             return
         for name, kind in NETWORKS.items():
-            seconds, logits = {}, {}
-            for device in ("cpu", self.options.device):
-                for epochs in (1, 1 + EPOCHS):
-                    model = kind(epochs=epochs, accelerator=device, seed=SEED)
-                    start = time.perf_counter()
-                    model.fit(exams.volumes, exams.labels)
-                    seconds[device, epochs] = time.perf_counter() - start
-                logits[device] = model.decision_function(exams.volumes)
-            cpu, gpu = (
-                (seconds[device, 1 + EPOCHS] - seconds[device, 1]) / EPOCHS
-                for device in ("cpu", self.options.device)
+            (cpu, one), (gpu, other) = (
+                time_epoch(kind, device, exams) for device in ("cpu", self.options.device)
             )
-            apart = np.abs(logits["cpu"] - logits[self.options.device])
+            apart = np.abs(one - other)
             note = (
                 f"n = {len(exams.labels)}: {cpu:.2f} s on one CPU thread, {gpu:.2f} s on the GPU; "
                 f"logits after {1 + EPOCHS} epochs differ by {np.median(apart):.2g} in the median, "
@@ -83,21 +74,20 @@ class Benchmark:
         models = [VolumeClassifier(accelerator=self.options.device, seed=seed) for seed in SEEDS]
         for grouped, kind in ((True, "grouped"), (False, "random")):
             p = [exams.predict(model, exams.volumes, grouped) for model in models]
-            for seed, values in (*zip(SEEDS, p, strict=True), ("mean of both", np.mean(p, axis=0))):
-                score = exams.score(values)
-                loss, auroc = score["log_loss"], score["auroc"]
-                yield Figure(
-                    f"3-D network, {kind}, seed {seed}: log loss".replace("seed mean", "mean"),
-                    loss.value, interval=(loss.low, loss.high),
-                    note=f"n = {loss.n}; AUROC {auroc.value:.3f}",
-                )  # fmt: skip
+            ways = {f"seed {seed}": values for seed, values in zip(SEEDS, p, strict=True)}
+            ways[f"mean of {len(SEEDS)} seeds"] = mean = np.mean(p, axis=0)
+            for way, values in ways.items():
+                name = f"3-D network, {kind}, {way}: log loss"
+                yield scored(name, exams.score(values), "log_loss", (None, None))
             if grouped:
-                beside = exams.predict(MeasuresClassifier(), self.measures, grouped)
-                gain = paired_difference(
-                    exams.labels, np.mean(p, axis=0), beside, strata=exams.centres, seed=SEED
-                )
-                yield Figure("networks minus measures, grouped: log loss", gain.value,
-                             interval=(gain.low, gain.high))  # fmt: skip
+                yield self.beside_measures(exams, mean)
+
+    def beside_measures(self, exams: Exams, p: np.ndarray) -> Figure:
+        """How much less the network loses than logistic regression on the measures."""
+        measures = exams.predict(MeasuresClassifier(), self.measures, grouped=True)
+        gain = paired_difference(exams.labels, p, measures, strata=exams.centres, seed=SEED)
+        name = "3-D network minus measures, grouped: log loss"
+        return Figure(name, gain.value, interval=(gain.low, gain.high))
 
     @cached_property
     def measures(self) -> Any:
@@ -115,6 +105,17 @@ class Benchmark:
             "cohort": {key: self.cohort.info.get(key) for key in ("name", "version", "seed")},
             "cohort_sha256": sha256_file(self.cohort.folder / "cohort.json"),
         }
+
+
+def time_epoch(kind: type, device: str, exams: Exams) -> tuple[float, np.ndarray]:
+    """Return the seconds of one epoch after the first, and the logits (n,) at the end."""
+    seconds = []
+    for epochs in (1, 1 + EPOCHS):
+        model = kind(epochs=epochs, accelerator=device, seed=SEED)
+        start = time.perf_counter()
+        model.fit(exams.volumes, exams.labels)
+        seconds.append(time.perf_counter() - start)
+    return (seconds[1] - seconds[0]) / EPOCHS, model.decision_function(exams.volumes)
 
 
 def device_name(device: str) -> str:
