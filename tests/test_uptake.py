@@ -9,7 +9,12 @@ import pytest
 
 from datkit.simulate.anatomy import SHAPE, standard_anatomy
 from datkit.simulate.loss import SIDES, Defect, Loss, Side
-from datkit.simulate.patient import SBR_AT_65, draw_patient, standard_normal
+from datkit.simulate.patient import (
+    SBR_AT_65,
+    SLOPE_PER_DECADE,
+    draw_patient,
+    standard_normal,
+)
 from datkit.simulate.uptake import STRIATUM, paint, seen_fractions, true_sbr
 
 WHOLE = Side()
@@ -147,4 +152,5 @@ def test_readers_see_the_weaker_side_relative_to_age_and_sex():
     assert seen["fraction"] == pytest.approx(0.4) and seen["other"] == pytest.approx(1)
     assert seen["caudate"] == pytest.approx(0.8)
     old = replace(patient_with(right=ill), age=85.0)
-    assert seen_fractions(old)["fraction"] > 0.44  # the same binding is less abnormal at 85
+    less = np.exp(2 * SLOPE_PER_DECADE["putamen"])  # in two decades: less abnormal at 85
+    assert seen_fractions(old)["fraction"] == pytest.approx(0.4 * less) and less > 1.05

@@ -118,7 +118,7 @@ def expected_sbr(region: str, age: float, sex: str) -> float:
     >>> expected_sbr("putamen", 65, "M")
     5.8
     >>> round(expected_sbr("putamen", 75, "M") / expected_sbr("putamen", 65, "M"), 3)
-    0.951
+    0.958
     """
     women = WOMEN_AT_45 * np.clip((75 - age) / 30, 0, 1) if sex == "F" else 0.0
     by_age = np.exp(-SLOPE_PER_DECADE[region] * (age - 65) / 10)
