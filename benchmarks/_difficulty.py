@@ -167,7 +167,7 @@ def cnn_figures(exams: Exams, progress: bool = True) -> Iterator[Figure]:
             print(f"  training {FOLDS} CNNs, {kind} folds …", flush=True)
         p[kind] = exams.predict(ProjectionClassifier(seed=SEED), exams.volumes, grouped)
         yield scored(f"projection CNN, {kind}: log loss", exams.score(p[kind]), "log_loss",
-                      (0.24, 0.32), _brief(exams.score(p[kind])))  # fmt: skip
+                     (0.24, 0.32), _brief(exams.score(p[kind])))  # fmt: skip
     loss = losses(exams.labels, p["grouped"])
     interval = tuple(bootstrap(lambda rows: share_of_half(loss[rows]), len(loss)))
     name, wrong = "exams with half of the CNN's loss", 100 * np.mean(loss > np.log(2))
@@ -223,6 +223,7 @@ def kappa(a: np.ndarray, b: np.ndarray) -> float:
 def scored(
     name: str, scores: dict[str, Score], metric: str, target: tuple, note: str = ""
 ) -> Figure:
+    """Return one of the scores as a figure; without a note, the AUROC stands beside it."""
     score = scores[metric]
     note = note or f"AUROC {scores['auroc'].value:.3f}"
     return Figure(name, score.value, target, (score.low, score.high), "", f"n = {score.n}; {note}")

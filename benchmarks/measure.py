@@ -20,6 +20,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import _figures
@@ -51,11 +52,11 @@ ZS = ("caudate_lowest", "putamen_lowest", "striatum_left", "length_shortest", "s
 
 
 def measure(
-    exams: pd.DataFrame, table: pd.DataFrame, truth: pd.DataFrame, boxes: np.ndarray | None = None
+    exams: pd.DataFrame, table: pd.DataFrame, truth: pd.DataFrame, boxes: np.ndarray
 ) -> Iterator[Figure]:
     """Yield the figures of a cohort: its exams, their measures and their truth, row by row.
 
-    `boxes`, of :func:`_linear.side_boxes`, add what the best fixed weights would reach.
+    `boxes`, of :func:`_linear.side_boxes`, tell what the best fixed weights would reach.
     """
     groups = (exams["centre"] + ", " + exams["reconstruction"]).to_numpy()
     for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None),
@@ -66,8 +67,7 @@ def measure(
     for structure in ("putamen", "soft_putamen"):
         found = table[f"{structure}_asymmetry"].to_numpy()
         yield asymmetry_figure(structure.replace("_", " "), found, truth)
-    if boxes is not None:
-        yield from bound_figures(boxes, exams, truth, groups)
+    yield from bound_figures(boxes, exams["centre"].to_numpy(), truth, groups)
     with one_thread():
         yield from recovery_figures()
     yield from normal_figures(exams, table, truth["pattern"] == "normal")
@@ -185,21 +185,25 @@ def asymmetry_figure(
 
 
 def bound_figures(
-    boxes: np.ndarray, exams: pd.DataFrame, truth: pd.DataFrame, groups: np.ndarray
+    boxes: np.ndarray, centres: np.ndarray, truth: pd.DataFrame, groups: np.ndarray
 ) -> Iterator[Figure]:
     """Yield what the best fixed weights on all voxels would reach: nothing to hold, a bound."""
-    centres, by = exams["centre"].to_numpy(), ", by the best fixed weights"
-    true = frame_of_sides(truth, "sbr_caudate")
-
-    def correlation(found: np.ndarray) -> Figure:
-        return correlation_figure(f"caudate{by}", found, true, groups, None)
-
-    def sign(found: np.ndarray) -> Figure:
-        return asymmetry_figure(f"putamen{by}", found, truth, None)
-
-    yield correlation(_linear.best_binding(boxes, true, centres, lambda p: correlation(p).value))
-    true_putamen = frame_of_sides(truth, "sbr_putamen")
-    yield sign(_linear.best_difference(boxes, true_putamen, centres, lambda p: sign(p).value))
+    caudate, putamen = (frame_of_sides(truth, f"sbr_{name}") for name in ("caudate", "putamen"))
+    by = ", by the best fixed weights"
+    yield max(
+        (
+            correlation_figure(f"caudate{by}", found, caudate, groups, None)
+            for found in _linear.bindings(boxes, caudate, centres)
+        ),
+        key=attrgetter("value"),
+    )
+    yield max(
+        (
+            asymmetry_figure(f"putamen{by}", found, truth, None)
+            for found in _linear.differences(boxes, putamen, centres)
+        ),
+        key=attrgetter("value"),
+    )
 
 
 def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) -> Iterator[Figure]:

@@ -19,6 +19,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def run_pytomography(counts: np.ndarray, device: str) -> Results:
         results[f"project {how}"] = seconds, out
         for name, task in (
             ("backproject", (camera.backward, counts)),
-            ("OSEM", (lambda solve=solve: solve(*UPDATES),)),
+            ("OSEM", (partial(solve, *UPDATES),)),
         ):
             seconds, out = timed(there_and_back, *task, wall=wall)
             results[f"{name} {how}"] = seconds, flipped(out).numpy()

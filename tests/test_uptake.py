@@ -9,12 +9,7 @@ import pytest
 
 from datkit.simulate.anatomy import SHAPE, standard_anatomy
 from datkit.simulate.loss import SIDES, Defect, Loss, Side
-from datkit.simulate.patient import (
-    SBR_AT_65,
-    SLOPE_PER_DECADE,
-    draw_patient,
-    standard_normal,
-)
+from datkit.simulate.patient import SBR_AT_65, SLOPE_PER_DECADE, draw_patient, standard_normal
 from datkit.simulate.uptake import STRIATUM, paint, seen_fractions, true_sbr
 
 WHOLE = Side()

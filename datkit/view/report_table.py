@@ -59,8 +59,7 @@ LABELS = {
     **_each_side("southampton", "striatum", SOUTHAMPTON),
 }
 # What other rows already show: the weaker side, an asymmetry without its sign, a ratio by side,
-# a region with soft edges.
-# Models use them; a page for eyes is clearer without.
+# a region with soft edges. Models use them; a page for eyes is clearer without.
 NOT_SHOWN = frozenset(
     [
         "caudate_lowest",
