@@ -16,7 +16,7 @@ import pandas as pd
 from _figures import SEED, Figure, bootstrap, share
 from _geometry import tilt_degrees
 
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.evaluate import CLIP, Score, cross_validate, paired_difference, score_probabilities
 from datkit.measure import measure_cohort, measure_volume
 from datkit.prepare import PreparedCohort

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from _figures import Figure, share
 
-from datkit.cohort import Cohort
-from datkit.prepare.volume import transform
-from datkit.simulate.anatomy import AFFINE, standard_anatomy
+from datkit.data import Cohort
+from datkit.prepare.sampling import transform
 from datkit.simulate.exam import Drawn, draw_exam
-from datkit.simulate.patient import GLANDS, SIDES
+from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.patient.person import GLANDS, SIDES
 
 CHALLENGE_EXAMS = 1362
 # Families of the DaT-Park challenge: exams in its training set, and what its files look like, from

@@ -20,16 +20,16 @@ from _figures import Figure, bootstrap
 from _geometry import standard_to_scanner
 from scipy import ndimage, optimize
 
+from datkit.io.scan import Scan, load_scan
 from datkit.measure import asymmetry
 from datkit.prepare import GRID, load_regions, prepare_scan, reference_level
-from datkit.prepare.volume import blur, sample, transform
-from datkit.scan import Scan, load_scan
-from datkit.simulate.acquisition import Acquisition, draw_acquisition, rotation
-from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.camera import acquire
-from datkit.simulate.centres import CENTRES
-from datkit.simulate.patient import SIDES, Patient, draw_patient
-from datkit.simulate.uptake import paint
+from datkit.prepare.sampling import blur, sample, transform
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition, rotation
+from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.imaging import acquire
+from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.patient.person import SIDES, Patient, draw_patient
+from datkit.simulate.patient.uptake import paint
 from datkit.threads import one_thread
 
 EXAMS, SEED, DRAWS = 40, 40, 200

@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from datkit.measure.regions import SIDES, shifts_of, take_side
 from datkit.prepare import GRID, PreparedCohort, reference_level
-from datkit.prepare.volume import shrink
+from datkit.prepare.sampling import shrink
 
 PENALTIES = (1e3, 3e3, 1e4)
 VOXEL_MM = 4.0  # after averaging

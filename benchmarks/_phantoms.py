@@ -9,13 +9,17 @@ import numpy as np
 from _figures import Figure
 from scipy import ndimage, optimize
 
-from datkit.simulate.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.anatomy import AFFINE, SHAPE
-from datkit.simulate.camera import FIELD, FIELD_MM, camera_of, place
-from datkit.simulate.centres import CENTRES
-from datkit.simulate.projector import Projector
-from datkit.simulate.reconstruction import chang_reconstruction, filtered_back_projection, osem
-from datkit.simulate.shape import standard_shape
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
+from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.imaging import FIELD, FIELD_MM, camera_of, place
+from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.reconstruction import (
+    chang_reconstruction,
+    filtered_back_projection,
+    osem,
+)
+from datkit.simulate.patient.anatomy import AFFINE, SHAPE
+from datkit.simulate.patient.head_shape import standard_shape
 
 SEED = 7
 SIGMA = 1 / 2.3548

@@ -21,10 +21,10 @@ from scipy import ndimage
 
 from datkit.measure import measure_cohort
 from datkit.prepare import PreparedCohort
-from datkit.prepare.volume import transform
-from datkit.simulate.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.camera import (
+from datkit.prepare.sampling import transform
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
+from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.imaging import (
     FIELD,
     FIELD_MM,
     SAMPLED_MM,
@@ -37,12 +37,12 @@ from datkit.simulate.camera import (
     place,
     reconstruct,
 )
-from datkit.simulate.centres import CENTRES
-from datkit.simulate.patient import SIDES, Patient, draw_patient
-from datkit.simulate.projector import Projector
-from datkit.simulate.scanner import Recipe
-from datkit.simulate.shape import deform
-from datkit.simulate.uptake import paint
+from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.scanner import Recipe
+from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.patient.head_shape import deform
+from datkit.simulate.patient.person import SIDES, Patient, draw_patient
+from datkit.simulate.patient.uptake import paint
 from datkit.threads import one_thread
 
 SEED, PATIENTS, REPEATS = 7, 4, 6

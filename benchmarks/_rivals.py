@@ -18,10 +18,10 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from datkit.io.scan import load_scan
 from datkit.prepare import GRID, prepare_scan
 from datkit.prepare.grid import load_template
-from datkit.prepare.volume import sample, shift, transform
-from datkit.scan import load_scan
+from datkit.prepare.sampling import sample, shift, transform
 
 LPS = np.diag([-1.0, -1, 1, 1])  # ITK's axes point left and back
 FINE_MM = 2.0  # voxels of ANTs' template

@@ -9,7 +9,7 @@ from typing import Any
 
 from _figures import Figure, print_figures, write_results
 
-from datkit.cohort import Cohort, open_folder
+from datkit.data import Cohort, open_folder
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

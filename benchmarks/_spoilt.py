@@ -14,10 +14,10 @@ from _striata import FAILED_MM, distance_mm, found_centres, true_centres
 from scipy.linalg import expm
 
 from datkit.errors import PrepareError
+from datkit.io.scan import Scan, load_scan
 from datkit.prepare import prepare_scan
 from datkit.prepare.levels import GENERATORS, RADIUS
-from datkit.prepare.volume import shift, spacing, transform
-from datkit.scan import Scan, load_scan
+from datkit.prepare.sampling import shift, spacing, transform
 
 
 @dataclass

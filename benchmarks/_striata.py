@@ -11,12 +11,12 @@ import pandas as pd
 from _figures import Figure, bootstrap, share
 from _geometry import drawn_exam, family_of
 
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.errors import PrepareError
 from datkit.prepare import GRID, load_regions, prepare_scan
-from datkit.prepare.volume import transform
-from datkit.simulate.loss import SIDES
-from datkit.simulate.striata import mean_pose, true_striata
+from datkit.prepare.sampling import transform
+from datkit.simulate.patient.loss import SIDES
+from datkit.simulate.patient.striata import mean_pose, true_striata
 
 FAILED_MM = 8.0
 MIN_FAMILY = 5  # exams; the median of fewer means little

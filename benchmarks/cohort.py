@@ -24,7 +24,7 @@ import _run
 from _figures import Figure, describe_run, hash_files
 
 import datkit
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.errors import DatkitError
 from datkit.files import sha256_file
 from datkit.prepare import PreparedCohort, prepare_cohort
@@ -91,7 +91,7 @@ class Benchmark:
         """Return where the real map lies, None if it was not fetched."""
         if self.options.map is not None:
             return self.options.map
-        from datkit.fetch import load_path
+        from datkit.data import load_path
 
         try:
             return Path(load_path(MAP))

@@ -33,14 +33,14 @@ from _physics import OSEM, SIGMA, Setup, set_up
 from scipy import ndimage
 
 import datkit
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.files import sha256_file
+from datkit.io.scan import Scan
 from datkit.measure import asymmetry, measure_cohort, measure_prepared
 from datkit.measure.normals import compare_with_normals
 from datkit.prepare import prepare_cohort, prepare_scan
-from datkit.scan import Scan
-from datkit.simulate.camera import FIELD_MM, SAMPLED_MM, field_affine
-from datkit.simulate.uptake import true_sbr
+from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, field_affine
+from datkit.simulate.patient.uptake import true_sbr
 from datkit.threads import one_thread
 
 HERE = Path(__file__).resolve().parent

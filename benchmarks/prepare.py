@@ -32,7 +32,7 @@ import pandas as pd
 from _figures import Figure, describe_run, hash_files
 
 import datkit
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.files import sha256_file
 
 HERE = Path(__file__).resolve().parent

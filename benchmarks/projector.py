@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datkit.simulate.projector import Projector
-from datkit.simulate.reconstruction import filtered_back_projection, osem
-from datkit.simulate.scanner import Collimator
+from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.reconstruction import filtered_back_projection, osem
+from datkit.simulate.camera.scanner import Collimator
 
 N, NZ, VIEWS, SPACING_MM, RADIUS_MM = 72, 55, 60, 3.9, 140.0
 UPDATES = 4, 6  # iterations, subsets

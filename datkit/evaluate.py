@@ -252,7 +252,7 @@ def cross_validate(
     from sklearn.base import clone
     from sklearn.utils.validation import has_fit_parameter
 
-    from datkit.cohort import grouped_folds
+    from datkit.data import grouped_folds
     from datkit.models.base import check_labels, take_rows
 
     groups = np.asarray(groups)

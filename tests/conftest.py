@@ -138,7 +138,7 @@ def exam_report():
 
     from datkit.measure import measure_volume
     from datkit.prepare import GRID, Prepared, load_regions
-    from datkit.view.report import ReportContents
+    from datkit.view.pages.report import ReportContents
 
     volume = np.ones(GRID.shape, dtype=np.float32)
     volume[load_regions()["putamen_left"]] = 3.5

@@ -103,7 +103,7 @@ def test_every_family_knows_its_own_files():
 def test_tilt_is_the_angle_of_the_axes():
     import _geometry
 
-    from datkit.simulate.acquisition import rotation
+    from datkit.simulate.camera.acquisition import rotation
 
     affine = np.eye(4)
     affine[:3, :3] = rotation((0, 0, 7)) * (2, 2, 4)

@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datkit.cohort import open_folder
+from datkit.data import open_folder
+from datkit.inspect.runtime import INFERENCE_PACKAGES
 from datkit.measure import MEASURES
 from datkit.models import MeasuresClassifier, VolumeClassifier, save_model
-from datkit.submit import pack_submission, run_submission
+from datkit.replica import run_submission
+from datkit.replica.folders import build_replica
+from datkit.replica.process import execute
+from datkit.submit import pack_submission
 from datkit.submit.pack import MAIN, PACKAGE, inference_modules, write_prior
-from datkit.submit.process import execute
-from datkit.submit.replica import build_replica
-from datkit.submit.runtime import INFERENCE_PACKAGES
 
 PRIOR = 0.6
 LABELS = [0, 1, 1, 0, 1]

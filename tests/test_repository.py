@@ -118,7 +118,7 @@ def test_tests_may_talk_to_this_machine():
 
 
 def test_nothing_but_fetch_can_open_a_connection():
-    from datkit.submit.imports import imports_of
+    from datkit.inspect.imports import imports_of
 
     network = {"requests", "pooch", "socket", "urllib.request", "http.client", "ftplib", "smtplib"}
     package = REPOSITORY / "datkit"

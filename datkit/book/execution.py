@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from datkit.book.executed_rules import INJECTED, WIDGET
 from datkit.book.notebook import FIGURE_TYPES
-from datkit.book.trials import add_trials, drop_trials
+from datkit.book.wrong_answers import add_trials, drop_trials
 from datkit.errors import NotebookError
 from datkit.files import replace_atomically
 

@@ -30,7 +30,7 @@ from datkit.cli.parts import (
 from datkit.errors import DatkitError, UsageError
 
 if TYPE_CHECKING:
-    from datkit.cohort import Cohort
+    from datkit.data import Cohort
     from datkit.prepare import PreparedCohort
 
 SIZE, SEED = "small", 2026
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(args: argparse.Namespace) -> int:
     if args.uid:
         return _simulate_one(args)
-    from datkit.cohort import open_folder
+    from datkit.data import open_folder
     from datkit.simulate.cohort import TEST_SETS, open_simulated, simulate_cohort
 
     size, seed = args.size or SIZE, SEED if args.seed is None else args.seed
@@ -186,7 +186,7 @@ def _prepare(args: argparse.Namespace) -> int:
 
 def _prepared(args: argparse.Namespace, **options: Any) -> tuple[Cohort, PreparedCohort]:
     """Open exams in any layout, labelled or not, and prepare them."""
-    from datkit.cohort import open_path
+    from datkit.data import open_path
     from datkit.prepare import prepare_cohort
 
     cohort = open_path(args.folder, require_labels=False)
@@ -241,7 +241,7 @@ def _print_measures(rows: dict[str, dict[str, float]]) -> None:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from datkit.view.report import report_name, write_report
+    from datkit.view.pages.report import report_name, write_report
 
     patient = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
     one_file = args.out.suffix.lower() in (".html", ".htm")
@@ -272,7 +272,7 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
 
 
 def _sheet(args: argparse.Namespace) -> int:
-    from datkit.view.contact_sheet import write_contact_sheet
+    from datkit.view.pages.contact_sheet import write_contact_sheet
 
     cohort, prepared = _prepared(args)
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
@@ -299,12 +299,12 @@ def _submit_pack(args: argparse.Namespace) -> int:
 
 
 def _submit_check(args: argparse.Namespace) -> int:
-    from datkit.submit.check import check_submission
-    from datkit.submit.findings import findings_table, next_step, write_findings
+    from datkit.inspect.findings import findings_table, next_step, write_findings
+    from datkit.inspect.submission import check_submission
 
     problems = check_submission(args.zip)
     if args.cohort:
-        from datkit.submit.trials import run_checks
+        from datkit.replica.scenarios import run_checks
 
         problems += run_checks(args.zip, args.cohort, progress=not args.json)
     if args.html:
@@ -318,11 +318,11 @@ def _submit_check(args: argparse.Namespace) -> int:
 
 
 def _submit_run(args: argparse.Namespace) -> int:
-    from datkit.submit.run import run_submission
+    from datkit.replica.run import run_submission
 
     report = run_submission(args.zip, args.cohort, exams=args.exams, isolation=args.isolation)
     if args.trials:
-        from datkit.submit.trials import run_checks
+        from datkit.replica.scenarios import run_checks
 
         found = run_checks(args.zip, args.cohort, isolation=args.isolation)
         report = replace(report, problems=[*dict.fromkeys([*report.problems, *found])])
@@ -334,7 +334,7 @@ def _submit_run(args: argparse.Namespace) -> int:
 
 
 def _submit_score(args: argparse.Namespace) -> int:
-    from datkit.cohort import open_folder
+    from datkit.data import open_folder
     from datkit.submit.score import score_submission
 
     score = score_submission(args.predictions, open_folder(args.cohort))

@@ -74,7 +74,7 @@ def _named(parser: argparse.ArgumentParser, optional: bool = False) -> argparse.
 
 
 def _list(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
+    from datkit.data import load_manifest
 
     manifest = load_manifest()
     if args.json:
@@ -91,7 +91,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
+    from datkit.data import load_manifest
 
     entry = load_manifest().entry(args.name)
     if args.json:
@@ -104,7 +104,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from datkit.fetch import fetch
+    from datkit.data import fetch
 
     paths = fetch(args.name, progress=not args.json, offline=args.offline, notify=note)
     if args.json:
@@ -115,7 +115,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from datkit.fetch import verify
+    from datkit.data import verify
 
     checks = verify(args.name)
     # A file that nobody fetched is no finding, unless its entry was asked for by name.
@@ -134,7 +134,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _where(args: argparse.Namespace) -> int:
-    from datkit.fetch import where
+    from datkit.data import where
     from datkit.files import data_folder
 
     folder = where(args.name) if args.name else data_folder()
@@ -143,7 +143,7 @@ def _where(args: argparse.Namespace) -> int:
 
 
 def _cite(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
+    from datkit.data import load_manifest
 
     papers = load_manifest().entry(args.name).citations
     if args.json:
@@ -159,7 +159,7 @@ def _bibtex(paper: Any) -> str:
 
 
 def _licences(args: argparse.Namespace) -> int:
-    from datkit.manifest import load_manifest
+    from datkit.data import load_manifest
 
     entries = load_manifest().datasets
     if args.json:
@@ -173,7 +173,7 @@ def _licences(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from datkit.cohort import find_problems, open_path
+    from datkit.data import find_problems, open_path
     from datkit.errors import CohortError
 
     said = f"{args.path}: no problem found"
@@ -191,25 +191,25 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _croissant(args: argparse.Namespace) -> int:
-    from datkit.croissant import croissant_of_cohort, croissant_of_entry
+    from datkit.data.croissant import croissant_of_cohort, croissant_of_entry
 
     described = _describe(args.name, croissant_of_entry, croissant_of_cohort)
     return _write(json.dumps(described, indent=1, ensure_ascii=False) + "\n", args.out)
 
 
 def _card(args: argparse.Namespace) -> int:
-    from datkit.datacard import card_of_cohort, card_of_entry
+    from datkit.data.card import card_of_cohort, card_of_entry
 
     return _write(_describe(args.name, card_of_entry, card_of_cohort), args.out)
 
 
 def _describe(name: str, of_entry: Any, of_cohort: Any) -> Any:
-    from datkit.manifest import load_manifest
+    from datkit.data import load_manifest
 
     manifest = load_manifest()
     if name in manifest.entries or not Path(name).is_dir():
         return of_entry(manifest.entry(name))
-    from datkit.cohort import open_path
+    from datkit.data import open_path
 
     return of_cohort(open_path(name, require_labels=False))
 

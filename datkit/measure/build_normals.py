@@ -20,15 +20,15 @@ import numpy as np
 import pandas as pd
 
 from datkit.files import write_json
+from datkit.io.scan import Scan
 from datkit.measure import measure_prepared
 from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type, round_digits
 from datkit.prepare import Prepared, prepare_scan
-from datkit.scan import Scan
-from datkit.simulate.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.centres import CENTRES, Centre, Protocol
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
+from datkit.simulate.camera.centres import CENTRES, Centre, Protocol
 from datkit.simulate.exam import describe_recipe
-from datkit.simulate.patient import AGES, Patient, draw_patient
-from datkit.simulate.uptake import paint
+from datkit.simulate.patient.person import AGES, Patient, draw_patient
+from datkit.simulate.patient.uptake import paint
 from datkit.threads import one_thread
 
 __all__ = ["build_normals", "main"]
@@ -96,7 +96,7 @@ def draw_acquisition_of(type_name: str, index: int) -> Acquisition:
 @one_thread()
 def examine(type_name: str, index: int) -> Prepared:
     """Simulate and prepare the exam of one healthy patient."""
-    from datkit.simulate.camera import acquire  # brings PyTorch
+    from datkit.simulate.camera.imaging import acquire  # brings PyTorch
 
     patient, exam = draw_normal(type_name, index), draw_acquisition_of(type_name, index)
     data = acquire(paint(patient)[0], patient.shape, exam)

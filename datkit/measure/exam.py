@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datkit.errors import PrepareError
+from datkit.io.scan import load_scan
 from datkit.measure.regions import SIDES, STRUCTURES, Shifts, binding_ratios, shifts_of, take_side
 from datkit.measure.shape import elongation, half_maximum, half_volume, smooth_side, striatal_length
 from datkit.measure.southampton import southampton
 from datkit.prepare import GRID, prepare_scan, reference_level
-from datkit.scan import load_scan
 
 if TYPE_CHECKING:
     import pandas as pd

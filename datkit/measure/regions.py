@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID, load_regions
-from datkit.prepare.volume import blur, transform
+from datkit.prepare.sampling import blur, transform
 
 __all__ = [
     "SIDES",

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from datkit.measure.regions import MM, right_frame
 from datkit.prepare import GRID
-from datkit.prepare.volume import blur
+from datkit.prepare.sampling import blur
 
 __all__ = ["elongation", "half_maximum", "half_volume", "smooth_side", "striatal_length"]
 

@@ -10,34 +10,6 @@
 Each name is loaded when it is first used: importing this package does not import torch.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from importlib import import_module
-from typing import Any
-
-from datkit.models.store import load_model, save_model
-
-_HOME = {
-    "CompactCNN": "datkit.models.volume",
-    "MeasuresClassifier": "datkit.models.measures",
-    "ProjectionCNN": "datkit.models.projection",
-    "ProjectionClassifier": "datkit.models.projection",
-    "TemperatureCalibrated": "datkit.models.calibration",
-    "TrainingSettings": "datkit.models.training",
-    "VolumeClassifier": "datkit.models.volume",
-    "crop_striata": "datkit.models.volume",
-    "fit_temperature": "datkit.models.calibration",
-    "project_striata": "datkit.models.projection",
-    "train": "datkit.models.training",
-}
-__all__ = ["load_model", "save_model", *_HOME]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'datkit.models' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from datkit.cohort import grouped_folds
+from datkit.data import grouped_folds
 from datkit.errors import ModelError
 from datkit.models.base import LogitClassifier, check_labels, take_rows
 from datkit.models.store import load_model, read_document, save_model, write_document

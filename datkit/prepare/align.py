@@ -35,7 +35,7 @@ from datkit.prepare.levels import (
     load_levels,
     template_centre,
 )
-from datkit.prepare.volume import blur, crop, regress, sample, shift, shrink, transform
+from datkit.prepare.sampling import blur, crop, regress, sample, shift, shrink, transform
 
 __all__ = ["Pose", "find_pose"]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from datkit.cohort import Cohort
+from datkit.data import Cohort
 from datkit.errors import DatkitError, PrepareError, UsageError
 from datkit.files import data_folder, sha256_file
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan

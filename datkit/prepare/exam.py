@@ -10,13 +10,13 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.errors import PrepareError, UsageError
+from datkit.io.scan import Scan
 from datkit.prepare.align import find_pose
 from datkit.prepare.grid import GRID
 from datkit.prepare.quality import assess
 from datkit.prepare.reference import find_reference
+from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
-from datkit.prepare.volume import crop, shift, spacing, transform
-from datkit.scan import Scan
 
 __all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datkit.scan import Scan, load_scan
+from datkit.io.scan import Scan, load_scan
 
 __all__ = ["GRID", "RESOURCES", "Grid", "load_regions", "load_template"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.prepare.grid import GRID, LABELS, load_regions, load_template
-from datkit.prepare.volume import blur, sample, spacing, transform
+from datkit.prepare.sampling import blur, sample, spacing, transform
 
 __all__ = [
     "BRAIN_ML",

@@ -10,8 +10,8 @@ from scipy import ndimage
 from datkit.prepare.align import Pose
 from datkit.prepare.grid import GRID, LABELS, load_regions
 from datkit.prepare.levels import BOTTOM_MM, STRIATUM_MM, scaled_template
+from datkit.prepare.sampling import is_inside, sample, spacing, transform
 from datkit.prepare.striatum import FURTHEST, SHIFTS
-from datkit.prepare.volume import is_inside, sample, spacing, transform
 
 __all__ = ["EXPECTED", "assess"]
 

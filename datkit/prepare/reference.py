@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from datkit.errors import PrepareError
 from datkit.prepare.grid import GRID, load_regions, load_template
-from datkit.prepare.volume import sample, spacing, transform
+from datkit.prepare.sampling import sample, spacing, transform
 
 __all__ = ["find_reference", "reference_level"]
 

@@ -21,7 +21,7 @@ from datkit.errors import PrepareError
 from datkit.prepare.grid import GRID, load_regions
 from datkit.prepare.levels import GENERATORS, blurred_part, scaled_template
 from datkit.prepare.reference import reference_level
-from datkit.prepare.volume import blur, crop, regress, sample, spacing, transform
+from datkit.prepare.sampling import blur, crop, regress, sample, spacing, transform
 
 __all__ = ["FURTHEST", "SHIFTS", "locate_striata"]
 

@@ -1,6 +1,6 @@
 """Simulated cohorts on disk: made in parallel, resumable, and always the same bytes.
 
-The layout is that of :mod:`datkit.cohort`. The size ``"full"`` brings two test sets as well, each a
+The layout is that of :mod:`datkit.data`. The size ``"full"`` brings two test sets as well, each a
 cohort folder of its own inside the first, with patients that none of the others holds:
 
     <cohort>/                 the training exams
@@ -21,19 +21,22 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from datkit.cohort import Cohort, open_folder
+from datkit.data.cohort import Cohort
+from datkit.data.folder import open_folder
+from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
 from datkit.files import data_folder, sha256_file
-from datkit.scan import save_scan
-from datkit.simulate.centres import CENTRES, SHIFTED
+from datkit.io.scan import save_scan
+from datkit.simulate.camera.centres import CENTRES, SHIFTED
 from datkit.simulate.exam import SETS, Exam, exam_uid, simulate_exam
-from datkit.simulate.folder import Record, SetFolder
+from datkit.simulate.set_folder import Record, SetFolder
 
 __all__ = [
     "LICENCE",
     "SIZES",
     "TEST_SETS",
     "Exam",
+    "open_cohort",
     "open_simulated",
     "simulate_cohort",
     "simulate_exam",
@@ -107,6 +110,39 @@ def simulate_cohort(
         _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
         _finish(unfinished, n_jobs, progress)
     return open_folder(folder)
+
+
+def open_cohort(
+    source: str | Path = "simulated",
+    *,
+    size: str = "small",
+    seed: int = 2026,
+    require_labels: bool = True,
+) -> Cohort:
+    """Open a cohort: the simulated one, a folder in the challenge's layout, or other exams.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"simulated"``; a folder that holds ``niftis/`` and ``train_labels.csv``; a folder of NIfTI
+        or DICOM files, a BIDS-style tree or an image collection of PPMI; or a single file.
+    size, seed : str, int
+        For the simulated cohort, made on first use (`tiny` in a minute, `full` in an hour) and then
+        kept. Test sets open by their path: ``cohort.folder / "public_test"``.
+    require_labels : bool
+        Expect a label for every exam of a folder in the challenge's layout; in the others a label
+        that no table gives is NaN.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist or the size is unknown.
+    CohortError
+        If the folder breaks the layout; every problem is listed.
+    """
+    if str(source) == "simulated":
+        return open_simulated(size, seed)
+    return open_path(source, require_labels=require_labels)
 
 
 def open_simulated(

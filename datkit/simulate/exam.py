@@ -12,12 +12,12 @@ from functools import lru_cache
 import numpy as np
 
 from datkit.errors import UsageError
-from datkit.simulate.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.centres import CENTRES, SHIFTED, Centre, Protocol, illness_share
-from datkit.simulate.patient import SIDES, Patient, draw_patient, draw_pattern
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
+from datkit.simulate.camera.centres import CENTRES, SHIFTED, Centre, Protocol, illness_share
+from datkit.simulate.camera.scanner import Recipe
+from datkit.simulate.patient.person import SIDES, Patient, draw_patient, draw_pattern
+from datkit.simulate.patient.uptake import paint, seen_fractions, true_sbr
 from datkit.simulate.readers import Reading, read_exam
-from datkit.simulate.scanner import Recipe
-from datkit.simulate.uptake import paint, seen_fractions, true_sbr
 from datkit.threads import one_thread
 
 __all__ = ["SETS", "Drawn", "Exam", "describe_recipe", "draw_exam", "exam_uid", "simulate_exam"]
@@ -175,7 +175,7 @@ def simulate_exam(seed: int, index: int | str) -> Exam:
     >>> exam.uid, exam.volume.ndim
     ('sim-2026-0003', 3)
     """
-    from datkit.simulate.camera import acquire  # brings PyTorch
+    from datkit.simulate.camera.imaging import acquire  # brings PyTorch
 
     drawn = draw_exam(seed, index)
     uptake, _ = paint(drawn.patient)

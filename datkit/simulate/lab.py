@@ -1,6 +1,6 @@
 """A bench for lessons: one patient, head straight, in the camera's field, with known truth.
 
-:mod:`datkit.simulate.camera` does the physics; here nothing is drawn at random.
+:mod:`datkit.simulate.camera.imaging` does the physics; here nothing is drawn at random.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datkit.simulate.anatomy import standard_anatomy
-from datkit.simulate.camera import (
+from datkit.simulate.camera.centres import VIEWS
+from datkit.simulate.camera.imaging import (
     FIELD,
     FIELD_MM,
     Head,
@@ -20,13 +20,13 @@ from datkit.simulate.camera import (
     sample_head,
     smooth_for_sampling,
 )
-from datkit.simulate.centres import VIEWS
-from datkit.simulate.loss import SIDES, Loss, Side
-from datkit.simulate.patient import Patient, standard_normal
-from datkit.simulate.projector import Projector
-from datkit.simulate.scanner import Collimator
-from datkit.simulate.shape import MEAN_SCALE, source_voxels
-from datkit.simulate.uptake import paint
+from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.scanner import Collimator
+from datkit.simulate.patient.anatomy import standard_anatomy
+from datkit.simulate.patient.head_shape import MEAN_SCALE, source_voxels
+from datkit.simulate.patient.loss import SIDES, Loss, Side
+from datkit.simulate.patient.person import Patient, standard_normal
+from datkit.simulate.patient.uptake import paint
 
 __all__ = ["Bench", "camera_over", "lay_down", "mean_patient", "window"]
 

@@ -86,7 +86,8 @@ def read_exam(
         Shift of the centre's own reader: positive calls fewer exams abnormal.
     other, caudate : float, optional
         The same of the other posterior putamen, and of the caudate on the weaker side, as
-        :func:`datkit.simulate.uptake.seen_fractions` gives them; by default equal to `fraction`.
+        :func:`datkit.simulate.patient.uptake.seen_fractions` gives them; by default equal to
+        `fraction`.
         They decide grade and pattern, not whether an exam is abnormal.
 
     Examples

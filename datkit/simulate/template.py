@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datkit.simulate.anatomy import AFFINE, standard_anatomy
-from datkit.simulate.patient import standard_normal
-from datkit.simulate.uptake import paint
+from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.patient.person import standard_normal
+from datkit.simulate.patient.uptake import paint
 
 __all__ = ["build_regions", "build_template", "main"]
 
@@ -62,7 +62,7 @@ def build_regions() -> tuple[np.ndarray, np.ndarray]:
 
 def main(folder: str) -> None:
     """Write ``template.nii.gz`` and ``regions.nii.gz`` into `folder`."""
-    from datkit.scan import save_scan
+    from datkit.io.scan import save_scan
 
     for name, build in (("template", build_template), ("regions", build_regions)):
         volume, affine = build()

@@ -21,13 +21,13 @@ from typing import Any
 
 from datkit.errors import SubmissionError, UsageError
 from datkit.files import replace_atomically, sha256_file, write_json
-from datkit.submit.check import check_submission
-from datkit.submit.imports import imports_of
-from datkit.submit.weights import SAFE_SUFFIXES
+from datkit.inspect.imports import imports_of
+from datkit.inspect.submission import check_submission
+from datkit.inspect.weight_files import SAFE_SUFFIXES
 
 __all__ = ["PackReport", "inference_modules", "pack_submission", "write_prior"]
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parents[1]
 MAIN = Path(__file__).resolve().parent / "template" / "main.py"
 # datkit/__init__.py names the whole kit, but loads nothing before it is asked for.
 _FACADE = PACKAGE / "__init__.py"

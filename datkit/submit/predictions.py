@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datkit.errors import SubmissionError
-from datkit.submit.codes import CODES, finding
-from datkit.submit.problem import Problem
+from datkit.inspect.rules import CODES, finding
+from datkit.problems import Problem
 
 __all__ = ["HEADER", "check_against", "check_predictions", "read_format", "read_predictions"]
 

@@ -12,7 +12,7 @@ from datkit.submit.predictions import check_against, read_format, read_predictio
 if TYPE_CHECKING:
     import pandas as pd
 
-    from datkit.cohort import Cohort
+    from datkit.data import Cohort
 
 __all__ = ["score_predictions", "score_submission"]
 

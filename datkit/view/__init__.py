@@ -13,39 +13,6 @@ Examples
 'datkit.view.slices'
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from importlib import import_module
-from typing import Any
-
-_MODULE_OF = {
-    "ExamExplorer": "explore",
-    "VolumeView": "surface",
-    "explore_exam": "explore",
-    "plot_curve_slider": "sliders",
-    "plot_exam": "slices",
-    "plot_mean_maps": "slices",
-    "plot_measures": "charts",
-    "plot_pair": "slices",
-    "plot_raw": "raw",
-    "plot_reliability": "charts",
-    "plot_scores": "charts",
-    "plot_shares": "charts",
-    "plot_sheet": "slices",
-    "plot_slice_slider": "sliders",
-    "render_report": "report",
-    "use_offline_plotly": "sliders",
-    "write_contact_sheet": "contact_sheet",
-    "write_report": "report",
-}
-__all__ = [*_MODULE_OF]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULE_OF])
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datkit.scan import Scan
+from datkit.io.scan import Scan
 from datkit.view.canvas import BELOW, Picture, house_style
 from datkit.view.planes import PANELS, axis_of, draw_slice, plane_grid
 

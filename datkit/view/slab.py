@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from datkit.prepare import GRID
-from datkit.view.page import number
+from datkit.view.pages.page import number
 
 __all__ = ["SLAB_MM", "describe_sides", "striatal_slab"]
 

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from datkit.errors import UsageError
+from datkit.io.scan import Scan
 from datkit.prepare import GRID
-from datkit.scan import Scan
 from datkit.view.canvas import BELOW, BESIDE, WIDTH, Picture, house_style, new_picture
 from datkit.view.planes import check_volume, draw_slice
 from datkit.view.raw import plot_raw

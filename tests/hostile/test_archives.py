@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from datkit.archive import find_faults, unpack
 from datkit.errors import ArchiveError, DatkitError
+from datkit.io.archive import find_faults, unpack
 
 MEMORY = 64 * 2**20
 

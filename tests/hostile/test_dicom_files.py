@@ -11,9 +11,9 @@ import pytest
 from exams import save_dicom, small
 from fuzz import fuzz
 
-from datkit.cohort import find_problems, open_path
-from datkit.dicom import describe_dicom, load_dicom
+from datkit.data import find_problems, open_path
 from datkit.errors import DatkitError, ScanError
+from datkit.io.dicom import describe_dicom, load_dicom
 
 AFFINE = np.diag([5.0, 5.5, 6.0, 1.0])
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from datkit.data import load_manifest
 from datkit.errors import ManifestError
-from datkit.manifest import load_manifest
 
 ENTRY = load_manifest().entry("fpcit-hc174").to_dict()
 PARTS = {"licence": ENTRY["licence"], "uses": ENTRY["uses"], "checked": ENTRY["checked"]}

@@ -15,10 +15,11 @@ import pytest
 from exams import save_stand_ins
 from submissions import BROKEN, GOOD
 
-from datkit.cohort import open_folder
-from datkit.submit import check_submission, run_submission
-from datkit.submit.archive import archive_problems
-from datkit.submit.trials import run_checks
+from datkit.data import open_folder
+from datkit.inspect import check_submission
+from datkit.inspect.zip_file import archive_problems
+from datkit.replica import run_submission
+from datkit.replica.scenarios import run_checks
 
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 DYNAMIC = {name for name, one in BROKEN.items() if one.dynamic}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from exams import save_small
 
-from datkit.cohort import open_folder
+from datkit.data import open_folder
 from datkit.errors import CohortError
 
 HEADER = "uid,is_pathologic\n"

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from fuzz import fuzz
 
-from datkit.cohort.geometry import geometry_of
+from datkit.data.geometry import geometry_of
 from datkit.errors import DatkitError, ScanError
-from datkit.scan import MAX_OFFSET, load_scan
+from datkit.io.scan import MAX_OFFSET, load_scan
 
 HEAD = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
 SOUND = nib.Nifti1Image(HEAD, np.diag([3.0, 3.0, 3.0, 1.0])).to_bytes()

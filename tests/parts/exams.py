@@ -8,7 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from datkit.scan import save_scan
+from datkit.io.scan import save_scan
 
 # Families of the challenge: shape and spacing (x, y, z).
 FAMILIES = {

@@ -30,10 +30,10 @@ import numpy as np
 import pandas as pd
 
 from datkit.files import replace_atomically
+from datkit.io.scan import load_scan
 from datkit.measure import measure_prepared
 from datkit.models import load_model
 from datkit.prepare import Prepared, PrepareSettings, prepare_scan
-from datkit.scan import load_scan
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 DATA = Path("data")

@@ -1,0 +1,148 @@
+"""Looking into every volume of a cohort: what opening a folder cannot know without reading it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datkit.data.cohort import Cohort
+from datkit.data.problems import Problems
+from datkit.errors import CohortError, DatkitError
+from datkit.io.scan import Scan
+
+__all__ = ["check_cohort", "find_problems", "image_hash", "image_hashes", "tracer_of"]
+
+# Fields of view of the challenge run from 126 mm (few slices) to 630 mm. A head does not fit into
+# less than 80 mm, and no SPECT camera sees more than a metre.
+FIELD_LIMITS = (80.0, 1000.0)
+# Names of one tracer, as manufacturers and hospitals write it.
+TRACERS = {
+    "fp-cit": ("fp-cit", "fpcit", "ioflupane", "datscan"),
+    "beta-cit": ("beta-cit", "β-cit", "b-cit"),
+    "trodat": ("trodat",),
+    "fe-pe2i": ("pe2i",),
+    "fdopa": ("fdopa", "f-dopa", "fluorodopa"),
+    "dtbz": ("dtbz",),
+    "fdg": ("fdg", "fluorodeoxyglucose"),
+    "hmpao": ("hmpao", "exametazime"),
+    "ibzm": ("ibzm",),
+}
+
+
+def check_cohort(cohort: Cohort) -> None:
+    """Read every volume and refuse a cohort with anything wrong in it.
+
+    Raises
+    ------
+    CohortError
+        With every problem that :func:`find_problems` finds.
+    """
+    if problems := find_problems(cohort):
+        raise CohortError.of(problems, where=cohort.folder)
+
+
+def find_problems(cohort: Cohort, *, progress: bool = False) -> list[str]:
+    """Return everything that is wrong with the volumes of a cohort, a sentence each.
+
+    Volumes that cannot be read or whose geometry is impossible, exams under two uids (the same
+    voxels in the same place), a field of view that holds no head, and tracers that are mixed, as
+    far as a column ``tracer`` tells them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Its volumes are read one at a time.
+    progress : bool
+        Draw a progress bar on stderr, if that is a terminal.
+    """
+    from tqdm import tqdm
+
+    problems, hashes = Problems(), {}
+    for uid in tqdm(cohort.uids, "checking", unit="exam", disable=None if progress else True):
+        try:
+            scan = cohort.load(uid)
+        except (DatkitError, OSError) as error:
+            problems.append(str(error))
+            continue
+        hashes[uid] = image_hash(scan)
+        problems.extend(f"{uid}: {problem}" for problem in _field_problems(scan))
+    problems.extend(_duplicates(hashes))
+    problems.extend(_mixed_tracers(cohort.exams))
+    return list(problems)
+
+
+def image_hash(scan: Scan) -> str:
+    """Return the sha256 of a volume's voxels, shape and affine: equal for equal images.
+
+    It does not depend on file format, compression or byte order.
+    """
+    content = hashlib.sha256(repr(scan.shape).encode())
+    content.update(np.round(scan.affine, 4).astype("<f8").tobytes())
+    content.update(np.ascontiguousarray(scan.data, dtype="<f4"))
+    return content.hexdigest()
+
+
+def image_hashes(cohort: Cohort) -> pd.Series:
+    """Return a hash of every exam's image, indexed by uid.
+
+    ``cohort.json`` lists them for cohorts that were written reproducibly; else volumes are read.
+
+    Raises
+    ------
+    UsageError, ScanError
+        If a volume cannot be read.
+    """
+    listed = cohort.info.get("sha256", {})
+    names = {uid: f"niftis/{uid}.nii.gz" for uid in cohort.uids}
+    if cohort.uids and all(name in listed for name in names.values()):
+        hashes = {uid: listed[name] for uid, name in names.items()}
+    else:
+        hashes = {uid: image_hash(cohort.load(uid, repair=True)) for uid in cohort.uids}
+    return pd.Series(hashes, name="image", dtype=object)
+
+
+def _field_problems(scan: Scan) -> Iterator[str]:
+    field = np.array(scan.shape) * scan.spacing
+    low, high = FIELD_LIMITS
+    if (field < low).any() or (field > high).any():
+        found = " × ".join(f"{side:.0f}" for side in field)
+        yield (
+            f"expected a field of view of {low:g}–{high:g} mm along each axis, found {found} mm; "
+            "check the spacing."
+        )
+
+
+def _duplicates(hashes: dict[str, str]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for uid, digest in hashes.items():
+        groups.setdefault(digest, []).append(uid)
+    for uids in groups.values():
+        if len(uids) > 1:
+            names = ", ".join(map(repr, uids))
+            yield f"expected another image under each uid, found one under {names}; keep one."
+
+
+def tracer_of(text: str) -> str:
+    """Return one name for a tracer that has many.
+
+    Examples
+    --------
+    >>> tracer_of("[123I]FP-CIT"), tracer_of("Ioflupane I-123"), tracer_of("Something new")
+    ('fp-cit', 'fp-cit', 'something new')
+    """
+    plain = text.strip().lower()
+    found = (name for name, words in TRACERS.items() if any(word in plain for word in words))
+    return next(found, plain)
+
+
+def _mixed_tracers(exams: pd.DataFrame) -> Iterator[str]:
+    if "tracer" not in exams:
+        return
+    known = exams["tracer"].dropna().astype(str)
+    counts = known[known.str.strip() != ""].map(tracer_of).value_counts()
+    if len(counts) > 1:
+        found = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        yield f"expected one tracer, found {found}; make a cohort of each."

@@ -1,0 +1,259 @@
+"""What an entry of the manifest must say, as pydantic models: the published schema is made of them.
+
+A file that is not pinned to a hash, a data set without a licence, or one whose facts nobody checked
+cannot be written down. What could not be verified is said in words, never filled in.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from datkit.data.manifest_fields import (
+    Address,
+    AtLeastOne,
+    BibKey,
+    Doi,
+    FileName,
+    Many,
+    Md5,
+    Name,
+    Sha256,
+    Text,
+)
+from datkit.errors import UsageError
+
+__all__ = ["Avoided", "Checked", "Citation", "Entry", "File", "Licence", "Manifest", "Uses"]
+
+Access = Literal["built-in", "open", "registration", "agreement", "planned"]
+Loader = Literal["datkit.open_cohort", "datkit.load_scan", "datkit.data.load_folder"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Licence(_Model):
+    """A licence or named terms: the full name, the SPDX identifier if there is one, the address."""
+
+    name: Text
+    spdx: Text | None
+    url: Address
+
+
+class Uses(_Model):
+    """What the terms allow, a sentence each: teaching, publishing, competing, commercial use."""
+
+    teach: Text
+    publish: Text
+    compete: Text
+    commercial: Text
+
+
+class Citation(_Model):
+    """What to cite: its BibTeX key in the book's bibliography, the reference as printed, its place.
+
+    `doi` is written without ``https://doi.org/``; what has none has an address in `url`.
+    """
+
+    key: BibKey
+    text: Text
+    doi: Doi | None = None
+    url: Address | None = None
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Citation:
+        if self.doi is None and self.url is None:
+            raise ValueError("expected a doi, or a url where there is none")
+        return self
+
+    @property
+    def link(self) -> str:
+        """An address that leads to it."""
+        return f"https://doi.org/{self.doi}" if self.doi else str(self.url)
+
+
+class Checked(_Model):
+    """When and how the facts were verified, and which of them could not be."""
+
+    date: Annotated[date, Field(strict=False)]
+    how: Text
+    not_verified: Annotated[tuple[Text, ...], Many]
+
+
+class File(_Model):
+    """One file: its name on disk, its addresses (tried in order), its hash and its bytes.
+
+    `md5` stands where no sha256 is published, and `size` is null where nobody tells it; `why` then
+    says so.
+    """
+
+    name: FileName
+    urls: Annotated[tuple[Address, ...], Many, AtLeastOne]
+    sha256: Sha256 | None
+    md5: Md5 | None = None
+    size: Annotated[int, Field(gt=0)] | None
+    why: Text | None = None
+
+    @model_validator(mode="after")
+    def _explains_its_gaps(self) -> File:
+        if self.sha256 is None and self.md5 is None:
+            raise ValueError("expected a sha256, or an md5 where only that is published")
+        if (self.sha256 is None or self.size is None) != (self.why is not None):
+            raise ValueError("expected a reason in 'why' if sha256 or size is null, and only then")
+        return self
+
+    @property
+    def digest(self) -> tuple[str, str]:
+        """The name of the hash that the bytes must have, and its digits."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
+
+
+class Avoided(_Model):
+    """A data set that others offer and that the kit stays away from."""
+
+    name: Text
+    where: Text
+    reason: Text
+
+
+class Entry(_Model):
+    """One data set.
+
+    Attributes
+    ----------
+    name, title, summary : str
+        The name used on the command line, a heading, and what it is in a sentence or two.
+    modality, tracer : str
+        As printed, such as ``"SPECT"`` and ``"[123I]FP-CIT"``.
+    n : int or None
+        The number of people behind it; None where you choose, or where nobody tells.
+    subjects, format, space, resolution, orientation : str
+        Who they are; file format; coordinate space; voxel size and sharpness; axes as stored.
+    access : str
+        ``"built-in"`` (made by the kit), ``"open"`` (anybody may download it), ``"registration"``,
+        ``"agreement"`` (you obtain it, the kit opens it) or ``"planned"`` (not there yet).
+    steps : tuple of str
+        What to do to obtain it where the kit cannot fetch it; ``{folder}`` is where it belongs.
+    licence : Licence
+    uses : Uses
+    citations : tuple of Citation
+    home : str or None
+        The page that describes it.
+    version : str
+        As its owner counts; "not stated" if there is none.
+    checked : Checked
+    files : tuple of File
+    no_files : str or None
+        Why there are none, if there are none.
+    traps : tuple of str
+        What surprises people who load it.
+    loader : str or None
+        The function that opens it; None if the kit has none.
+    """
+
+    name: Name
+    title: Text
+    summary: Text
+    modality: Text
+    tracer: Text
+    n: Annotated[int, Field(gt=0)] | None
+    subjects: Text
+    format: Text
+    space: Text
+    resolution: Text
+    orientation: Text
+    access: Access
+    steps: Annotated[tuple[Text, ...], Many]
+    licence: Licence
+    uses: Uses
+    citations: Annotated[tuple[Citation, ...], Many, AtLeastOne]
+    home: Address | None
+    version: Text
+    checked: Checked
+    files: Annotated[tuple[File, ...], Many]
+    no_files: Text | None
+    traps: Annotated[tuple[Text, ...], Many]
+    loader: Loader | None
+
+    @field_validator("files")
+    @classmethod
+    def _files_fit_access(cls, files: tuple[File, ...], info: ValidationInfo) -> tuple[File, ...]:
+        access = info.data.get("access")
+        if files and access not in (None, "open"):
+            raise ValueError(f"expected no files, since the access is {access!r}")
+        if not files and access == "open" and not info.data.get("steps"):
+            raise ValueError("expected files, or steps that say how to obtain them")
+        if not files and access in ("registration", "agreement", "planned"):
+            _need(info.data.get("steps"), f"expected steps, since the access is {access!r}")
+        return files
+
+    @field_validator("no_files")
+    @classmethod
+    def _says_why_no_files(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        if "files" in info.data and bool(info.data["files"]) == bool(reason):
+            raise ValueError("expected a reason if there are no files, and null if there are some")
+        return reason
+
+    @property
+    def size(self) -> int:
+        """Bytes to download, all files whose size is known together."""
+        return sum(file.size or 0 for file in self.files)
+
+    def terms(self) -> tuple[str, ...]:
+        """Return licence, allowed uses and what to cite, one printable line each."""
+        licence = self.licence
+        label = f" ({licence.spdx})" if licence.spdx else ""
+        return (
+            f"{self.title}",
+            f"Licence: {licence.name}{label}, {licence.url}",
+            *(f"{use.capitalize()}: {text}" for use, text in self.uses),
+            *(f"Cite: {paper.text} {paper.link}" for paper in self.citations),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as plain data, ready for JSON."""
+        return self.model_dump(mode="json")
+
+
+def _need(value: object, expected: str) -> None:
+    if not value:
+        raise ValueError(expected)
+
+
+class Manifest(_Model):
+    """The whole file: its version, its data sets in the order listed, and the sets to avoid."""
+
+    version: Literal[2]
+    datasets: Annotated[tuple[Entry, ...], Many, AtLeastOne]
+    avoid: Annotated[tuple[Avoided, ...], Many]
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The data sets by name."""
+        return {entry.name: entry for entry in self.datasets}
+
+    def entry(self, name: str) -> Entry:
+        """Return one data set.
+
+        Raises
+        ------
+        UsageError
+            If the manifest has no data set of that name.
+
+        Examples
+        --------
+        >>> from datkit.data import load_manifest
+        >>> load_manifest().entry("fpcit-hc174").licence.spdx
+        'CC-BY-NC-SA-4.0'
+        """
+        if name in self.entries:
+            return self.entries[name]
+        close = difflib.get_close_matches(name, self.entries, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "`datkit data list` describes them."
+        raise UsageError(
+            f"Expected one of the data sets {', '.join(self.entries)}, found {name!r}; {hint}"
+        )

@@ -1,0 +1,159 @@
+"""Findings for people: a table in the terminal and a page that opens offline, errors first."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datkit.inspect.rules import CODES
+from datkit.problems import Problem
+
+__all__ = [
+    "Group",
+    "count_findings",
+    "findings_table",
+    "group_findings",
+    "next_step",
+    "write_findings",
+]
+
+_SHOWN = 5  # findings of one code that a terminal shows; a test set has thousands of rows
+_INDENT = 27  # of the third column: severity, code, what was found
+
+
+@dataclass(frozen=True)
+class Group:
+    """All findings of one code, in the order in which they were found."""
+
+    code: str
+    severity: str
+    title: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def remedies(self) -> list[str]:
+        """What to do next, each once."""
+        return [*dict.fromkeys(problem.remedy for problem in self.problems)]
+
+
+def group_findings(problems: Iterable[Problem]) -> list[Group]:
+    """Group findings by code, errors before warnings.
+
+    Examples
+    --------
+    >>> from datkit.inspect.rules import finding
+    >>> found = [finding("litter", "a", "b", "c"), finding("bom", "d", "e", "f")]
+    >>> [group.code for group in group_findings(found)]
+    ['bom', 'litter']
+    """
+    groups: dict[tuple[bool, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((not problem.is_error, problem.code), []).append(problem)
+    return [
+        Group(code, found[0].severity, CODES[code].title, tuple(found))
+        for (_, code), found in sorted(groups.items(), key=lambda item: item[0][0])
+    ]
+
+
+def count_findings(problems: Iterable[Problem]) -> str:
+    """Say how many errors and warnings there are.
+
+    Examples
+    --------
+    >>> count_findings([])
+    'no problem found'
+    """
+    grave = [problem.is_error for problem in problems]
+    errors, warnings = sum(grave), len(grave) - sum(grave)
+    counts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((errors, "error"),
+              (warnings, "warning")) if n]  # fmt: skip
+    return ", ".join(counts) or "no problem found"
+
+
+def findings_table(problems: list[Problem], width: int = 100) -> str:
+    """Return findings as lines of at most `width` characters, the number of each kind first.
+
+    Examples
+    --------
+    >>> from datkit.inspect.rules import finding
+    >>> print(findings_table([finding("bom", "row 1", "no byte order mark", "one")]))
+    1 error
+    <BLANKLINE>
+    error    bom               row 1: expected no byte order mark, found one
+                               -> Write it with encoding='utf-8', not 'utf-8-sig'.
+    """
+    lines = [count_findings(problems)]
+    for group in group_findings(problems):
+        lines += ["", *_lines_of(group, width)]
+    return "\n".join(lines)
+
+
+def write_findings(
+    problems: list[Problem], zip_path: str | os.PathLike[str], page: str | os.PathLike[str]
+) -> Path:
+    """Write findings as one HTML file without script or address; return its path.
+
+    The same submission gives the same bytes.
+
+    Parameters
+    ----------
+    problems : list of Problem
+    zip_path, page : path
+        The submission, named with its sha256, and where the page goes.
+
+    Raises
+    ------
+    OSError
+        If the submission cannot be read, or the page not be written.
+    """
+    from datkit import __version__
+    from datkit.files import sha256_file
+    from datkit.view.pages.page import render_page, write_page
+
+    text = render_page(
+        "findings.html",
+        title=Path(zip_path).name,
+        counts=count_findings(problems),
+        groups=group_findings(problems),
+        next_step=next_step(problems),
+        sha256=sha256_file(zip_path),
+        version=__version__,
+    )
+    return write_page(text, page)
+
+
+def next_step(problems: list[Problem]) -> str:
+    """Say what to do after a check.
+
+    Examples
+    --------
+    >>> next_step([])
+    'Next: run it on exams with datkit submit run.'
+    """
+    if any(problem.is_error for problem in problems):
+        return "Next: mend the errors and check again. Do not upload it as it is."
+    if problems:
+        return "Next: look at each warning, then run it on exams with datkit submit run."
+    return "Next: run it on exams with datkit submit run."
+
+
+def _lines_of(group: Group, width: int) -> list[str]:
+    places = [
+        f"{problem.where}: expected {problem.expected}, found {problem.found}"
+        for problem in group.problems[:_SHOWN]
+    ]
+    more = len(group.problems) - len(places)
+    places += [f"… and {more} more: --json lists them all"] if more else []
+    blocks = [*places, *(f"-> {remedy}" for remedy in group.remedies[:_SHOWN])]
+    first = f"{group.severity:8} {group.code:17} "
+    return [line for number, block in enumerate(blocks)
+            for line in _wrap(block, "" if number else first, width)]  # fmt: skip
+
+
+def _wrap(text: str, first: str, width: int) -> list[str]:
+    lines = textwrap.wrap(text, max(width - _INDENT, 30), break_on_hyphens=False)
+    starts = [first or " " * _INDENT] + [" " * _INDENT] * len(lines)
+    return [start + line for start, line in zip(starts, lines, strict=False)]

@@ -1,0 +1,135 @@
+"""What a source prints: uids, which the rules forbid, and a line for each exam, which is too much.
+
+A name is a uid's if it says so (``uid``, ``exam_uids``), if it runs over such names in a loop, or
+if it is a path or text made of one. A printed table or a traceback may hold uids too; that shows
+only in a run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from datkit.inspect.rules import finding
+from datkit.inspect.source import Source, keywords_of, shown
+from datkit.problems import Problem
+
+__all__ = ["find_prints", "mentions_uid"]
+
+_UID = re.compile(r"(?:(?!by_)\w+_)?uids?", re.IGNORECASE)
+_LOGGERS = re.compile(r"(?:\w+\.)*(?:\w*log(?:ger|ging)?)(?:\(\))?", re.IGNORECASE)
+_LEVELS = ("debug", "info", "warning", "error", "critical", "exception", "log", "success")
+_WRITERS = ("print", "pprint.pprint", "tqdm.tqdm.write", "tqdm.auto.tqdm.write", "warnings.warn")
+_STREAMS = ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
+# What is left of many uids: a count.
+_COUNTS = ("len", "sum", "hash", "bool")
+_COUNT_METHODS = ("nunique", "count")
+_COUNT_ATTRIBUTES = ("shape", "size", "empty", "dtype")
+
+
+def find_prints(source: Source) -> Iterator[Problem]:
+    """Yield every call that prints a uid, and every one that prints for each exam anew."""
+    visitor = _Visitor(source)
+    visitor.visit(source.tree)
+    yield from visitor.found
+
+
+def mentions_uid(node: ast.AST, names: frozenset[str] | set[str] = frozenset()) -> bool:
+    """Whether an expression holds a uid: more than how many there are.
+
+    Parameters
+    ----------
+    node : ast.AST
+    names : set of str
+        Further names that hold one.
+
+    Examples
+    --------
+    >>> [mentions_uid(ast.parse(text)) for text in ("row['uid']", "len(uids)", "f'{uid}.nii'")]
+    [True, False, True]
+    """
+    match node:
+        case ast.Name(id=name):
+            return name in names or bool(_UID.fullmatch(name))
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            return bool(_UID.fullmatch(key))
+        case ast.Attribute(attr=name):
+            if name in _COUNT_ATTRIBUTES:
+                return False
+            return bool(_UID.fullmatch(name)) or mentions_uid(node.value, names)
+        case ast.Call(func=ast.Name(id=name)) if name in _COUNTS:
+            return False
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _COUNT_METHODS:
+            return False
+    return any(mentions_uid(child, names) for child in ast.iter_child_nodes(node))
+
+
+class _Visitor(ast.NodeVisitor):
+    """Walks the tree, knowing which names hold uids and whether each exam passes here."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.names, self.each_exam = source, set(), False
+        self.found: list[Problem] = []
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        made = isinstance(node.value, ast.JoinedStr | ast.BinOp) or self._is_path(node.value)
+        if made and mentions_uid(node.value, self.names):
+            self.names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        outside, exams = self.each_exam, self._runs_over_exams(node)
+        self.each_exam = exams or outside
+        self.generic_visit(node)
+        self.each_exam = outside
+
+    def visit_If(self, node: ast.If) -> None:
+        self._visit_now_and_then(node)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        self._visit_now_and_then(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_now_and_then(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if self._prints(node):
+            given = [*node.args, *keywords_of(node).values()]
+            where, expected = self.source.where(node), "counts only"
+            if any(mentions_uid(one, self.names) for one in given):
+                self.found.append(finding("prints-uids", where, expected, shown(node)))
+            elif self.each_exam:
+                found = f"{shown(node)} in a loop over exams"
+                self.found.append(finding("prints-per-exam", where, "a few lines", found))
+        self.generic_visit(node)
+
+    def _visit_now_and_then(self, node: ast.AST) -> None:
+        outside, self.each_exam = self.each_exam, False
+        self.generic_visit(node)
+        self.each_exam = outside
+
+    def _runs_over_exams(self, loop: ast.For) -> bool:
+        rows = ("iterrows", "itertuples", "DictReader")
+        by_row = any(isinstance(n, ast.Attribute) and n.attr in rows for n in ast.walk(loop.iter))
+        if not mentions_uid(loop.iter, self.names):
+            return by_row
+        targets = [loop.target]
+        if isinstance(loop.target, ast.Tuple):  # of enumerate the first counts; zip may mix
+            targets = loop.target.elts[1:] if "enumerate" in ast.unparse(loop.iter) else []
+        self.names |= {n.id for one in targets for n in ast.walk(one) if isinstance(n, ast.Name)}
+        return True
+
+    def _is_path(self, node: ast.expr) -> bool:
+        paths = ("pathlib.Path", "os.path.join", "str")
+        return isinstance(node, ast.Call) and self.source.dotted(node.func) in paths
+
+    def _prints(self, call: ast.Call) -> bool:
+        name = self.source.dotted(call.func)
+        if name in _WRITERS:
+            file = keywords_of(call).get("file")
+            return file is None or self.source.dotted(file) in _STREAMS
+        base, _, method = name.rpartition(".")
+        if method == "write":
+            return base in _STREAMS
+        return method in _LEVELS and bool(_LOGGERS.fullmatch(base))

@@ -1,0 +1,10 @@
+"""One exam's file, read with suspicion: NIfTI, DICOM, and archives from strangers.
+
+``scan``     NIfTI volumes, read and written reproducibly
+``dicom``    one multi-frame DICOM NM object
+``archive``  zips: what is wrong with one, and unpacking it only if nothing is
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

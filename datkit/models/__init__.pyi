@@ -1,0 +1,13 @@
+from .calibration import TemperatureCalibrated as TemperatureCalibrated
+from .calibration import fit_temperature as fit_temperature
+from .measures import MeasuresClassifier as MeasuresClassifier
+from .projection import ProjectionClassifier as ProjectionClassifier
+from .projection import ProjectionCNN as ProjectionCNN
+from .projection import project_striata as project_striata
+from .store import load_model as load_model
+from .store import save_model as save_model
+from .training import TrainingSettings as TrainingSettings
+from .training import train as train
+from .volume import CompactCNN as CompactCNN
+from .volume import VolumeClassifier as VolumeClassifier
+from .volume import crop_striata as crop_striata

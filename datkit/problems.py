@@ -1,0 +1,86 @@
+"""One way to tell a fault: what was expected, what was found, where, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Problem", "list_some", "repeated"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a file, a cohort, a table, a submission or a notebook.
+
+    Parameters
+    ----------
+    code : str
+        A short, stable name of the fault, such as ``"main-nested"``: for tests and scripts.
+    where : str
+        The file, folder, member, exam or cell that holds it.
+    expected, found : str
+        Two phrases that continue "expected …" and "found …".
+    remedy : str
+        A sentence: what to do next.
+    severity : {"error", "warning"}
+        An error must be mended; a warning may be right, look at it.
+    line : int, optional
+        The line of the file, or the row of the table, counted from 1.
+
+    Examples
+    --------
+    >>> print(Problem("header", "submission.csv", "'uid,is_pathologic'", "'id,p'",
+    ...               "Write the header exactly so.", line=1))
+    submission.csv, line 1: expected 'uid,is_pathologic', found 'id,p'. Write the header exactly so.
+    """
+
+    code: str
+    where: str
+    expected: str
+    found: str
+    remedy: str
+    severity: str = "error"
+    line: int | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it must be mended; a warning may be right."""
+        return self.severity == "error"
+
+    @property
+    def place(self) -> str:
+        """Where it is, with the line if one is known."""
+        return self.where if self.line is None else f"{self.where}, line {self.line}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: expected {self.expected}, found {self.found}. {self.remedy}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a plain dictionary, for JSON."""
+        return asdict(self)
+
+
+def list_some(items: Iterable[object], most: int = 3) -> str:
+    """Write the first few of many things, and how many more there are.
+
+    Examples
+    --------
+    >>> list_some(range(8))
+    '0, 1, 2 and 5 more'
+    """
+    items = [str(item) for item in items]
+    rest = len(items) - most
+    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return those that stand more than once, in quotes.
+
+    Examples
+    --------
+    >>> repeated(["a", "b", "a"])
+    ["'a'"]
+    """
+    return [repr(name) for name, count in Counter(names).items() if count > 1]

@@ -1,0 +1,1 @@
+"""Cameras: centres and their protocols, projection, noise and reconstruction."""

@@ -1,0 +1,204 @@
+"""A standard head: tissue fractions, striatum and glands on one 2 mm grid in MNI space.
+
+The brain is nilearn's bundled MNI152 2009a symmetric template (Fonov et al. 2009,
+10.1016/S1053-8119(09)70884-5). That template is stripped of its skull: what lies outside the brain
+is drawn by :mod:`datkit.simulate.patient.head`. Nothing is downloaded.
+
+All arrays have shape (99, 121, 128), axes x (left to right), y (back to front), z (bottom to top),
+2 mm voxels, and are exactly symmetric about x = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from datkit.simulate.patient.head import draw_glands, draw_outside
+from datkit.simulate.patient.solids import AFFINE, SHAPE, axes_mm, ellipsoid
+
+__all__ = ["AFFINE", "SHAPE", "Anatomy", "axes_mm", "standard_anatomy", "striatum_masks"]
+
+TEMPLATE_ORIGIN = (-98, -134, -72)  # mm of voxel (0, 0, 0) of nilearn's 1 mm templates
+TEMPLATE_BOTTOM = 39  # the grid's slice that holds the template's lowest, z = -72 mm
+
+PER_MM = {  # attenuation at 159 keV, 1/mm, narrow beam: from NIST's mass coefficients
+    "grey": 0.0153,  # (XCOM, 10.18434/T48G6X) and the densities of ICRU report 44
+    "white": 0.0153,
+    "csf": 0.0149,
+    "soft": 0.0152,
+    "scalp": 0.0152,
+    "skull": 0.0277,  # cortical bone: the skull's fraction leaves room for its marrow
+}
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The standard head.
+
+    Attributes
+    ----------
+    tissue : mapping of str to ndarray, float32 (99, 121, 128)
+        Fractions in 0..1 of grey, white, csf, skull, scalp and soft tissue. They sum to at most 1.
+    regions : mapping of str to ndarray, float32 (99, 121, 128)
+        Weights in 0..1 of the regions that uptake tells apart; ``*_left`` lies at x < 0.
+    putamen_depth : ndarray, float32 (1, 121, 1)
+        0 at the front end of the putamen, 1 at its back end; it varies along y only.
+    attenuation : ndarray, float32 (99, 121, 128)
+        Linear attenuation at 159 keV in 1/mm, narrow beam: 0 in air, 0.0149 in fluid, near 0.024
+        in the skull.
+    """
+
+    tissue: Mapping[str, np.ndarray]
+    regions: Mapping[str, np.ndarray]
+    putamen_depth: np.ndarray
+    attenuation: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def standard_anatomy() -> Anatomy:
+    """Build the standard head; about two seconds, then remembered by the process."""
+    grey, white = (_load_template(kind) for kind in ("gm", "wm"))
+    striatum = striatum_masks(grey)
+    brain = _fill(_onto_grid(grey + white))
+    right = {name: _onto_grid(_share(name, mask, grey)) for name, mask in striatum.items()}
+    regions = _both_sides(right)
+    inside = sum(regions.values())
+    tissue = {"grey": _onto_grid(grey), "white": _onto_grid(white)}
+    tissue["csf"] = np.clip(brain - tissue["grey"] - tissue["white"], 0, 1)
+    tissue = {name: np.float32(part * (1 - inside)) for name, part in tissue.items()}
+    tissue |= draw_outside(brain)
+    tissue["csf"] += tissue.pop("fluid")
+    regions |= _other_regions(tissue["grey"] + tissue["white"]) | _both_sides(draw_glands())
+    attenuation = inside * PER_MM["grey"] + sum(tissue[name] * PER_MM[name] for name in tissue)
+    return Anatomy(tissue, regions, _putamen_depth(), np.float32(attenuation))
+
+
+def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut caudate, putamen and ventral striatum out of the grey matter by sloped walls.
+
+    Parameters
+    ----------
+    grey : ndarray, float (197, 233, 189)
+        Grey matter fraction of the 1 mm template.
+
+    Returns
+    -------
+    dict of str to ndarray, bool (197, 233, 189)
+        ``caudate``, ``putamen`` and ``ventral_striatum`` of the right side; the template is
+        symmetric, so the left side is the mirror image.
+
+    Notes
+    -----
+    Limits in mm were read off the template: caudate behind y = 4 lies above a floor that rises
+    towards its tail; the putamen narrows to the front and its floor drops with it. Boxes with
+    straight walls would leak into thalamus, claustrum and amygdala.
+    """
+    x, y, z = np.ix_(*(o + np.arange(n) for o, n in zip(TEMPLATE_ORIGIN, grey.shape, strict=True)))
+    floor = np.where(y < 4, 4 + 0.85 * (4 - y), -4)
+    medial = np.where(y < 0, 9, 5)
+    caudate = (grey > 0.5) & (x >= medial) & (x <= 21) & (z >= floor) & (z <= 32)
+    caudate &= ~((x > 16) & (z < 2)) & (y >= -30) & (y <= 28)
+    caudate = _component_at(caudate, (13, 12, 10))
+
+    lateral = np.interp(y, [-10, 0, 8, 16, 20], [33, 32, 30, 27, 25])
+    lateral = lateral - 0.35 * np.clip(-4 - z, 0, None)
+    medial = np.interp(y, [-10, 0, 8, 16, 20], [26, 24.5, 20.5, 17, 15.5])
+    floor = np.interp(y, [-24, -12, 0, 14], [-4, -7, -10, -13])
+    ceiling = np.interp(y, [0, 8, 16, 24], [16, 14, 10, 4])
+    putamen = (grey > 0.25) & (x >= medial) & (x <= lateral) & (z >= floor) & (z <= ceiling)
+    putamen = _component_at(putamen & (y >= -24) & (y <= 24) & ~caudate, (28, 0, 2))
+
+    bowl = ((x - 11) / 7) ** 2 + ((y - 11) / 8) ** 2 + ((z + 7) / 6) ** 2 <= 1
+    ventral = bowl & (grey > 0.5) & ~caudate & ~putamen
+    return {"caudate": caudate, "putamen": putamen, "ventral_striatum": ventral}
+
+
+def _both_sides(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the right-sided volumes and their mirror images."""
+    sides = {f"{name}_right": volume for name, volume in right.items()}
+    return sides | {f"{name}_left": volume[::-1] for name, volume in right.items()}
+
+
+def _load_template(kind: str) -> np.ndarray:
+    """Load nilearn's bundled 1 mm ``gm`` or ``wm`` template as fractions, float32."""
+    from importlib.util import find_spec
+
+    import nibabel
+
+    nilearn = find_spec("nilearn").submodule_search_locations[0]  # importing it takes seconds
+    folder = Path(nilearn) / "datasets" / "data"
+    image = nibabel.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
+    return np.asarray(image.dataobj).astype(np.float32) / 255
+
+
+def _share(name: str, mask: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """Return how much of each voxel the structure fills.
+
+    The template is a mean of many people: where it is half grey along the ventricle, few of them
+    have caudate. That leaves 3.9 mL of caudate, about 2.8 mL at a real head's size. The putamen
+    looks pale in T1 for its myelin, so its grey fraction says nothing of the kind.
+    """
+    return mask * np.clip((grey - 0.5) / 0.4, 0, 1) if name == "caudate" else mask
+
+
+def _component_at(mask: np.ndarray, point_mm: tuple[int, int, int]) -> np.ndarray:
+    """Keep the connected component of a 1 mm mask that holds `point_mm`."""
+    from scipy.ndimage import label
+
+    labels, _ = label(mask)
+    return labels == labels[tuple(np.subtract(point_mm, TEMPLATE_ORIGIN))]
+
+
+def _fill(tissue: np.ndarray) -> np.ndarray:
+    """Return the brain with its sulci (up to about 10 mm wide) and ventricles filled, 0..1."""
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+    grown = distance_transform_edt(tissue < 0.2, sampling=2) <= 5  # mm
+    solid = binary_fill_holes(distance_transform_edt(grown, sampling=2) > 5)
+    return np.maximum(np.clip(tissue, 0, 1), solid).astype(np.float32)
+
+
+def _onto_grid(volume: np.ndarray) -> np.ndarray:
+    """Average a 1 mm template volume onto the 2 mm grid, weights (1, 2, 1)/4 along each axis."""
+    for axis in range(3):
+        line = np.pad(np.moveaxis(np.float32(volume), axis, 0), ((1, 1), (0, 0), (0, 0)))
+        mean = (line[:-2:2] + line[2::2]) / 4 + line[1:-1:2] / 2
+        volume = np.moveaxis(mean, 0, axis)
+    out = np.zeros(SHAPE, np.float32)
+    out[:, : volume.shape[1], TEMPLATE_BOTTOM:] = volume[:, :, : SHAPE[2] - TEMPLATE_BOTTOM]
+    return out
+
+
+def _other_regions(tissue: np.ndarray) -> dict[str, np.ndarray]:
+    """Draw the regions whose uptake differs from the cortex; centres in MNI mm, by eye.
+
+    The occipital reference keeps clear of wide sulci and of the skull: there, blurred uptake is
+    lower, and the maps that we compare with are zeroed.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    x, y, z = axes_mm()
+    core = gaussian_filter(tissue, 2) > 0.7
+    tent = -4 - 0.30 * np.abs(x) + 0.25 * np.clip(y + 45, None, 0)  # the tentorium's underside
+    midbrain, pons = ellipsoid((0, -24, -10), (14, 10, 9)), ellipsoid((0, -27, -32), (13, 11, 16))
+    brainstem = np.maximum(midbrain, pons)
+    thalamus = ellipsoid((11, -18, 8), (9, 14, 9))
+    temporal = ellipsoid((24, -14, -18), (8, 17, 9))  # amygdala and hippocampus
+    cerebellum = np.clip(0.5 + (tent - z) / 3, 0, 1) * np.clip(0.5 + (-38 - y) / 4, 0, 1)
+    return {
+        "thalamus": thalamus + thalamus[::-1],
+        "brainstem": brainstem,
+        "medial_temporal": temporal + temporal[::-1],
+        "cerebellum": np.float32(cerebellum * (1 - brainstem)),
+        "parietal": ellipsoid((0, -56, 56), (62, 34, 30)),
+        "occipital": np.float32(core * (y <= -70) * (z >= tent + 4) * (z <= 30)),
+    }
+
+
+def _putamen_depth() -> np.ndarray:
+    """Return how far back a voxel lies in the putamen: 0 at y = 22 mm, 1 at y = -22 mm."""
+    return np.clip((22 - axes_mm()[1]) / 44, 0, 1)

@@ -1,0 +1,178 @@
+"""The size and form of one head: drawn once, then applied as one smooth deformation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from datkit.simulate.patient.solids import AFFINE, SHAPE
+from datkit.simulate.patient.warp import (
+    LATTICE,
+    LATTICE_MM,
+    bend_field,
+    folds_weight,
+    girth_field,
+    spread,
+    striatum_field,
+    sulci_field,
+    ventricles_field,
+)
+
+__all__ = ["Shape", "deform", "draw_shape", "sample", "source_voxels", "standard_shape"]
+
+KNOTS = (5, 6, 6)  # control points of the smooth warp along x, y, z; about 50 mm apart
+FOLD_KNOTS = (13, 16, 17)  # those of the fine one; about 16 mm apart
+WARP_MM, FOLD_MM = 3.5, 2.5  # SD of a control point's shift: 1.2 and 0.9 mm at a voxel; design
+MEAN_SCALE = 0.90  # real heads over MNI: the template inflates volumes 1.4 times, 1.4 ** (-1/3)
+STRIATUM_PER_DECADE = 0.02  # loss of volume; with what wide ventricles press: 3 %; design, so
+# that binding as measured falls by the published 4-7 % a decade
+SULCI_PER_DECADE = 0.15  # mm that each wall of a sulcus recedes; design
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a head differs from the standard one.
+
+    Attributes
+    ----------
+    scale : ndarray (3,)
+        Size along x, y, z over the standard head's.
+    warp : ndarray (3, 5, 6, 6)
+        Shift in mm along x, y, z of each control point of the smooth warp.
+    folds : ndarray (3, 13, 16, 17)
+        The same for the fine warp, which gives each head gyri of its own.
+    ventricles : float
+        Widening of the lateral ventricles: 0 standard, 0.4 clearly wide.
+    sulci : float
+        Millimetres by which brain recedes from fluid on each side.
+    striatum : float
+        Share of their volume that caudate and putamen have lost.
+    neck : ndarray (2,)
+        At the grid's lower end: shift to the front in mm, and growth of the girth as a share.
+    """
+
+    scale: np.ndarray
+    warp: np.ndarray
+    folds: np.ndarray
+    ventricles: float
+    sulci: float
+    striatum: float
+    neck: np.ndarray
+
+
+def standard_shape() -> Shape:
+    """Return the shape that changes nothing."""
+    still = (np.zeros((3, *KNOTS)), np.zeros((3, *FOLD_KNOTS)))
+    return Shape(np.ones(3), *still, 0.0, 0.0, 0.0, np.zeros(2))
+
+
+def draw_shape(rng: np.random.Generator, age: float, sex: str) -> Shape:
+    """Draw one head: women's are smaller; with age ventricles and sulci widen, nuclei shrink.
+
+    Examples
+    --------
+    >>> shape = draw_shape(np.random.default_rng(0), age=70, sex="F")
+    >>> bool(shape.scale.max() < 1)
+    True
+    """
+    size = MEAN_SCALE + (0.01 if sex == "M" else -0.015) + rng.normal(0, 0.025)  # design
+    decades = (age - 65) / 10
+    return Shape(
+        scale=size * np.exp(rng.normal(0, 0.02, 3)),
+        warp=rng.normal(0, WARP_MM, (3, *KNOTS)),
+        folds=rng.normal(0, FOLD_MM, (3, *FOLD_KNOTS)),
+        ventricles=float(np.clip(0.15 + 0.06 * decades + rng.normal(0, 0.08), 0, 0.4)),  # design
+        sulci=float(np.clip(0.4 + SULCI_PER_DECADE * decades + rng.normal(0, 0.15), 0, 1.2)),
+        striatum=float(STRIATUM_PER_DECADE * decades + rng.normal(0, 0.05)),
+        neck=rng.normal(0, (12, 0.08)),  # design
+    )
+
+
+def deform(volume: np.ndarray, shape: Shape) -> np.ndarray:
+    """Give a standard volume the form of one head, on the standard grid: (99, 121, 128)."""
+    return sample(volume, shape, AFFINE, SHAPE)
+
+
+def sample(
+    volume: np.ndarray, shape: Shape, affine: np.ndarray, size: tuple[int, int, int], order: int = 1
+) -> np.ndarray:
+    """Sample a standard volume, given the form of one head, on any grid.
+
+    Parameters
+    ----------
+    volume : ndarray, float32 (99, 121, 128)
+        A volume on the standard grid.
+    affine : ndarray (4, 4)
+        Voxel of the asked grid -> mm in this patient's head (RAS).
+    size : tuple of int
+        Voxels of the asked grid along its three axes.
+    order : int
+        0 nearest, 1 linear, 3 cubic.
+
+    Returns
+    -------
+    ndarray, float32, shape `size`
+        0 outside the standard grid, but for the neck, which goes on below it.
+    """
+    from scipy.ndimage import map_coordinates
+
+    points = source_voxels(shape, affine, size)
+    return map_coordinates(volume, points, order=order, output=np.float32)
+
+
+def source_voxels(shape: Shape, affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """Return where each voxel of a grid in one patient's head lies in the standard grid.
+
+    Parameters are those of :func:`sample`. Time grows with `size` alone. Below the standard grid
+    its lowest slice goes on, so that the neck ends nowhere inside a camera's field.
+
+    Returns
+    -------
+    ndarray, float32 (3, *size)
+        Voxel coordinates (i, j, k) in the standard grid, ready for ``map_coordinates``.
+    """
+    points = _positions(affine, size) / _column(shape.scale)
+    points += _shift_at(points, shape)
+    points -= _column(AFFINE[:3, 3])
+    points /= _column(np.diag(AFFINE)[:3])
+    np.maximum(points[2], 0, out=points[2])
+    return points
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    """Return three numbers ready to broadcast over (3, x, y, z)."""
+    return np.float32(values).reshape(3, 1, 1, 1)
+
+
+def _positions(affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """Return the place in mm of every voxel of a grid, float32 (3, *size)."""
+    i, j, k = np.ix_(*(np.arange(n, dtype=np.float32) for n in size))
+    rows = np.float32(affine[:3])
+    return np.stack([row[0] * i + row[1] * j + row[2] * k + row[3] for row in rows])
+
+
+def _shift_at(points: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return the shift in mm at scaled points, float32 (3, *size), linear between lattice points.
+
+    A shift points from the head to the standard one: to where the volume is read.
+    """
+    import torch
+    from torch.nn.functional import grid_sample
+
+    half = LATTICE_MM * (np.array(LATTICE) - 1) / 2
+    unit = (points - _column(AFFINE[:3, 3] + half)) / _column(half)  # -1 and 1 at the ends
+    places = torch.from_numpy(unit).flip(0).movedim(0, -1)[None]  # torch names the last axis first
+    field = torch.from_numpy(_lattice_shift(shape))[None]  # (1, 3, x, y, z)
+    return grid_sample(field, places, padding_mode="border", align_corners=True)[0].numpy()
+
+
+def _lattice_shift(shape: Shape) -> np.ndarray:
+    """Return the shift in mm at the lattice, float32 (3, *LATTICE)."""
+    shift = spread(shape.warp) + spread(shape.folds) * folds_weight()
+    amounts = (shape.ventricles, shape.sulci, shape.striatum, *shape.neck)
+    fields = (ventricles_field, sulci_field, striatum_field, bend_field, girth_field)
+    for amount, field in zip(amounts, fields, strict=True):
+        if amount:
+            shift += np.float32(amount) * field()
+    return shift

@@ -1,0 +1,213 @@
+"""One patient: who they are and how much transporter is left in each striatum.
+
+:func:`draw_patient` draws every parameter and returns the record;
+:mod:`datkit.simulate.patient.uptake` turns a record into a volume. What a pattern takes away stands
+in :mod:`datkit.simulate.patient.loss`.
+
+Sources are named beside each number; "design" marks a choice of ours for which no published value
+was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from datkit.errors import UsageError
+from datkit.simulate.patient.background import (
+    BACKGROUND,
+    GLAND_MEDIAN,
+    GLANDS,
+    REGION_FACTOR,
+    draw_background,
+    draw_glands,
+)
+from datkit.simulate.patient.head_shape import Shape, draw_shape, standard_shape
+from datkit.simulate.patient.loss import DEGENERATIVE, OTHER, SIDES, Loss, Side, draw_loss
+
+__all__ = [
+    "PATTERNS",
+    "SIDES",
+    "Patient",
+    "draw_patient",
+    "draw_pattern",
+    "expected_sbr",
+    "standard_normal",
+]
+
+PATTERNS = (*OTHER, *DEGENERATIVE)
+
+SBR_AT_65 = {"caudate": 4.8, "putamen": 5.8, "ventral_striatum": 7.5}
+# free of partial volume; Koh 2016 (10.1111/ncn3.12082): 6.84 +- 1.01 at 69 y with the Southampton
+# method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. How it is shared out
+# within the striatum: design, so that measured means and the brightest spot of normal exams lie in
+# the ranges of published controls, who are brightest where caudate and putamen meet
+SLOPE_PER_DECADE = {"caudate": 0.041, "putamen": 0.043, "ventral_striatum": 0.041}
+# of binding itself; the 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are
+# measured with the loss of volume, which takes about 1.5 % more; steeper in putamen (Nobili 2013)
+WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
+BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457; Koh 2016)
+CAUDATE_PUTAMEN_CORRELATION = 0.85  # design
+LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.06, "ventral_striatum": 0.05}
+# log-SDs; design: measured putamina of normal exams differ by 7-9 %, caudates by 6-7 % (Lange
+# 2014); blur hides part of the putamen's difference, noise adds to the caudate's
+NORMAL_TAPER, TAPER_SPREAD = 0.10, 0.05  # loss from front to back of a healthy putamen; design
+AGES = 67.0, 10.0, 40.0, 85.0  # mean, SD, limits; 62 +- 13, 34-85 (Mathies 2022,
+# 10.1186/s13550-022-00923-w), in the range that the challenge states
+BORDERLINE_OLDER = 6.0  # years; borderline patients are older (Makinen 2016), by how much: design
+WOMEN = 0.43  # 41 % in Mathies 2022
+ON_SSRI = 0.15  # share of patients; design
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Every parameter of one simulated patient.
+
+    Attributes
+    ----------
+    age : float
+        Years.
+    sex : str
+        ``"F"`` or ``"M"``.
+    pattern : str
+        One of :data:`PATTERNS`.
+    ssri : bool
+        Whether a serotonin reuptake inhibitor lowers the reference.
+    healthy : mapping of str to float
+        SBR per region (``caudate_left`` …) that this patient would have without disease or drug.
+    taper : float
+        Loss of SBR from front to back of the healthy putamen.
+    loss : Loss
+        What is left of it on either side: the latent severity.
+    background : mapping of str to float
+        Uptake per tissue, and factors per region.
+    glands : mapping of str to float
+        Uptake per salivary gland.
+    shape : Shape
+        Size and form of the head.
+    """
+
+    age: float
+    sex: str
+    pattern: str
+    ssri: bool
+    healthy: Mapping[str, float]
+    taper: float
+    loss: Loss
+    background: Mapping[str, float]
+    glands: Mapping[str, float]
+    shape: Shape
+
+    @property
+    def sides(self) -> Mapping[str, Side]:
+        """What is left of the ``left`` and ``right`` striatum."""
+        return self.loss.sides
+
+
+def expected_sbr(region: str, age: float, sex: str) -> float:
+    """Return the mean healthy SBR of a region at an age, free of partial volume.
+
+    Raises
+    ------
+    KeyError
+        If `region` is not caudate, putamen or ventral_striatum.
+
+    Examples
+    --------
+    >>> expected_sbr("putamen", 65, "M")
+    5.8
+    >>> round(expected_sbr("putamen", 75, "M") / expected_sbr("putamen", 65, "M"), 3)
+    0.958
+    """
+    women = WOMEN_AT_45 * np.clip((75 - age) / 30, 0, 1) if sex == "F" else 0.0
+    by_age = np.exp(-SLOPE_PER_DECADE[region] * (age - 65) / 10)
+    return float(SBR_AT_65[region] * by_age * (1 + women))
+
+
+def draw_pattern(rng: np.random.Generator, degenerative: bool) -> str:
+    """Draw one of :data:`PATTERNS`, given whether the patient has degenerative disease.
+
+    Examples
+    --------
+    >>> draw_pattern(np.random.default_rng(0), degenerative=True)
+    'parkinson'
+    """
+    shares = DEGENERATIVE if degenerative else OTHER
+    return str(rng.choice(list(shares), p=list(shares.values())))
+
+
+def draw_patient(rng: np.random.Generator, pattern: str) -> Patient:
+    """Draw one patient of a pattern.
+
+    Raises
+    ------
+    UsageError
+        If `pattern` is not one of :data:`PATTERNS`.
+
+    Examples
+    --------
+    >>> patient = draw_patient(np.random.default_rng(0), "parkinson")
+    >>> patient.sides["left"].back < patient.sides["left"].caudate
+    True
+    """
+    if pattern not in PATTERNS:
+        raise UsageError(f"A pattern is one of {', '.join(PATTERNS)}; found {pattern!r}.")
+    age, sex = _draw_age(rng, pattern), "F" if rng.random() < WOMEN else "M"
+    ssri = bool(rng.random() < ON_SSRI)
+    return Patient(
+        age=age,
+        sex=sex,
+        pattern=pattern,
+        ssri=ssri,
+        healthy=_draw_healthy(rng, age, sex),
+        taper=float(rng.normal(NORMAL_TAPER, TAPER_SPREAD)),
+        loss=draw_loss(rng, pattern),
+        background=draw_background(rng, age, sex, ssri),
+        glands=draw_glands(rng),
+        shape=draw_shape(rng, age, sex),
+    )
+
+
+def _draw_age(rng: np.random.Generator, pattern: str) -> float:
+    """Draw until the age lies within the limits."""
+    mean, sd, low, high = AGES
+    mean += BORDERLINE_OLDER * (pattern == "borderline")
+    while not low <= (age := rng.normal(mean, sd)) <= high:
+        pass
+    return round(float(age), 1)
+
+
+def standard_normal() -> Patient:
+    """Return the mean healthy patient: a man of 65 with the standard head, and no randomness."""
+    return Patient(
+        age=65.0,
+        sex="M",
+        pattern="normal",
+        ssri=False,
+        healthy={f"{region}_{side}": SBR_AT_65[region] for region in SBR_AT_65 for side in SIDES},
+        taper=NORMAL_TAPER,
+        loss=Loss({side: Side() for side in SIDES}),
+        background={name: mean for name, (mean, _) in (BACKGROUND | REGION_FACTOR).items()},
+        glands={name: GLAND_MEDIAN for name in GLANDS},
+        shape=standard_shape(),
+    )
+
+
+def _draw_healthy(rng: np.random.Generator, age: float, sex: str) -> dict[str, float]:
+    """Draw the SBR that this patient would have without disease, per region and side."""
+    shared, caudate, putamen = rng.normal(size=3)
+    common, own = np.sqrt(CAUDATE_PUTAMEN_CORRELATION), np.sqrt(1 - CAUDATE_PUTAMEN_CORRELATION)
+    factor = {
+        "caudate": np.exp(BETWEEN_SUBJECTS * (common * shared + own * caudate)),
+        "putamen": np.exp(BETWEEN_SUBJECTS * (common * shared + own * putamen)),
+    }
+    factor["ventral_striatum"] = np.sqrt(factor["caudate"] * factor["putamen"])
+    healthy = {}
+    for region, value in factor.items():
+        tilt = rng.normal(0, LEFT_OVER_RIGHT[region]) / 2
+        for side, sign in (("left", 1), ("right", -1)):
+            mean = expected_sbr(region, age, sex)
+            healthy[f"{region}_{side}"] = float(mean * value * np.exp(sign * tilt))
+    return healthy

@@ -1,0 +1,1 @@
+"""Whole pages that open offline: the exam report and the contact sheet."""

@@ -1,0 +1,76 @@
+"""A source is read from its tree: what names stand for, what an expression spells."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from datkit.inspect.source import Source, parse, reads_as_newer
+
+PATHS = {
+    "open('a/b.csv')": "a/b.csv",
+    "D = 'data'\nopen(D + '/niftis')": "data/niftis",
+    "from pathlib import Path as P\nopen(P('data') / 'niftis' / name)": "data/niftis/{}",
+    "import os.path as p\nopen(p.join('data', f'{uid}.nii.gz'))": "data/{}.nii.gz",
+    "from os.path import join\nopen(join('data', '%s.nii' % uid))": "data/{}.nii",
+    "from pathlib import Path\nopen(Path(__file__).resolve().parent / 'w.npz')": "<zip>/w.npz",
+    "import os\nopen(os.path.dirname(os.path.abspath(__file__)) + '/w.npz')": "<zip>/w.npz",
+    "def f(root='data'):\n    open(root + '/x')": "data/x",
+    "self.root = 'data'\nopen(self.root)": "data",
+    "a = 'data'\na = 'other'\nopen(a)": "{}",
+    "for a in names:\n    open(a)": "{}",
+    "a = b\nb = a\nopen(a)": "{}",
+    "a = a + 'x'\nopen(a)": "{}x",
+}
+
+
+def read(text: str) -> Source:
+    return Source.of("main.py", parse(text.encode(), "main.py"))
+
+
+@pytest.mark.parametrize("text", PATHS)
+def test_a_path_is_known_as_far_as_it_is_spelt(text):
+    source = read(text)
+    [call] = [call for call in source.calls if source.dotted(call.func) == "open"]
+    assert source.text(call.args[0]) == PATHS[text]
+
+
+def test_a_file_of_a_package_is_where_it_lies():
+    tree = parse(b"from pathlib import Path\nopen(Path(__file__).parent.parent / 'a')", "")
+    source = Source.of("kit/deep/net.py", tree)
+    assert source.text(source.calls[0].args[0]) == "<zip>/kit/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [
+        ("import torch\ntorch.hub.load()", "torch.hub.load"),
+        ("from torch import hub as h\nh.load()", "torch.hub.load"),
+        ("from torch.hub import load\nload()", "torch.hub.load"),
+        ("import torch.hub\ntorch.hub.load()", "torch.hub.load"),
+        ("from .hub import load\nload()", "load"),
+        ("things[0].load()", "{}.load"),
+    ],
+)
+def test_a_call_is_known_by_whatever_name_it_has(text, called):
+    source = read(text)
+    assert source.dotted(source.calls[0].func) == called
+
+
+def test_a_text_that_doubles_again_and_again_is_cut():
+    lines = ["a0 = 'xxxxxxxxxx'", *(f"a{n} = a{n - 1} + a{n - 1}" for n in range(1, 60))]
+    source = read("\n".join([*lines, "open(a59)"]))
+    assert len(source.text(source.calls[0].args[0])) == 10_000
+
+
+def test_a_word_in_a_comment_or_docstring_is_no_call():
+    source = read('"""requests.get(1)"""\n# torch.hub.load()\nx = 1')
+    assert source.calls == [] and len(source.docstrings) == 1
+
+
+def test_only_what_newer_pythons_read_is_called_newer():
+    with pytest.raises(SyntaxError) as caught:
+        ast.parse("def f(:\n")
+    assert not reads_as_newer(caught.value)
+    assert not reads_as_newer(ValueError("null bytes"))

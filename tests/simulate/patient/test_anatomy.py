@@ -1,0 +1,140 @@
+"""The standard head: symmetric, whole, with a striatum of the right size in the right place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from datkit.simulate.patient.anatomy import AFFINE, SHAPE, axes_mm, standard_anatomy
+
+MILLILITRES = abs(np.linalg.det(AFFINE)) / 1000
+
+
+@pytest.fixture(scope="module")
+def head():
+    return standard_anatomy()
+
+
+def centre_of(weight: np.ndarray) -> np.ndarray:
+    """The weighted mean position in mm."""
+    return np.array([float((axis * weight).sum() / weight.sum()) for axis in axes_mm()])
+
+
+def test_every_array_lies_on_the_grid_and_holds_fractions(head):
+    for name, part in (dict(head.tissue) | dict(head.regions)).items():
+        assert part.shape == SHAPE, name
+        assert part.dtype == np.float32, name
+        assert part.min() >= 0 and part.max() <= 1, name
+
+
+def test_tissue_never_fills_a_voxel_twice(head):
+    filled = float(sum(head.tissue.values()).max())
+    assert filled <= 1 + 1e-5
+
+
+def test_tissue_is_the_same_on_both_sides(head):
+    for name, part in head.tissue.items():
+        np.testing.assert_array_equal(part, part[::-1], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["caudate", "putamen", "ventral_striatum", "parotid", "submandibular"]
+)
+def test_left_is_the_mirror_image_of_right_and_lies_at_negative_x(head, name):
+    left, right = head.regions[f"{name}_left"], head.regions[f"{name}_right"]
+    np.testing.assert_array_equal(left, right[::-1])
+    assert centre_of(left)[0] < -5
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("caudate", 3.5, 5.0), ("putamen", 5.5, 7.0)])
+def test_volumes_are_those_of_the_mni_template(head, name, low, high):
+    """MNI inflates volumes 1.4 times: about 3 mL of caudate, 4.5 mL of putamen in a real head."""
+    assert low < head.regions[f"{name}_right"].sum() * MILLILITRES < high
+
+
+def test_putamen_lies_beside_and_behind_the_caudate_head(head):
+    caudate, putamen = (centre_of(head.regions[f"{name}_right"]) for name in ("caudate", "putamen"))
+    assert putamen[0] > caudate[0] + 8
+    assert putamen[1] < caudate[1]
+
+
+def test_caudate_and_putamen_do_not_overlap(head):
+    both = head.regions["caudate_left"] + head.regions["putamen_left"]
+    assert both.max() <= 1 + 1e-5
+
+
+def test_depth_runs_from_the_front_to_the_back_of_the_putamen(head):
+    depth = head.putamen_depth.ravel()
+    assert depth[0] == 1 and depth[-1] == 0
+    assert (np.diff(depth) <= 0).all()
+
+
+def test_glands_lie_inside_the_head_and_outside_the_brain(head):
+    brain = head.tissue["grey"] + head.tissue["white"]
+    filled = sum(head.tissue.values())
+    for name in ("parotid_left", "submandibular_left"):
+        gland = head.regions[name]
+        assert (brain * gland).sum() < 0.01 * gland.sum()
+        assert (filled * gland).sum() > 0.95 * gland.sum()
+
+
+@pytest.mark.parametrize(("name", "millilitres"), [("parotid", 25), ("submandibular", 8)])
+def test_glands_have_the_size_of_real_ones(head, name, millilitres):
+    """A real head is 0.9 times as long as the MNI template in each direction."""
+    gland = head.regions[f"{name}_right"].sum() * MILLILITRES * 0.9**3
+    assert gland == pytest.approx(millilitres, rel=0.1)
+
+
+def test_the_parotid_lies_below_the_ear_and_the_submandibular_gland_below_and_before_it(head):
+    ear = np.array([86, -20, -48])  # the ear canal on the MNI head
+    parotid, below = (centre_of(head.regions[f"{n}_right"]) for n in ("parotid", "submandibular"))
+    assert parotid[2] < ear[2] - 15 and abs(parotid[1] - ear[1]) < 15
+    assert below[2] < parotid[2] - 20 and below[1] > parotid[1] + 20 and below[0] < parotid[0]
+
+
+def test_scalp_and_skull_are_thin(head):
+    """A scalp that filled the field once went unnoticed: measure it along a line at the vertex."""
+    line = {name: part[54, 55, 78:] for name, part in head.tissue.items()}  # x = 10, y = -24 mm
+    skull, scalp = (2 * line[name].sum() for name in ("skull", "scalp"))  # mm
+    assert 3 < skull < 9
+    assert 3 < scalp < 10
+
+
+def test_what_lies_outside_the_head_is_empty(head):
+    x, y, z = axes_mm()
+    outside = ((x / 90) ** 2 + ((y + 15) / 118) ** 2 > 1) & (z > 0)
+    filled = sum(head.tissue.values())
+    assert (filled * outside).sum() < 0.002 * filled.sum()
+
+
+def test_attenuation_is_that_of_air_tissue_and_bone(head):
+    attenuation = head.attenuation
+    assert attenuation.shape == SHAPE and attenuation.dtype == np.float32
+    assert attenuation[..., -1].max() == 0
+    inside = (head.tissue["white"] > 0.99) | (head.regions["putamen_left"] > 0.99)
+    np.testing.assert_allclose(attenuation[inside], 0.0153, rtol=0.02)
+    assert 0.02 < attenuation.max() <= 0.028
+    for place in ((0, 24, -46), (32, 58, -78), (0, -6, -100)):  # sinuses and throat, mm
+        voxel = np.rint(np.linalg.inv(AFFINE)[:3] @ (*place, 1)).astype(int)
+        assert attenuation[tuple(voxel)] < 0.002, place
+
+
+def test_the_neck_leaves_the_grid_and_the_chin_does_not(head):
+    lowest = np.argwhere(sum(head.tissue.values())[..., 0] > 0.5)
+    x, y = (2 * lowest - (98, 134)).T
+    assert 110 < np.ptp(x) < 170 and 110 < np.ptp(y) < 150
+    assert y.max() < 40
+
+
+def test_the_reference_region_is_occipital_brain(head):
+    region, brain = head.regions["occipital"], head.tissue["grey"] + head.tissue["white"]
+    assert (brain * region).sum() > 0.85 * region.sum()
+    assert centre_of(region)[1] < -75
+
+
+def test_the_head_is_surrounded_by_air_except_at_the_neck(head):
+    filled = sum(head.tissue.values()) > 0.05
+    for axis in (0, 1):
+        edges = np.take(filled, [0, -1], axis=axis)
+        assert not edges.any()
+    assert not filled[..., -1].any()

@@ -1,0 +1,53 @@
+"""Pages: whole in one file, safe with any text, written whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from jinja2 import UndefinedError
+
+from datkit.view.pages.page import NOT_CLINICAL, data_uri, number, render_page, write_page
+
+
+def test_a_page_refuses_every_address_but_its_own() -> None:
+    page = render_page("base.html", title="exam")
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
+    assert "://" not in page and "@import" not in page and "url(" not in page
+
+
+def test_the_notice_stands_at_the_top_and_at_the_bottom() -> None:
+    header, footer = render_page("base.html", title="exam").split("<main>")
+    assert NOT_CLINICAL in header and NOT_CLINICAL in footer
+
+
+def test_a_value_that_is_missing_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="title"):
+        render_page("base.html")
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path) -> None:
+    path = write_page("old", tmp_path / "page.html")
+    with pytest.raises(UnicodeEncodeError):
+        write_page("half \udcff", path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_end_alike_on_every_system(tmp_path) -> None:
+    assert write_page("a\nb – c", tmp_path / "page.html").read_bytes() == "a\nb – c".encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "signed", "text"),
+    [
+        (1.005, 1, False, "1.0"),
+        (-0.04, 1, True, "0.0"),
+        (12.34, 1, True, "+12.3"),
+        (-12.34, 1, True, "−12.3"),
+        (float("nan"), 2, True, "–"),
+    ],
+)
+def test_numbers_are_written_for_reading(value, digits, signed, text) -> None:
+    assert number(value, digits, signed=signed) == text
+
+
+def test_a_picture_travels_in_its_address() -> None:
+    assert data_uri(b"\x00\xff", "webp") == "data:image/webp;base64,AP8="

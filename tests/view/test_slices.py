@@ -1,0 +1,210 @@
+"""Slices: left is left, millimetres are millimetres, and the same exam gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from datkit.errors import UsageError
+from datkit.io.scan import Scan
+from datkit.prepare import GRID
+from datkit.view.planes import draw_slice
+from datkit.view.slices import (
+    plot_exam,
+    plot_examples,
+    plot_mean_maps,
+    plot_pair,
+    plot_raw,
+    plot_sheet,
+    simulate_examples,
+)
+
+HOT_MM = np.array([-25.0, 0.0, 4.0])  # in the left putamen
+
+
+def hot_voxel(mm=HOT_MM, affine=GRID.affine) -> tuple[int, ...]:
+    return tuple(np.rint(np.linalg.inv(affine) @ [*mm, 1])[:3].astype(int))
+
+
+def left_hot() -> np.ndarray:
+    """A flat brain of uptake 1 with a 10 mm cube of uptake 5 in the left putamen."""
+    volume = np.ones(GRID.shape, dtype=np.float32)
+    volume[tuple(slice(i - 2, i + 3) for i in hot_voxel())] = 5
+    return volume
+
+
+def words(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def brightest_mm(axes) -> np.ndarray:
+    """Where the hottest pixels of a slice lie on its axes, mm."""
+    image = axes.images[0]
+    array = np.ma.filled(image.get_array(), -1)
+    left, right, bottom, top = image.get_extent()
+    row, column = np.argwhere(array > 0.9 * array.max()).mean(axis=0)
+    width, height = right - left, top - bottom
+    return np.array(
+        [
+            left + width * (column + 0.5) / array.shape[1],
+            bottom + height * (row + 0.5) / array.shape[0],
+        ]
+    )
+
+
+def test_every_slice_tells_its_sides_and_its_height() -> None:
+    figure = plot_exam(left_hot(), n_slices=6)
+    slices = figure.axes[:6]
+    assert all(words(axes)[:2] == ["L", "R"] for axes in slices)
+    assert [words(axes)[2] for axes in slices] == [
+        f"z = {z} mm" for z in ("−8", "−2", "+4", "+10", "+16", "+22")
+    ]
+    bar = figure.axes[-1]
+    assert bar.get_xlabel() == "uptake (non-specific = 1), fixed scale 0 to 5"
+    assert all(axes.images[0].get_clim() == (0, 5) for axes in slices)
+
+
+def test_the_left_putamen_is_drawn_on_the_left() -> None:
+    figure = plot_sheet([("", left_hot(), 4.0)], top=5)
+    axes = figure.axes[0]
+    np.testing.assert_allclose(brightest_mm(axes), HOT_MM[:2], atol=1e-6)
+    picture = np.asarray(Image.open(io.BytesIO(figure.png())).convert("RGB")).astype(int)
+    box = axes.get_window_extent()
+    rows = slice(picture.shape[0] - int(box.y1), picture.shape[0] - int(box.y0))
+    pixels = picture[rows, int(box.x0) : int(box.x1)]
+    inferno_top = np.array([252, 255, 164])
+    hot_columns = np.argwhere((np.abs(pixels - inferno_top) < 6).all(axis=2))[:, 1]
+    assert hot_columns.size > 50
+    assert hot_columns.max() < pixels.shape[1] / 2
+
+
+def test_a_mirrored_brain_mirrors_the_picture() -> None:
+    there = brightest_mm(plot_sheet([("", left_hot(), 4.0)]).axes[0])
+    back = brightest_mm(plot_sheet([("", left_hot()[::-1], 4.0)]).axes[0])
+    np.testing.assert_allclose(back, there * [-1, 1], atol=1e-6)
+
+
+def test_coronal_and_sagittal_planes_are_in_millimetres_too() -> None:
+    axes = plot_exam(left_hot(), n_slices=3).axes
+    draw_slice(axes[0], left_hot(), GRID.affine, "coronal", 0.4, high=5)
+    draw_slice(axes[1], left_hot(), GRID.affine, "sagittal", -25, high=5)
+    assert words(axes[0])[-3:] == ["L", "R", "y = +0 mm"]
+    assert words(axes[1])[-3:] == ["P", "A", "x = −25 mm, left"]
+    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("x (mm)", "z (mm)")
+    assert (axes[1].get_xlabel(), axes[1].get_ylabel()) == ("y (mm)", "z (mm)")
+
+
+def test_the_same_exam_gives_the_same_bytes_whatever_the_readers_settings() -> None:
+    first = plot_exam(left_hot(), "An exam", n_slices=2).png()
+    with matplotlib.rc_context({"font.size": 30, "savefig.bbox": "tight", "lines.linewidth": 9}):
+        second = plot_exam(left_hot(), "An exam", n_slices=2).png()
+    assert first == second
+    assert "Software" not in Image.open(io.BytesIO(first)).info
+
+
+def test_a_notebook_shows_a_figure_as_one_png() -> None:
+    bundle = plot_exam(left_hot(), n_slices=1)._repr_mimebundle_()
+    assert set(bundle) == {"image/png", "text/plain"}
+    assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_a_saved_picture_is_small(tmp_path) -> None:
+    path = plot_pair(left_hot(), np.ones(GRID.shape)).save(tmp_path / "pair.png")
+    assert path.stat().st_size < 60_000
+    assert Image.open(path).size[0] == 960
+
+
+def test_mean_maps_show_the_second_class_minus_the_first() -> None:
+    flat = np.ones(GRID.shape, dtype=np.float32)
+    volumes = np.stack([left_hot(), left_hot(), flat, flat * 99])
+    figure = plot_mean_maps(volumes, [0, 0, 1, np.nan], levels=[4.0])
+    normal, abnormal, difference = figure.axes[:3]
+    assert normal.get_title(loc="left") == "normal, n = 2"
+    assert abnormal.images[0].get_array().max() == 1  # the exam without a label is left out
+    assert difference.images[0].get_array().min() == -4
+    assert difference.images[0].get_clim() == (-2, 2)
+    assert "R" in words(difference)
+
+
+def test_mean_maps_need_both_classes() -> None:
+    with pytest.raises(UsageError, match="none with label 1; pass labels"):
+        plot_mean_maps(np.ones((2, *GRID.shape)), [0, 0])
+
+
+ORIENTATIONS = {
+    "RAS": np.diag([2.0, 2.0, 2.0]),
+    "LAS": np.diag([-2.0, 2.0, 2.0]),
+    "PSR": 2.0 * np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]]),
+    "oblique": Rotation.from_euler("zx", [20, -12], degrees=True).as_matrix() * 2.0,
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_a_raw_scan_is_drawn_where_the_patient_lay(name: str) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = ORIENTATIONS[name]
+    centre = affine[:3, :3] @ [31.5, 31.5, 31.5]
+    affine[:3, 3] = -centre
+    counts = np.full((64, 64, 64), 10, dtype=np.float32)
+    counts[tuple(slice(i - 3, i + 4) for i in hot_voxel(affine=affine))] = 100
+    figure = plot_raw(Scan(counts, affine), at=HOT_MM)
+    coronal, sagittal, axial, facts = figure.axes[:4]
+    np.testing.assert_allclose(brightest_mm(coronal), HOT_MM[[0, 2]], atol=2)
+    np.testing.assert_allclose(brightest_mm(sagittal), HOT_MM[[1, 2]], atol=2)
+    np.testing.assert_allclose(brightest_mm(axial), HOT_MM[[0, 1]], atol=2)
+    assert words(axial)[:2] == ["L", "R"]
+    assert words(facts)[0].endswith("field of view\n128 × 128 × 128 mm")
+
+
+def test_what_lies_outside_an_oblique_field_of_view_is_not_drawn_as_zero_counts() -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = ORIENTATIONS["oblique"]
+    figure = plot_raw(Scan(np.ones((32, 32, 32), dtype=np.float32), affine))
+    corner = figure.axes[2].images[0].get_array()[0, 0]
+    assert corner is np.ma.masked or np.isnan(corner)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plot_exam(np.ones((2, *GRID.shape))), "pick one exam, such as volumes"),
+        (lambda: plot_exam(np.ones(GRID.shape), n_slices=0), "at least one slice"),
+        (lambda: plot_sheet([]), "at least one slice"),
+        (lambda: plot_pair(*np.ones((2, *GRID.shape)), levels=[99.0]), "z between -37 and 59 mm"),
+        (lambda: plot_raw(Scan(np.ones((9, 9, 9)), np.eye(4)), at=[0, 99, 0]), "y between"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(call, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call()
+
+
+def test_the_readmes_picture_is_what_its_command_makes() -> None:
+    kept = Path(__file__).resolve().parents[2] / "book" / "static" / "normal_abnormal.png"
+    assert kept.stat().st_size <= 120_000
+    exams = simulate_examples()
+    assert {name: int(exam.truth["votes"]) for name, exam in exams.items()} == {
+        "normal": 0,
+        "abnormal": 5,
+    }
+    assert exams["normal"].exam["centre"] == exams["abnormal"].exam["centre"]
+    was, is_now = (
+        np.asarray(Image.open(source).convert("RGB"), dtype=float)
+        for source in (kept, io.BytesIO(plot_examples(exams).png(colours=192)))
+    )
+    # Other machines round differently; a changed exam, scale or level changes far more.
+    assert np.abs(was - is_now).mean() < 1
+
+
+def test_looking_up_a_name_loads_no_other_library() -> None:
+    code = "import sys, datkit.view; print({'matplotlib', 'plotly', 'nibabel'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
