@@ -44,7 +44,7 @@ UNITS = {
     **{f"{structure}_lowest": "" for structure in WORST},
     **{f"{structure}_asymmetry": "%" for structure in STRUCTURES},
     "absolute_putamen_asymmetry": "%",
-    **{name: "" for name in RATIOS},
+    **dict.fromkeys(RATIOS, ""),
     **{f"{name}_{side}": "" for name in RATIOS for side in SIDES},
     **{f"{form}_{side}": unit for form, unit in FORMS.items() for side in SIDES},
     "length_shortest": "mm",

@@ -18,10 +18,10 @@ from datkit.prepare.striatum import SHIFTS, locate_striata
 
 __all__ = [
     "GRID",
+    "SHIFTS",
     "PrepareSettings",
     "Prepared",
     "PreparedCohort",
-    "SHIFTS",
     "find_reference",
     "load_regions",
     "locate_striata",

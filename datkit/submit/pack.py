@@ -181,7 +181,9 @@ def _file_of(module: str) -> Path | None:
 
 def _kit_files() -> list[Path]:
     resources = [path for path in (PACKAGE / "resources").rglob("*") if _is_shipped(path)]
-    return [*inference_modules(), *resources]
+    modules = inference_modules()
+    stubs = [path.with_suffix(".pyi") for path in modules]  # the lazy names of a room
+    return [*modules, *filter(Path.is_file, stubs), *resources]
 
 
 def _is_shipped(path: Path) -> bool:

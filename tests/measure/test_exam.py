@@ -70,7 +70,7 @@ def moved(volume: np.ndarray, voxels: tuple[int, int, int]) -> np.ndarray:
 
 def test_a_striatum_that_lies_off_is_found_where_its_shift_says():
     volume = painted(caudate_left=3.0, putamen_left=2.5, putamen_right=4.0)
-    shifts = {side: (4.0, -6.0, 2.0) for side in ("left", "right")}
+    shifts = dict.fromkeys(("left", "right"), (4.0, -6.0, 2.0))
     found = measure_volume(moved(volume, (2, -3, 1)), shifts)
     expected = measure_volume(volume)
     assert found == pytest.approx(expected)
@@ -79,7 +79,7 @@ def test_a_striatum_that_lies_off_is_found_where_its_shift_says():
 
 def test_no_shift_changes_no_bit(prepared_tiny):
     volume = prepared_tiny.volumes[0]
-    zero = {side: (0.0, 0.0, 0.0) for side in ("left", "right")}
+    zero = dict.fromkeys(("left", "right"), (0.0, 0.0, 0.0))
     found = measure_volume(volume, zero)
     assert found == measure_volume(volume) == measure_volume(volume, {})
     plain = volume[load_regions()["putamen_right"]].mean(dtype=float) / reference_level(volume) - 1

@@ -190,7 +190,7 @@ def standard_normal() -> Patient:
         taper=NORMAL_TAPER,
         loss=Loss({side: Side() for side in SIDES}),
         background={name: mean for name, (mean, _) in (BACKGROUND | REGION_FACTOR).items()},
-        glands={name: GLAND_MEDIAN for name in GLANDS},
+        glands=dict.fromkeys(GLANDS, GLAND_MEDIAN),
         shape=standard_shape(),
     )
 
