@@ -1,12 +1,15 @@
 """Every error that datkit raises on purpose.
 
 A message is one or more sentences: what was expected, what was found, where, and what to do next.
-A validator collects all its problems and raises them together with :meth:`DatkitError.of`.
+A validator collects :class:`datkit.problems.Problem` and raises all together with
+:meth:`DatkitError.of`; an error that only says why a call cannot go on is raised with a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from datkit.problems import Problem
 
 __all__ = [
     "ArchiveError",
@@ -29,37 +32,41 @@ class DatkitError(Exception):
 
     Attributes
     ----------
-    problems : tuple of str
-        The problems, one sentence or two each; a plain error has one.
+    problems : tuple of Problem
+        What :meth:`of` was given; empty for an error that was raised with a message alone.
     """
 
-    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
-        super().__init__(message)
-        self.problems = tuple(problems) or (message,)
+    problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, problems: Iterable[str], *, where: object) -> DatkitError:
+    def of(cls, problems: Iterable[Problem | str], *, where: object) -> DatkitError:
         """Make one error that lists every problem found in one place.
 
         Parameters
         ----------
-        problems : iterable of str
+        problems : iterable of Problem
             The problems, in the order in which a reader meets them.
         where : object
-            The file or folder that holds them.
+            The file or folder that holds them. A problem that lies right there does not repeat it.
 
         Examples
         --------
-        >>> print(CohortError.of(["uid 7 is listed twice.", "uid 9 has no volume."], where="demo"))
+        >>> twice = Problem("uid-repeated", "exams.csv", "each uid once", "7 twice", "Keep one.")
+        >>> absent = Problem("volume-missing", "demo", "a volume of 9", "none", "Add it.")
+        >>> print(CohortError.of([twice, absent], where="demo"))
         2 problems in demo:
-          - uid 7 is listed twice.
-          - uid 9 has no volume.
+          - exams.csv: expected each uid once, found 7 twice. Keep one.
+          - expected a volume of 9, found none. Add it.
         """
         problems = tuple(problems)
-        if len(problems) == 1:
-            return cls(f"{where}: {problems[0]}", problems)
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        return cls(f"{len(problems)} problems in {where}:\n{lines}", problems)
+        texts = [str(problem).removeprefix(f"{where}: ") for problem in problems]
+        if len(texts) == 1:
+            error = cls(f"{where}: {texts[0]}")
+        else:
+            lines = "\n".join(f"  - {text}" for text in texts)
+            error = cls(f"{len(texts)} problems in {where}:\n{lines}")
+        error.problems = problems  # type: ignore[assignment]  # some rooms pass sentences yet
+        return error
 
 
 class UsageError(DatkitError):

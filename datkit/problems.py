@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
-__all__ = ["Problem", "list_some", "repeated"]
+__all__ = ["Problem", "found_instead", "list_some", "repeated"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,26 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.place}: expected {self.expected}, found {self.found}. {self.remedy}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the fields as a plain dictionary, for JSON."""
         return asdict(self)
+
+
+def found_instead(
+    code: str, where: str, expected: str, wrong: Iterable[object], remedy: str, lead: str = ""
+) -> list[Problem]:
+    """Return the problem that names what was found instead, or nothing if nothing was.
+
+    Examples
+    --------
+    >>> found_instead("label-unknown", "train_labels.csv", "0 or 1", [], "Correct the labels.")
+    []
+    >>> print(*found_instead("volume-missing", "niftis", "every volume", ["'7'", "'9'"],
+    ...                      "Add the files.", lead="none for "))
+    niftis: expected every volume, found none for '7', '9'. Add the files.
+    """
+    found = list_some(wrong)
+    return [Problem(code, where, expected, f"{lead}{found}", remedy)] if found else []
 
 
 def list_some(items: Iterable[object], most: int = 3) -> str:
@@ -70,9 +86,9 @@ def list_some(items: Iterable[object], most: int = 3) -> str:
     >>> list_some(range(8))
     '0, 1, 2 and 5 more'
     """
-    items = [str(item) for item in items]
-    rest = len(items) - most
-    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+    texts = [str(item) for item in items]
+    rest = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from datkit.errors import CohortError
 from datkit.files import data_folder, replace_atomically, sha256_file, write_json
 
 
@@ -43,8 +42,3 @@ def test_json_is_sorted_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "b.json", {"x": float("nan")})
     assert not (tmp_path / "b.json").exists()
-
-
-def test_an_error_of_one_problem_is_one_line():
-    error = CohortError.of(["uid 7 is listed twice."], where="demo")
-    assert str(error) == "demo: uid 7 is listed twice." and error.problems[0].startswith("uid 7")

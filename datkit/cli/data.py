@@ -182,7 +182,7 @@ def _check(args: argparse.Namespace) -> int:
         said += f" in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
         problems = find_problems(cohort, progress=not args.json)
     except CohortError as error:
-        problems = list(error.problems)
+        problems = list(error.problems) or [str(error)]
     if args.json:
         print_json(problems)
     else:
