@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datkit.errors import UsageError
+from datkit.measure.definitions import DEFINITIONS
 from datkit.prepare.grid import RESOURCES
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ def _design(ages: np.ndarray, sexes: np.ndarray) -> np.ndarray:
 
 def _are_shares(names: Iterable[str]) -> np.ndarray:
     """Return for which measures the SD is a share of the expected value, bool."""
-    return np.array(["asymmetry" not in name for name in names], bool)
+    known = [DEFINITIONS.get(name) for name in names]
+    return np.array([one is None or one.kind.sd_is_share for one in known], bool)
 
 
 def _check_person(age: float, sex: str) -> None:

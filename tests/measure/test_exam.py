@@ -125,11 +125,11 @@ def test_a_cohort_is_measured_where_its_table_says(prepared_tiny):
 
 def test_the_classical_measures_are_among_all_and_all_have_a_unit():
     assert set(SBR_MEASURES) <= set(MEASURES) and len(SBR_MEASURES) == 11
-    assert tuple(UNITS) == MEASURES and set(UNITS.values()) == {"", "%", "mm", "mL"}
+    assert list(UNITS) == MEASURES and set(UNITS.values()) == {"", "%", "mm", "mL"}
 
 
 def test_names_and_order():
-    assert tuple(measure_volume(painted())) == MEASURES
+    assert list(measure_volume(painted())) == MEASURES
 
 
 def test_soft_regions_read_lower_and_scatter_less():

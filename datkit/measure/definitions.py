@@ -1,0 +1,286 @@
+"""The registry of measures: one entry says all that tables, pages, charts and models must know.
+
+Whoever adds one here has it everywhere:
+
+>>> def stronger(both: Striata) -> float:
+...     return max(both.sbr("putamen"))
+>>> add(Measure("putamen_highest", "putamen, stronger side", SBR, stronger))
+>>> MEASURES[-1], DEFINITIONS["putamen_highest"].kind.heading
+('putamen_highest', 'SBR')
+>>> forget("putamen_highest")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from datkit.measure.regions import SOFT, STRUCTURES
+from datkit.measure.shape import elongation, half_volume, striatal_length
+from datkit.measure.southampton import southampton
+
+__all__ = [
+    "DEFINITIONS",
+    "MEASURES",
+    "SBR_MEASURES",
+    "UNITS",
+    "Kind",
+    "Measure",
+    "Side",
+    "Striata",
+    "add",
+    "asymmetry",
+    "each_side",
+    "forget",
+]
+
+# A denominator below this is noise around no uptake at all: the ratio would mean nothing.
+_LEAST = 0.05
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Measures of one unit and size: they share a table and an axis, and people differ alike.
+
+    Attributes
+    ----------
+    name : str
+        For code: ``"sbr"``, ``"asymmetry"``, …
+    heading, axis : str
+        Of a table and of a chart's axis, with the unit.
+    unit : str
+        Empty where there is none.
+    digits : int
+        After the point, where a person reads a value.
+    signed : bool
+        Whether its sign is written.
+    sd_is_share : bool
+        Whether the normal SD is a share of the expected value, see
+        :func:`datkit.measure.normals.fit_normals`; not where that is near 0.
+    """
+
+    name: str
+    heading: str
+    axis: str
+    unit: str = ""
+    digits: int = 2
+    signed: bool = False
+    sd_is_share: bool = True
+
+
+SBR = Kind("sbr", "SBR", "specific binding ratio (no unit)")
+ASYMMETRY = Kind("asymmetry", "Asymmetry (%)", "asymmetry, left − right (%)", "%", 1, True, False)
+UNSIGNED = replace(ASYMMETRY, name="unsigned asymmetry", axis="asymmetry (%)", signed=False)
+RATIO = Kind("ratio", "Ratio of SBR", "ratio (no unit)")
+LENGTH = Kind("length", "Length (mm)", "length (mm)", "mm", digits=1)
+VOLUME = Kind("volume", "Volume (mL)", "volume (mL)", "mL", digits=1)
+ELONGATION = Kind("elongation", "Elongation", "ratio (no unit)")
+SOUTHAMPTON = Kind("southampton", "Southampton SBR", "specific binding ratio (no unit)")
+
+
+class Side(NamedTuple):
+    """One side of a prepared volume over its reference; a left side comes mirrored.
+
+    Attributes
+    ----------
+    box : ndarray
+        Of :func:`datkit.measure.regions.take_side`.
+    sbr : dict of str to float
+        Of :func:`datkit.measure.regions.binding_ratios`.
+    smooth, half : ndarray, the box's shape
+        Of :func:`datkit.measure.shape.smooth_side` and :func:`datkit.measure.shape.half_maximum`.
+    """
+
+    box: np.ndarray
+    sbr: dict[str, float]
+    smooth: np.ndarray
+    half: np.ndarray
+
+
+class Striata(NamedTuple):
+    """Both sides of one exam: what a measure is computed from."""
+
+    left: Side
+    right: Side
+
+    def sbr(self, structure: str) -> tuple[float, float]:
+        """Return a structure's binding ratio left and right."""
+        return self.left.sbr[structure], self.right.sbr[structure]
+
+
+REPORT = ("report",)
+CLASSICAL = ("caudate", "putamen", "striatum")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Attributes
+    ----------
+    name : str
+        Its column in tables.
+    label : str
+        For people, below the heading of its kind: ``"caudate L"``.
+    kind : Kind
+        What it shares with others: unit, axis, digits.
+    compute : callable
+        From :class:`Striata` to a finite float.
+    shown : tuple of str
+        The pages that show it, ``"report"`` or ``"contact sheet"``. Tables hold every measure; a
+        page for eyes is clearer without what its other rows already say.
+    classical : bool
+        Whether a model learns from it if it is not told more.
+    side : str
+        ``"left"`` or ``"right"``; empty where it needs both.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    compute: Callable[[Striata], float]
+    shown: tuple[str, ...] = REPORT
+    classical: bool = False
+    side: str = ""
+
+
+DEFINITIONS: dict[str, Measure] = {}
+# These follow it, in its order.
+MEASURES: list[str] = []
+SBR_MEASURES: list[str] = []  # the classical ones: sides, then asymmetries, then the rest
+UNITS: dict[str, str] = {}
+
+
+def add(*measures: Measure) -> None:
+    """Enter measures into the registry: tables, pages and charts hold them from now on."""
+    DEFINITIONS.update({one.name: one for one in measures})
+    _follow()
+
+
+def forget(name: str) -> None:
+    """Take a measure out of the registry."""
+    del DEFINITIONS[name]
+    _follow()
+
+
+def _follow() -> None:
+    MEASURES[:] = DEFINITIONS
+    UNITS.clear()
+    UNITS.update({name: one.kind.unit for name, one in DEFINITIONS.items()})
+    classical = [one for one in DEFINITIONS.values() if one.classical]
+    classical.sort(key=lambda one: (not one.side, one.kind is not ASYMMETRY))
+    SBR_MEASURES[:] = [one.name for one in classical]
+
+
+def each_side(
+    name: str,
+    label: str,
+    kind: Kind,
+    compute: Callable[[Side], float],
+    shown: tuple[str, ...] = REPORT,
+    classical: bool = False,
+) -> tuple[Measure, Measure]:
+    """Return the measures ``name_left`` and ``name_right`` of what is computed from one side.
+
+    Examples
+    --------
+    >>> [one.label for one in each_side("peak", "striatum", SBR, lambda side: side.box.max() - 1)]
+    ['striatum L', 'striatum R']
+    """
+    left = Measure(
+        f"{name}_left",
+        f"{label} L",
+        kind,
+        lambda both: compute(both.left),
+        shown,
+        classical,
+        "left",
+    )
+    right = replace(left, name=f"{name}_right", label=f"{label} R", side="right",
+                    compute=lambda both: compute(both.right))  # fmt: skip
+    return left, right
+
+
+def asymmetry(left: float, right: float) -> float:
+    """Return the signed asymmetry index, 200·(L − R)/(L + R), in per cent.
+
+    Positive where the left side binds more. It is limited to ±200, which it reaches where one side
+    binds nothing; where neither does it is 0.
+
+    Examples
+    --------
+    >>> asymmetry(2.0, 1.0) == -asymmetry(1.0, 2.0)
+    True
+    >>> round(asymmetry(1.05, 0.95), 6)
+    10.0
+    """
+    total = left + right
+    if total < _LEAST:
+        return 0.0
+    return float(np.clip(200 * (left - right) / total, -200, 200))
+
+
+def _sbr(structure: str, side: Side) -> float:
+    return side.sbr[structure]
+
+
+def _lowest(structure: str, both: Striata) -> float:
+    return min(both.sbr(structure))
+
+
+def _asymmetry(structure: str, both: Striata) -> float:
+    return asymmetry(*both.sbr(structure))
+
+
+def _ratio(upper: str, lower: str, *sides: Side) -> float:
+    """Return the ratio of two structures' SBR, each the mean of the sides given."""
+    above, below = (sum(side.sbr[name] for side in sides) / len(sides) for name in (upper, lower))
+    return max(above, 0.0) / max(below, _LEAST)
+
+
+def _ratio_of_both(upper: str, lower: str, both: Striata) -> float:
+    return _ratio(upper, lower, *both)
+
+
+def _binding() -> Iterator[Measure]:
+    """Yield binding ratios, those of the weaker side, and asymmetries."""
+    rest = {name: (() if name in SOFT else REPORT, name in CLASSICAL) for name in STRUCTURES}
+    label = {name: name.replace("_", " ") for name in STRUCTURES}
+    for name in STRUCTURES:
+        yield from each_side(name, label[name], SBR, partial(_sbr, name), *rest[name])
+    for name in ("caudate", "putamen", "posterior_putamen"):
+        lowest = partial(_lowest, name)
+        yield Measure(f"{name}_lowest", label[name], SBR, lowest, (), classical=name == "putamen")
+    for name in STRUCTURES:
+        index = partial(_asymmetry, name)
+        yield Measure(f"{name}_asymmetry", label[name], ASYMMETRY, index, *rest[name])
+
+
+def _ratios() -> Iterator[Measure]:
+    """Yield what compares two structures, of both sides and of each."""
+    pairs = {"caudate_putamen_ratio": ("caudate", "putamen"),
+             "anterior_posterior_ratio": ("anterior_putamen", "posterior_putamen")}  # fmt: skip
+    labels = dict(zip(pairs, ("caudate/putamen", "anterior/posterior"), strict=True))
+    for name, pair in pairs.items():
+        classical = name == "caudate_putamen_ratio"
+        yield Measure(name, labels[name], RATIO, partial(_ratio_of_both, *pair), REPORT, classical)
+    for name, pair in pairs.items():
+        yield from each_side(name, labels[name], RATIO, partial(_ratio, *pair), ())
+
+
+add(*_binding())
+add(
+    Measure("absolute_putamen_asymmetry", "putamen", UNSIGNED,
+            lambda both: abs(asymmetry(*both.sbr("putamen"))), shown=()),
+    *_ratios(),
+    *each_side("length", "striatum", LENGTH, lambda side: striatal_length(side.smooth)),
+    *each_side("half_volume", "striatum", VOLUME, lambda side: half_volume(side.half)),
+    *each_side("elongation", "striatum", ELONGATION, lambda side: elongation(side.half)),
+    Measure("length_shortest", "striatum", LENGTH,
+            lambda both: min(striatal_length(side.smooth) for side in both), shown=()),
+    *each_side("southampton", "striatum", SOUTHAMPTON, lambda side: southampton(side.box)),
+)  # fmt: skip
