@@ -18,6 +18,7 @@ from typing import Any
 from datkit.book.gate import check_executed
 from datkit.book.notebook import Problem
 from datkit.errors import DatkitError, NotebookError, UsageError
+from datkit.inspect.page import findings_page
 
 __all__ = ["build_book", "check_copies", "main", "stage_book"]
 
@@ -82,6 +83,9 @@ def stage_book(
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out)
     (out / MARK).touch()
+    if (out / "chapters").is_dir():
+        page = out / "chapters" / "finding_codes.md"
+        page.write_text(findings_page(), encoding="utf-8")
     if results is not None and results.is_dir():
         shutil.copytree(results, out / "results")
     (out / "notebooks").mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datkit.inspect.rules import CODES
+from datkit.inspect.rules import RULES, plain
 from datkit.problems import Problem
 
 __all__ = [
@@ -53,7 +53,7 @@ def group_findings(problems: Iterable[Problem]) -> list[Group]:
     for problem in problems:
         groups.setdefault((not problem.is_error, problem.code), []).append(problem)
     return [
-        Group(code, found[0].severity, CODES[code].title, tuple(found))
+        Group(code, found[0].severity, plain(RULES[code].title), tuple(found))
         for (_, code), found in sorted(groups.items(), key=lambda item: item[0][0])
     ]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datkit.errors import SubmissionError
-from datkit.inspect.rules import CODES, finding
+from datkit.inspect.rules import RULES, finding, plain
 from datkit.problems import Problem
 
 __all__ = ["HEADER", "check_against", "check_predictions", "read_format", "read_predictions"]
@@ -127,7 +127,7 @@ def _check_uids(name: str, uids: list[str], expected: list[str]) -> Iterator[Pro
     first = {uid: number for number, uid in reversed([*enumerate(uids, start=2)])}
     for uid in sorted(found - known, key=first.__getitem__):
         where, twin = f"{name}, row {first[uid]}", _find_twin(uid, known - found)
-        remedy = CODES["uid-as-number"].remedy if twin else ""
+        remedy = plain(RULES["uid-as-number"].remedy) if twin else ""
         wanted = f"the uid {twin!r}" if twin else "a uid of submission_format.csv"
         yield finding("uid-unknown", where, wanted, repr(uid), remedy)
     for uid, count in Counter(uids).items():
