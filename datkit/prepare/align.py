@@ -9,7 +9,7 @@ to correct. This is Gauss-Newton on the template's side (Baker and Matthews 2004
 10.1023/B:VISI.0000011205.11775.fd): the regressors carry no noise and are the same for every exam.
 
 There is no second aligner to fall back on: where this one does not convince, it starts again from
-eleven other places. Of the exams that ``benchmarks/prepare.py`` spoils (section `spoilt`),
+eleven other places. Of the exams that ``benchmarks/prepare`` spoils (section `spoilt`),
 SimpleITK's affine finds none that is lost here, and loses turned heads and hot borders itself.
 
 Whatever is done to the scan is done along its own voxel axes, so a head that its header rotates

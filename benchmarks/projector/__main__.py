@@ -1,8 +1,8 @@
 """Our camera beside PyTomography's and scikit-image's: one volume, one run, one thread.
 
     pip install 'pytomography>=3.4' 'scikit-image>=0.24'
-    python benchmarks/projector.py [--device cuda]
-    python benchmarks/projector.py --write-golden tests/golden/projector
+    python -m benchmarks.projector [--device cuda]
+    python -m benchmarks.projector --write-golden tests/golden/projector
 
 Each package runs in a process of its own, so peak memory is its own too (most of it the imports).
 Times are CPU seconds, or seconds on a GPU with the way there and back, the best of three; where a
@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -29,10 +30,14 @@ from datkit.simulate.camera.projector import Projector
 from datkit.simulate.camera.reconstruction import filtered_back_projection, osem
 from datkit.simulate.camera.scanner import Collimator
 
+if TYPE_CHECKING:
+    from pytomography.projectors.SPECT import SPECTSystemMatrix
+
 N, NZ, VIEWS, SPACING_MM, RADIUS_MM = 72, 55, 60, 3.9, 140.0
 UPDATES = 4, 6  # iterations, subsets
 COLLIMATOR = Collimator("LEHR", hole_mm=1.11, length_mm=24.05)
 BLURS = {"with blur": True, "without blur": False}
+T = TypeVar("T")
 Results = dict[str, tuple[float, np.ndarray]]
 
 
@@ -49,7 +54,7 @@ def phantom(n: int, nz: int) -> tuple[np.ndarray, np.ndarray]:
     return activity.astype(np.float32), np.select([brain, head], [0.015, 0.025]).astype(np.float32)
 
 
-def timed(task: Callable[..., object], *args: object, wall: bool = False):
+def timed(task: Callable[..., T], *args: object, wall: bool = False) -> tuple[float, T]:
     """Run a task three times; return its shortest time and its result."""
     clock = time.perf_counter if wall else time.process_time
     runs = []
@@ -85,7 +90,9 @@ def flipped(volume: np.ndarray | torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(volume).flip(1)
 
 
-def pytomography_camera(n: int, nz: int, views: int, spacing_mm: float, blur: bool = True):
+def pytomography_camera(
+    n: int, nz: int, views: int, spacing_mm: float, blur: bool = True
+) -> SPECTSystemMatrix:
     """Return PyTomography's camera for `phantom`: lengths in cm, turning the other way."""
     from pytomography.metadata.SPECT import SPECTObjectMeta, SPECTProjMeta, SPECTPSFMeta
     from pytomography.projectors.SPECT import SPECTSystemMatrix
@@ -127,7 +134,7 @@ def run_pytomography(counts: np.ndarray, device: str) -> Results:
     return results
 
 
-def run_skimage(counts: np.ndarray, device: str) -> Results:
+def run_skimage(_counts: np.ndarray, _device: str) -> Results:
     """Time scikit-image's radon and iradon slice by slice; its axis is half a voxel from ours."""
     from skimage.transform import iradon, radon
 

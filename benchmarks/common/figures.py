@@ -8,9 +8,11 @@ import platform
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import grimp
 import numpy as np
 
 from datkit.errors import UsageError
@@ -48,6 +50,11 @@ class Figure:
     unit: str = ""
     note: str = ""
     clearly: bool = False
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there is a bound to hold."""
+        return self.target != (None, None)
 
     @property
     def holds(self) -> bool | None:
@@ -91,7 +98,7 @@ def _range_text(bounds: tuple[float | None, float | None], unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> Any:  # noqa: ANN401  as deep as JSON goes
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
@@ -136,11 +143,20 @@ def share(name: str, hits: Iterable[Any], target: tuple, note: str = "") -> Figu
     return Figure(name, 100 * float(p), target, interval, "%", f"n = {n}{note and '; '}{note}")
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """Return one sha256 of the bytes of several files, in the order of their names."""
+def hash_code(module: str) -> str:
+    """Return one sha256 of a module and of all that it imports of the benchmarks and the kit.
+
+    Parameters
+    ----------
+    module : str
+        A dotted name, such as ``"benchmarks.cohort.physics"``.
+    """
+    graph = grimp.build_graph("benchmarks", "datkit", cache_dir=None)
     digest = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name in sorted({module, *graph.find_upstream_modules(module)}):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            digest.update(name.encode() + b"\0" + Path(spec.origin).read_bytes())
     return digest.hexdigest()
 
 
@@ -185,8 +201,8 @@ def render_table(sections: dict[str, dict[str, Any]]) -> str:
     lines = ["| Figure | Measured (95 % interval) | Target | Holds |", "| --- | --- | --- | --- |"]
     for name in sorted(sections):
         lines.append(f"| **{name.capitalize()}** | | | |")
-        for figure in map(from_dict, sections[name]["figures"]):
-            lines.append(f"| {' | '.join(figure.row())} |")
+        rows = (from_dict(figure).row() for figure in sections[name]["figures"])
+        lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
 
@@ -23,19 +24,23 @@ from datkit.prepare import GRID, prepare_scan
 from datkit.prepare.grid import load_template
 from datkit.prepare.sampling import sample, shift, transform
 
+if TYPE_CHECKING:
+    import ants
+    import SimpleITK as sitk
+
 LPS = np.diag([-1.0, -1, 1, 1])  # ITK's axes point left and back
 FINE_MM = 2.0  # voxels of ANTs' template
 Way = tuple[np.ndarray, np.ndarray]
 
 
-def as_in_notebooks(method) -> None:
+def as_in_notebooks(method: sitk.ImageRegistrationMethod) -> None:
     """Set metric and optimiser as SimpleITK's own introduction to registration does."""
     method.SetMetricAsMattesMutualInformation(50)
     method.SetMetricSamplingPercentage(0.01, 1)
     method.SetOptimizerAsGradientDescent(1.0, 100, 1e-6, 10)
 
 
-def tuned(method) -> None:
+def tuned(method: sitk.ImageRegistrationMethod) -> None:
     """Set correlation, ten times the samples, and a step that shrinks."""
     method.SetMetricAsCorrelation()
     method.SetMetricSamplingPercentage(0.1, 1)
@@ -108,7 +113,7 @@ def simpleitk_affine(
     return _as_matrix(start.TransformPoint)
 
 
-def _itk(volume: np.ndarray, affine: np.ndarray):
+def _itk(volume: np.ndarray, affine: np.ndarray) -> sitk.Image:
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.T, np.float32))
@@ -125,7 +130,7 @@ def _itk_geometry(affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return spacing, lps[:3, 3], lps[:3, :3] / spacing
 
 
-def _as_matrix(move) -> np.ndarray:
+def _as_matrix(move: Callable[[list[float]], Sequence[float]]) -> np.ndarray:
     """Return the (4, 4) matrix, in RAS, of a function that moves points in LPS."""
     matrix = np.eye(4)
     matrix[:3, 3] = move([0.0, 0.0, 0.0])
@@ -154,7 +159,7 @@ def by_ants(path: Path) -> Way:
     return _as_matrix(point), moved.numpy()
 
 
-def _ants(volume: np.ndarray, affine: np.ndarray):
+def _ants(volume: np.ndarray, affine: np.ndarray) -> ants.ANTsImage:
     import ants
 
     spacing, origin, direction = _itk_geometry(affine)

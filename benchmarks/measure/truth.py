@@ -1,49 +1,25 @@
-"""Do the measures follow the truth: binding, recovery, asymmetry, and z-scores of normal exams.
-
-    python benchmarks/measure.py                        # the full cohort and both test sets
-    python benchmarks/measure.py --size small
-    python benchmarks/measure.py --cohort FOLDER --out FOLDER
-
-**Within a centre** means within one centre and reconstruction: cameras, filters and corrections
-recover other shares of the truth, and mixing them would measure those. Pearson's r between measured
-and true SBR, left and right sides together, is computed in each that has at least 12 exams, and
-averaged over them by Fisher's z, weighted by n − 3. **Recovery** compares noise-free images that
-OSEM makes of expected counts with the same uptake blurred as the collimator's formula says; both
-go through the same preparation and measurement. **Best fixed weights** are a bound, not a measure:
-see ``_linear.py``. Written to ``results/measure-<size>.json`` and
-``.md``. The same cohort and code give the same file.
-"""
+"""Figures of the measures: correlation with the truth, recovery, asymmetry, normal exams' z."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from operator import attrgetter
-from pathlib import Path
 
-import _figures
-import _linear
-import _run
 import numpy as np
 import pandas as pd
-from _figures import Figure, bootstrap, describe_run, hash_files, share
-from _physics import OSEM, SIGMA, Setup, set_up
 from scipy import ndimage
 
-import datkit
-from datkit.data import Cohort
-from datkit.files import sha256_file
+from benchmarks.cohort.physics import OSEM, SIGMA, Setup, set_up
+from benchmarks.common.figures import Figure, bootstrap, share
+from benchmarks.measure import linear
 from datkit.io.scan import Scan
-from datkit.measure import asymmetry, measure_cohort, measure_prepared
+from datkit.measure import asymmetry, measure_prepared
 from datkit.measure.normals import compare_with_normals
-from datkit.prepare import prepare_cohort, prepare_scan
+from datkit.prepare import prepare_scan
 from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, field_affine
 from datkit.simulate.patient.uptake import true_sbr
 from datkit.threads import one_thread
 
-HERE = Path(__file__).resolve().parent
 LEAST = 12  # exams of a centre and reconstruction in which r is computed
 UNEVEN = 10.0  # per cent of true asymmetry, beyond which its sign must be right
 PATIENTS = 6
@@ -56,7 +32,7 @@ def measure(
 ) -> Iterator[Figure]:
     """Yield the figures of a cohort: its exams, their measures and their truth, row by row.
 
-    `boxes`, of :func:`_linear.side_boxes`, tell what the best fixed weights would reach.
+    `boxes`, of :func:`linear.side_boxes`, tell what the best fixed weights would reach.
     """
     groups = (exams["centre"] + ", " + exams["reconstruction"]).to_numpy()
     for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None),
@@ -193,17 +169,21 @@ def bound_figures(
     yield max(
         (
             correlation_figure(f"caudate{by}", found, caudate, groups, None)
-            for found in _linear.bindings(boxes, caudate, centres)
+            for found in linear.bindings(boxes, caudate, centres)
         ),
-        key=attrgetter("value"),
+        key=_value,
     )
     yield max(
         (
             asymmetry_figure(f"putamen{by}", found, truth, None)
-            for found in _linear.differences(boxes, putamen, centres)
+            for found in linear.differences(boxes, putamen, centres)
         ),
-        key=attrgetter("value"),
+        key=_value,
     )
+
+
+def _value(figure: Figure) -> float:
+    return -np.inf if figure.value is None else figure.value
 
 
 def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) -> Iterator[Figure]:
@@ -230,41 +210,3 @@ def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) 
             interval = tuple(bootstrap(lambda rows, z=z, act=act: act(z[rows]), len(z)))
             title = f"z of {name.replace('_', ' ')} in normal exams: {what}"
             yield Figure(title, float(act(z)), target, interval, note=note)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write; return 0 if every figure that has a target holds, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    _run.add_options(parser)
-    options = parser.parse_args(arguments)
-    sets = _run.open_sets(options)
-    prepared = [prepare_cohort(one, n_jobs=options.jobs) for one in sets]
-    exams = pd.concat([one.table for one in prepared])
-    table = pd.concat([measure_cohort(one) for one in prepared])
-    truth = pd.concat([one.truth for one in sets]).loc[exams.index]
-    boxes = np.concatenate([_linear.side_boxes(one) for one in prepared])
-    return _run.run(
-        ["measure"],
-        lambda _: measure(exams, table, truth, boxes),
-        lambda _: _source(sets),
-        lambda: options.out / f"measure-{_run.size_of(sets[0], options)}.json",
-        "Measures against the truth",
-    )
-
-
-def _source(sets: list[Cohort]) -> dict:
-    package = Path(datkit.__file__).parent
-    return {
-        "benchmark_sha256": hash_files(HERE.glob("*.py")),
-        "prepare_sha256": hash_files((package / "prepare").glob("*.py")),
-        "measure_sha256": hash_files((package / "measure").glob("*.py")),
-        "cohorts_sha256": {
-            str(one.info.get("name")): sha256_file(one.folder / "cohort.json") for one in sets
-        },
-        "versions": describe_run(),
-        "bootstrap": {"draws": _figures.BOOTSTRAPS, "seed": _figures.SEED},
-    }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

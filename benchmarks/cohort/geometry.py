@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _figures import Figure, share
 
-from datkit.data import Cohort
+from benchmarks.common.figures import Figure, share
+from datkit.data.cohort import Cohort
 from datkit.prepare.sampling import transform
+from datkit.simulate.camera.acquisition import Acquisition
 from datkit.simulate.exam import Drawn, draw_exam
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
+from datkit.simulate.patient.head_shape import Shape
 from datkit.simulate.patient.person import GLANDS, SIDES
 
 CHALLENGE_EXAMS = 1362
@@ -26,14 +28,14 @@ FAMILIES: dict[str, tuple[int, Callable[[np.ndarray, np.ndarray], bool]]] = {
     "2.46 mm, 256³": (460, lambda n, mm: _near(mm, 2.46) and n[0] == 256),
     "2.46 mm, cropped": (68, lambda n, mm: _near(mm, 2.46) and n[0] < 256),
     "thin axial stack": (254, lambda n, mm: _near(mm[:2], 3.895) and n[2] < 64),
-    "2.30 mm": (207, lambda n, mm: _near(mm, 2.30)),
-    "2.40 mm": (143, lambda n, mm: _near(mm, 2.3976)),
+    "2.30 mm": (207, lambda _, mm: _near(mm, 2.30)),
+    "2.40 mm": (143, lambda _, mm: _near(mm, 2.3976)),
     "3.895 mm": (71, lambda n, mm: _near(mm, 3.895) and n[2] == 128),
-    "zoomed, 3 mm slices": (54, lambda n, mm: mm[0] < 1.95 and _near(mm[2], 3.0)),
-    "fine": (32, lambda n, mm: mm[0] < 1.55 and _near(mm[2], 1.5)),
-    "3.30 mm": (39, lambda n, mm: _near(mm[:2], 3.30)),
-    "2.0 × 4.0 mm": (10, lambda n, mm: _near(mm[:2], 2.0) and _near(mm[2], 4.0)),
-    "3.59 and 4.42 mm": (18, lambda n, mm: _near(mm, 3.591) or _near(mm, 4.4196)),
+    "zoomed, 3 mm slices": (54, lambda _, mm: mm[0] < 1.95 and _near(mm[2], 3.0)),
+    "fine": (32, lambda _, mm: mm[0] < 1.55 and _near(mm[2], 1.5)),
+    "3.30 mm": (39, lambda _, mm: _near(mm[:2], 3.30)),
+    "2.0 × 4.0 mm": (10, lambda _, mm: _near(mm[:2], 2.0) and _near(mm[2], 4.0)),
+    "3.59 and 4.42 mm": (18, lambda _, mm: _near(mm, 3.591) or _near(mm, 4.4196)),
 }
 OBLIQUE = 0.1  # degrees; below, a header's rounding
 REACH_MM = 8.0  # around a gland or striatum: blur and motion move its hottest voxel
@@ -96,7 +98,7 @@ def drawn_exam(uid: str) -> Drawn:
     return draw_exam(int(uid.split("-")[1]), uid)
 
 
-def standard_to_scanner(acquisition: Any, shape: Any) -> np.ndarray:
+def standard_to_scanner(acquisition: Acquisition, shape: Shape) -> np.ndarray:
     """Return the (4, 4) matrix from the standard head's mm to an exam's; the warp is left out."""
     return acquisition.head_to_scanner @ np.diag([*shape.scale, 1.0])
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from _figures import Figure
 from scipy import ndimage, optimize
 
+from benchmarks.common.figures import Figure
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
 from datkit.simulate.camera.centres import CENTRES
 from datkit.simulate.camera.imaging import FIELD, FIELD_MM, camera_of, place
@@ -77,9 +77,9 @@ def point_in_image() -> Figure:
     head = place(activity, standard_shape(), exam)
     camera = camera_of(head, exam).with_attenuation(None)
     image = filtered_back_projection(camera.project(head.activity), camera)
-    stated, found = float(exam.protocol.collimator.fwhm(exam.radius_mm)), []
-    for start in np.linspace(0, FIELD[2], len(slices) + 1).astype(int)[:-1]:
-        found.append(_fitted_fwhm(image[..., start : start + FIELD[2] // len(slices)]))
+    stated, thick = float(exam.protocol.collimator.fwhm(exam.radius_mm)), FIELD[2] // len(slices)
+    starts = np.linspace(0, FIELD[2], len(slices) + 1).astype(int)[:-1]
+    found = [_fitted_fwhm(image[..., start : start + thick]) for start in starts]
     note = f"the camera alone {stated:.2f} mm; mean of {len(found)} points"
     name = "points near the axis in FBP, FWHM"
     return Figure(name, float(np.mean(found)), (None, None), None, "mm", note)
@@ -104,7 +104,7 @@ def _plain_exam() -> Acquisition:
     centre = CENTRES[5]
     exam = draw_acquisition(np.random.default_rng(SEED), centre)
     pose = np.eye(4)
-    pose[:3, 3] = exam.orbit_centre + (0, 14, 10)
+    pose[:3, 3] = exam.orbit_centre + np.array((0, 14, 10))
     return replace(exam, head_to_scanner=pose, motion=None, edge=0.0)
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from _figures import Figure, bootstrap
-from _phantoms import SIGMA, measure_phantoms
 from scipy import ndimage
 
+from benchmarks.cohort.phantoms import SIGMA, measure_phantoms
+from benchmarks.common.figures import Figure, bootstrap
 from datkit.measure import measure_cohort
 from datkit.prepare import PreparedCohort
 from datkit.prepare.sampling import transform
@@ -220,7 +220,7 @@ def noise_by_counts(one: Setup) -> Figure:
 
 
 def conserved_counts(one: Setup) -> Iterator[Figure]:
-    """Counts are neither lost nor made by projection, and those drawn are as many as asked for."""
+    """Yield whether projection loses or makes counts, and how many are drawn of those asked for."""
     inside = np.zeros(FIELD, np.float32)
     inside[20:52, 20:52, 12:-12] = one.head.activity[20:52, 20:52, 12:-12]
     sums = one.camera.with_attenuation(None).project(inside).sum(axis=(1, 2), dtype=np.float64)

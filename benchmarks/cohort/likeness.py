@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from _figures import Figure, bootstrap
-from _geometry import standard_to_scanner
 from scipy import ndimage, optimize
 
+from benchmarks.cohort.geometry import standard_to_scanner
+from benchmarks.common.figures import Figure, bootstrap
 from datkit.io.scan import Scan, load_scan
 from datkit.measure import asymmetry
 from datkit.prepare import GRID, load_regions, prepare_scan, reference_level

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from _figures import SEED, Figure, bootstrap, share
-from _geometry import tilt_degrees
+from sklearn.base import ClassifierMixin
 
-from datkit.data import Cohort
+from benchmarks.cohort.geometry import tilt_degrees
+from benchmarks.common.figures import SEED, Figure, bootstrap, share
+from datkit.data.cohort import Cohort
 from datkit.evaluate import CLIP, Score, cross_validate, paired_difference, score_probabilities
 from datkit.measure import measure_cohort, measure_volume
 from datkit.prepare import PreparedCohort
@@ -54,7 +54,9 @@ class Exams:
         labels, centres = table["is_pathologic"].to_numpy(int), table["centre"].to_numpy(str)
         return cls(prepared.volumes, labels, centres, folds, cohort.truth.loc[prepared.uids])
 
-    def predict(self, model: Any, X: Any, grouped: bool) -> np.ndarray:
+    def predict(
+        self, model: ClassifierMixin, X: np.ndarray | pd.DataFrame, grouped: bool
+    ) -> np.ndarray:
         """Return out-of-fold probabilities (n,) of abnormal."""
         groups = self.centres if grouped else self.random
         return cross_validate(model, X, self.labels, groups, n_splits=FOLDS)
@@ -114,7 +116,7 @@ def length_figure(exams: Exams, length: np.ndarray) -> Figure:
 
 
 def metadata_figures(exams: Exams, table: pd.DataFrame) -> Iterator[Figure]:
-    """A random forest on what a file's header says, without a look at any voxel."""
+    """Yield what a random forest makes of a file's header, without a look at any voxel."""
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(200, min_samples_leaf=10, random_state=SEED, n_jobs=1)
@@ -157,7 +159,7 @@ def oracle_figure(exams: Exams) -> Figure:
 
 
 def cnn_figures(exams: Exams, progress: bool = True) -> Iterator[Figure]:
-    """A small CNN on projections, grouped and random, and how its loss is spread."""
+    """Yield a small CNN's loss on projections, grouped and random, and how it is spread."""
     from datkit.models import ProjectionClassifier
 
     p = {}

@@ -1,7 +1,7 @@
 """The networks on a CPU and on a GPU, and whether the larger one earns its cost.
 
-    python benchmarks/train.py --device cuda               # the full cohort's training exams
-    python benchmarks/train.py --size small --device cpu   # no GPU: out-of-fold figures alone
+    python -m benchmarks.train --device cuda               # the full cohort's training exams
+    python -m benchmarks.train --size small --device cpu   # no GPU: out-of-fold figures alone
 
 Sections: speed (one network trained alike on both devices: time, and how far the results lie
 apart) and networks (the 3-D network out of fold, its seeds, and its difference to the measures).
@@ -15,38 +15,35 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import _run
 import numpy as np
-from _difficulty import Exams, scored
-from _figures import SEED, Figure, describe_run, hash_files
+import pandas as pd
 
-import datkit
+from benchmarks.cohort.difficulty import Exams, scored
+from benchmarks.common.figures import SEED, Figure
+from benchmarks.common.run import Benchmark
 from datkit.evaluate import paired_difference
-from datkit.files import sha256_file
 from datkit.measure import measure_cohort
 from datkit.models import MeasuresClassifier, ProjectionClassifier, VolumeClassifier
-from datkit.prepare import prepare_cohort
 
-SECTIONS = ("speed", "networks")
 EPOCHS = 4  # of the timed trainings; the first one warms the device up and is not counted
 SEEDS = (SEED, SEED + 1)
 NETWORKS = {"3-D network": VolumeClassifier, "projections": ProjectionClassifier}
 
 
-class Benchmark:
+class TrainBenchmark(Benchmark):
     """One run on one cohort and device."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.cohort = _run.open_cohort(options)
+    name = "train"
+    title = "The networks on a CPU and on a GPU"
+    sections = dict.fromkeys(("speed", "networks"), "benchmarks.train.__main__")
 
-    @cached_property
-    def prepared(self) -> Any:
-        """The cohort in the canonical grid."""
-        return prepare_cohort(self.cohort, n_jobs=self.options.jobs)
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the device, and how long a network out of fold is trained."""
+        parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+        parser.add_argument("--epochs", type=int, help="of a network out of fold; default: its own")
 
     def measure(self, section: str) -> Iterator[Figure]:
         """Yield a section's figures."""
@@ -70,8 +67,12 @@ class Benchmark:
             yield Figure(f"{name}: an epoch on the CPU over one on the GPU", cpu / gpu, note=note)
 
     def networks(self, exams: Exams) -> Iterator[Figure]:
-        """The 3-D network out of fold: each seed, their mean, and beside the measures."""
-        models = [VolumeClassifier(accelerator=self.options.device, seed=seed) for seed in SEEDS]
+        """Yield the 3-D network out of fold: each seed, their mean, and beside the measures."""
+        changed = {"epochs": self.options.epochs} if self.options.epochs else {}
+        models = [
+            VolumeClassifier(accelerator=self.options.device, seed=seed, **changed)
+            for seed in SEEDS
+        ]
         for grouped, kind in ((True, "grouped"), (False, "random")):
             p = [exams.predict(model, exams.volumes, grouped) for model in models]
             ways = {f"seed {seed}": values for seed, values in zip(SEEDS, p, strict=True)}
@@ -90,21 +91,13 @@ class Benchmark:
         return Figure(name, gain.value, interval=(gain.low, gain.high))
 
     @cached_property
-    def measures(self) -> Any:
+    def measures(self) -> pd.DataFrame:
         """The classical measures in located striata."""
         return measure_cohort(self.prepared)
 
     def source(self, section: str) -> dict[str, Any]:
-        """Return what a section's figures were made from: hashes, seeds, versions."""
-        models = (Path(datkit.__file__).parent / "models").glob("*.py")
-        return {
-            "device": device_name(self.options.device),
-            "benchmark_sha256": hash_files(Path(__file__).parent.glob("*.py")),
-            "models_sha256": hash_files(models),
-            "versions": describe_run(),
-            "cohort": {key: self.cohort.info.get(key) for key in ("name", "version", "seed")},
-            "cohort_sha256": sha256_file(self.cohort.folder / "cohort.json"),
-        }
+        """Return what a section's figures were made from, the device too."""
+        return super().source(section) | {"device": device_name(self.options.device)}
 
 
 def time_epoch(kind: type, device: str, exams: Exams) -> tuple[float, np.ndarray]:
@@ -125,19 +118,5 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else device
 
 
-def main() -> int:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    _run.add_options(parser, SECTIONS)
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
-    options = parser.parse_args()
-    benchmark = Benchmark(options)
-    return _run.run(
-        options.only, benchmark.measure, benchmark.source,
-        lambda: options.out / f"train-{_run.size_of(benchmark.cohort, options)}.json",
-        "The networks on a CPU and on a GPU",
-    )  # fmt: skip
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(TrainBenchmark.main())

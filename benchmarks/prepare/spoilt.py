@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from _figures import Figure
-from _rivals import simpleitk_affine
-from _striata import FAILED_MM, distance_mm, found_centres, true_centres
 from scipy.linalg import expm
 
+from benchmarks.common.figures import Figure
+from benchmarks.prepare.rivals import simpleitk_affine
+from benchmarks.prepare.striata import FAILED_MM, distance_mm, found_centres, true_centres
 from datkit.errors import PrepareError
 from datkit.io.scan import Scan, load_scan
 from datkit.prepare import prepare_scan

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _figures import Figure, bootstrap, share
-from _geometry import drawn_exam, family_of
 
-from datkit.data import Cohort
+from benchmarks.cohort.geometry import drawn_exam, family_of
+from benchmarks.common.figures import Figure, bootstrap, share
+from datkit.data.cohort import Cohort
 from datkit.errors import PrepareError
 from datkit.prepare import GRID, load_regions, prepare_scan
 from datkit.prepare.sampling import transform
@@ -91,7 +91,7 @@ def look_at_cohort(cohort: Cohort, n_jobs: int, progress: bool = True) -> pd.Dat
     return pd.DataFrame(list(bar), index=pd.Index(cohort.uids, name="uid"))
 
 
-def judge(looks: pd.DataFrame) -> Iterator[Figure]:
+def figures(looks: pd.DataFrame) -> Iterator[Figure]:
     """Yield the figures of alignment; a refused exam counts as flagged, not as an error in mm."""
     found = looks.dropna(subset="error")
     error, flagged = found["error"].to_numpy(), (found["verdict"] != "good").to_numpy()

@@ -1,0 +1,1 @@
+"""What the simulated cohort must show: likeness to a real map, physics, geometry, difficulty."""

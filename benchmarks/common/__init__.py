@@ -1,0 +1,1 @@
+"""What benchmarks share: figures beside their targets, and the way from them to results."""

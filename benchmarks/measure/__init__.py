@@ -1,0 +1,1 @@
+"""Measures against the truth: correlation, recovery, asymmetry, z-scores of normal exams."""

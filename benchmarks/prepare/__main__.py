@@ -1,0 +1,66 @@
+"""Does preparation find every striatum, and how fast beside others? Each figure has its target.
+
+    python -m benchmarks.prepare                                  # the full cohort, both test sets
+    python -m benchmarks.prepare --size small --only striata
+    python -m benchmarks.prepare --cohort FOLDER --exams 40 --out FOLDER
+    pip install 'antspyx>=0.5'                                    # to have ANTs in the comparison
+
+Sections: striata (error against the truth, on every exam), spoilt (exams cut, turned and lit up),
+compare (from a file to measures: ours, SimpleITK with nilearn, ANTs, a crop at the array's middle,
+on the same exams in one run). Times are CPU seconds of one thread; on a shared machine only their
+ratios mean something. Results go to ``results/prepare-<size>.json`` and ``.md``; a section that is
+not asked for keeps what stands there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pandas as pd
+
+from benchmarks.common.figures import Figure
+from benchmarks.common.run import Benchmark
+from benchmarks.prepare import compare, spoilt, striata
+
+
+class PrepareBenchmark(Benchmark):
+    """Which cohort, how many exams for what is slow."""
+
+    name = "prepare"
+    title = "What preparation shows"
+    sections: ClassVar[dict[str, str]] = {
+        part: f"benchmarks.prepare.{part}" for part in ("striata", "spoilt", "compare")
+    }
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Add how many exams are taken for what is slow."""
+        add = parser.add_argument
+        add("--exams", type=int, default=40, help="exams to compare on (default: 40)")
+        add("--spoilt", type=int, default=24, help="exams to spoil in each way (default: 24)")
+
+    def some(self, count: int) -> list[Path]:
+        """Return the paths of some exams of the first cohort, evenly spread over it."""
+        uids = self.cohort.uids[:: max(1, len(self.cohort) // count)][:count]
+        return [self.cohort.path_of(uid) for uid in uids]
+
+    def measure(self, section: str) -> Iterator[Figure]:
+        """Yield a section's figures."""
+        if section == "striata":
+            looks = [striata.look_at_cohort(each, self.options.jobs) for each in self.cohorts]
+            yield from striata.figures(pd.concat(looks))
+        elif section == "spoilt":
+            yield from spoilt.measure(self.some(self.options.spoilt))
+        else:
+            yield from compare.measure(self.some(self.options.exams))
+
+
+if __name__ == "__main__":
+    sys.exit(PrepareBenchmark.main())

@@ -1,0 +1,1 @@
+"""The projector and reconstructions beside those of scikit-image and PyTomography."""

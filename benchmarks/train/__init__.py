@@ -1,0 +1,1 @@
+"""The networks on a CPU and on a GPU, and out of fold beside the measures."""
