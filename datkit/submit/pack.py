@@ -15,9 +15,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
 
 from datkit.errors import SubmissionError, UsageError
 from datkit.files import replace_atomically, sha256_file, write_json
@@ -29,8 +27,6 @@ __all__ = ["PackReport", "inference_modules", "pack_submission", "write_prior"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAIN = Path(__file__).resolve().parent / "template" / "main.py"
-# datkit/__init__.py names the whole kit, but loads nothing before it is asked for.
-_FACADE = PACKAGE / "__init__.py"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _REGULAR_0644 = 0o100644 << 16
 
@@ -60,7 +56,7 @@ class PackReport:
     members: tuple[str, ...]
     left_out: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the fields as a plain dictionary, for JSON."""
         return asdict(self)
 
@@ -121,8 +117,14 @@ def pack_submission(
         If there is no model, no usable prior, or the finished zip has problems.
     """
     folders = _check_folders([models] if isinstance(models, str | os.PathLike) else models)
-    weights, left_out = _collect_all(folders)
-    prior = _one_prior(folders) if prior is None else _check_prior(prior, "the argument prior")
+    weights, left_out = _collect_weights(folders)
+    priors = {_read_prior(f) for f in folders} if prior is None else {_check_prior(prior, "prior")}
+    if len(priors) > 1:
+        raise SubmissionError(
+            f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
+            "Give prior=…, the share of abnormal exams among all that you trained on."
+        )
+    prior = priors.pop()
     members = {
         "main.py": MAIN.read_bytes(),
         "LICENSE": _licence_file().read_bytes(),
@@ -134,60 +136,60 @@ def pack_submission(
     with replace_atomically(out_zip) as part:
         _write_zip(part, members)
         if problems := check_submission(part):
-            raise SubmissionError.of(map(str, problems), where=out_zip)
-    out = Path(out_zip)
-    names = tuple(sorted(members))
+            raise SubmissionError.of(problems, where=out_zip)
+    out, names = Path(out_zip), tuple(sorted(members))
     return PackReport(str(out), out.stat().st_size, sha256_file(out), prior, names, left_out)
 
 
 def inference_modules() -> tuple[Path, ...]:
     """Return the files of datkit that the shipped `main.py` can reach through imports, sorted.
 
-    Imports are followed wherever they stand, in functions too. A module that is named in a string
-    counts as imported: that is how ``load_model`` finds the class of a stored model.
+    Imports are followed wherever they stand, in functions too, and from a lazy room to the module
+    that its stub names. A module that is named in a string counts as imported: that is how
+    ``load_model`` finds the class of a stored model.
     """
-    queue, found = list(_modules_in(MAIN, "")), set()
+    sources, queue, found = _sources(), [MAIN], set[Path]()
     while queue:
-        module = queue.pop()
-        path = _file_of(module)
-        if path and path not in found:
-            found.add(path)
-            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-            queue.append(module.rpartition(".")[0])
-            queue += [] if path == _FACADE else _modules_in(path, package)
+        names = _names_in(queue.pop().read_bytes())
+        reached = {sources[name] for name in names if name in sources}
+        folders = {folder for path in reached for folder in path.parents}
+        reached |= {folder / "__init__.py" for folder in folders if folder.is_relative_to(PACKAGE)}
+        queue += reached - found
+        found |= reached
     return tuple(sorted(found))
 
 
-def _modules_in(path: Path, package: str) -> Iterator[str]:
-    """Yield the dotted names in a source that may be modules of datkit."""
-    source = path.read_bytes()
-    for one in imports_of(source, str(path)):
-        base = resolve_name("." * one.level + one.module, package) if one.level else one.module
-        yield base
-        yield from (f"{base}.{name}" for name in one.names)
+def _sources() -> dict[str, Path]:
+    """Return {dotted name: file} of every module, and of every name that a room loads lazily."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        dotted = _name(path.with_suffix(""), PACKAGE.parent).replace("/", ".")
+        found[dotted.removesuffix(".__init__")] = path
+    for stub in PACKAGE.rglob("__init__.pyi"):
+        room = _name(stub.parent, PACKAGE.parent).replace("/", ".")
+        for one in imports_of(stub.read_bytes()):
+            lazy = [f"{room}.{name}" for name in one.names]
+            found |= dict.fromkeys(lazy, found[f"{room}.{one.module}"])
+    return found
+
+
+def _names_in(source: bytes) -> Iterator[str]:
+    """Yield the dotted names that a source imports, and its texts, of which any may name one."""
+    for one in imports_of(source):
+        yield from (one.module, *(f"{one.module}.{name}" for name in one.names))
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
-def _file_of(module: str) -> Path | None:
-    head, *rest = module.split(".")
-    if head != PACKAGE.name or not all(part.isidentifier() for part in rest):
-        return None
-    base = PACKAGE.joinpath(*rest)
-    candidates = (base / "__init__.py", base.with_suffix(".py"))
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _kit_files() -> list[Path]:
-    resources = [path for path in (PACKAGE / "resources").rglob("*") if _is_shipped(path)]
-    modules = inference_modules()
-    stubs = [path.with_suffix(".pyi") for path in modules]  # the lazy names of a room
-    return [*modules, *filter(Path.is_file, stubs), *resources]
-
-
-def _is_shipped(path: Path) -> bool:
-    return path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith(".")
+def _kit_files() -> Iterator[Path]:
+    for module in inference_modules():
+        yield module
+        if (stub := module.with_suffix(".pyi")).is_file():
+            yield stub  # the lazy names of a room
+    for path in (PACKAGE / "resources").rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc") and path.name[0] != ".":
+            yield path
 
 
 def _check_folders(models: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -195,67 +197,36 @@ def _check_folders(models: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"There is no folder {folder}. Train a model and save it there first.")
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names) or not names:
+    names = {folder.resolve().name for folder in folders}
+    if len(names) < len(folders) or not names:
         raise UsageError(
-            f"Expected one folder of models, or several of different names, found {names}. Rename "
-            "them: the names become those of the folders in the zip."
+            f"Expected one folder of models, or several of different names, found {sorted(names)} "
+            f"for {len(folders)}. Rename them: the names become those of the folders in the zip."
         )
     return folders
 
 
-def _collect_all(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """Return {member: bytes} of all weights; of several folders each gets one in the zip."""
-    members, left_out = {}, []
+def _collect_weights(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return {member: bytes} of all weights, and what is left out; of several each has a folder."""
+    weights: dict[str, bytes] = {}
+    left_out: list[str] = []
     for folder in folders:
+        models = _find_models(folder)
         prefix = "" if len(folders) == 1 else f"{folder.resolve().name}/"
-        weights, rest = _collect_weights(folder)
-        members |= {f"weights/{prefix}{_name(p, folder)}": p.read_bytes() for p in weights}
-        left_out += [prefix + name for name in rest]
-    return members, tuple(left_out)
+        for path in sorted(folder.rglob("*")):
+            name, inside = prefix + _name(path, folder), not set(models).isdisjoint(path.parents)
+            if path.is_dir() or path == folder / "prior.json":
+                continue
+            if inside and path.suffix in SAFE_SUFFIXES and path.name[0] != ".":
+                weights[f"weights/{name}"] = path.read_bytes()
+            else:
+                left_out.append(name)
+    return weights, tuple(left_out)
 
 
-def _one_prior(folders: list[Path]) -> float:
-    priors = {_read_prior(folder) for folder in folders}
-    if len(priors) > 1:
-        raise SubmissionError(
-            f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
-            "Give prior=…, the share of abnormal exams among all that you trained on."
-        )
-    return priors.pop()
-
-
-def _licence_file() -> Path:
-    """Return datkit's licence: inside the installed package, or at the root of a checkout."""
-    installed = PACKAGE / "LICENSE"
-    return installed if installed.is_file() else PACKAGE.parent / "LICENSE"
-
-
-def _manifest(members: dict[str, bytes], licence: str) -> bytes:
-    """Return what was packed as JSON: hashes, each model's kind and settings, licences."""
-    from datkit import __version__
-
-    documents = {
-        name: json.loads(content)
-        for name, content in sorted(members.items())
-        if name.startswith("weights/") and name.endswith("/model.json")
-    }
-    content = {
-        "format": 1,
-        "datkit": __version__,
-        "licences": {"main.py, datkit/": "MIT", "weights/": licence},
-        "models": {
-            name.removesuffix("/model.json"): {"kind": one["kind"], "settings": one["params"]}
-            for name, one in documents.items()
-        },
-        "sha256": {name: hashlib.sha256(members[name]).hexdigest() for name in sorted(members)},
-    }
-    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _collect_weights(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the files of every model in `folder`, each of which loads, and the rest's names."""
-    from datkit.models import load_model
+def _find_models(folder: Path) -> list[Path]:
+    """Return the folders of the models in `folder`, itself or its subfolders; each one loads."""
+    from datkit.models.store import load_model
 
     single = (folder / "model.json").is_file()
     models = [folder] if single else sorted(path.parent for path in folder.glob("*/model.json"))
@@ -266,16 +237,7 @@ def _collect_weights(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
         )
     for model in models:
         load_model(model)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    prior = folder / "prior.json"
-    weights = [path for path in files if path != prior and _is_weight(path, models)]
-    left_out = [_name(path, folder) for path in files if path not in {prior, *weights}]
-    return weights, tuple(left_out)
-
-
-def _is_weight(path: Path, models: list[Path]) -> bool:
-    inside = any(model in path.parents for model in models)
-    return inside and path.suffix in SAFE_SUFFIXES and not path.name.startswith(".")
+    return models
 
 
 def _read_prior(folder: Path) -> float:
@@ -290,13 +252,41 @@ def _read_prior(folder: Path) -> float:
     return _check_prior(value, path)
 
 
-def _check_prior(value: Any, where: object) -> float:
+def _check_prior(value: object, where: object) -> float:
     if not isinstance(value, int | float) or not 0 < value < 1:
         raise SubmissionError(
             f"{where}: Expected a prevalence between 0 and 1, found {value!r}. Use the share of "
             "abnormal exams among the training labels."
         )
     return float(value)
+
+
+def _licence_file() -> Path:
+    """Return datkit's licence: inside the installed package, or at the root of a checkout."""
+    installed = PACKAGE / "LICENSE"
+    return installed if installed.is_file() else PACKAGE.parent / "LICENSE"
+
+
+def _manifest(members: dict[str, bytes], licence: str) -> bytes:
+    """Return what was packed as JSON: hashes, each model's kind and settings, licences."""
+    from datkit import __version__
+
+    stored = {
+        name.removesuffix("/model.json"): json.loads(content)
+        for name, content in members.items()
+        if name.startswith("weights/") and name.endswith("/model.json")
+    }
+    content = {
+        "format": 1,
+        "datkit": __version__,
+        "licences": {"main.py, datkit/": "MIT", "weights/": licence},
+        "models": {
+            name: {"kind": model["kind"], "settings": model["params"]}
+            for name, model in stored.items()
+        },
+        "sha256": {name: hashlib.sha256(member).hexdigest() for name, member in members.items()},
+    }
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _name(path: Path, root: Path) -> str:
