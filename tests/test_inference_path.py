@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from datkit.data import open_folder
-from datkit.inspect.runtime import INFERENCE_PACKAGES
 from datkit.measure import MEASURES
 from datkit.models import MeasuresClassifier, VolumeClassifier, save_model
 from datkit.replica import run_submission
@@ -23,6 +22,20 @@ from datkit.replica.process import execute
 from datkit.submit import pack_submission
 from datkit.submit.pack import MAIN, PACKAGE, inference_modules, write_prior
 
+# All that the kit's own inference path may import besides the standard library: packages with a
+# published version, so that a submission does not rest on a guess, and what scikit-image brings.
+INFERENCE_PACKAGES = (
+    "SimpleITK",
+    "joblib",
+    "lazy-loader",
+    "nibabel",
+    "numpy",
+    "pandas",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+)
 PRIOR = 0.6
 LABELS = [0, 1, 1, 0, 1]
 PROBE = """

@@ -17,7 +17,6 @@ from importlib import metadata
 
 __all__ = [
     "COMPANIONS",
-    "INFERENCE_PACKAGES",
     "PACKAGES",
     "PYTHON",
     "hidden_modules",
@@ -100,20 +99,6 @@ _COMPANION_NAMES = """
     wrapt yarl zipp
 """
 COMPANIONS = frozenset(_COMPANION_NAMES.split())
-
-# All that the kit's own inference path may import besides the standard library: packages with a
-# published version, so that a submission does not rest on a guess.
-INFERENCE_PACKAGES = (
-    "SimpleITK",
-    "joblib",
-    "nibabel",
-    "numpy",
-    "pandas",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "torch",
-)
 
 # https://docs.python.org/3/whatsnew/: what 3.12 dropped (distutils lives on in setuptools, which
 # torch brings), what later versions dropped but 3.12 still has, and what they added.
