@@ -1,0 +1,105 @@
+"""What every command is: a function of its arguments, whose docstring is its help."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from inspect import cleandoc
+from operator import methodcaller
+from typing import Any
+
+from datkit.errors import UsageError
+
+FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+Argument = Callable[[ArgumentParser], object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found: lines for a person, the same as data for ``--json``, an exit code."""
+
+    lines: Iterable[str]
+    data: object
+    code: int = FINE
+
+
+Run = Callable[[Namespace], Result]
+
+
+def arg(*names: str, **settings: Any) -> Argument:  # noqa: ANN401 - whatever argparse takes
+    """Declare an argument as :meth:`argparse.ArgumentParser.add_argument` takes it."""
+    return methodcaller("add_argument", *names, **settings)
+
+
+JOBS = arg("--jobs", type=int, metavar="N", help="processes; default: one a core")
+_JSON = arg("--json", action="store_true", help="print the result as JSON")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands that belong together.
+
+    Attributes
+    ----------
+    text : str
+        What the group is for: a sentence, and after an empty line what else its help teaches.
+    commands : dict
+        The arguments of each function.
+    """
+
+    text: str
+    commands: dict[Run, tuple[Argument, ...]] = field(default_factory=dict)
+
+    def command(self, *arguments: Argument) -> Callable[[Run], Run]:
+        """Make a function a command of its name; its docstring is the help."""
+
+        def register(run: Run) -> Run:
+            self.commands[run] = (*arguments, _JSON)
+            return run
+
+        return register
+
+    def add_to(self, words: _SubParsersAction[ArgumentParser]) -> None:
+        """Let a parser understand the commands."""
+        for run, arguments in self.commands.items():
+            parser = add_word(words, run.__name__.rstrip("_"), run.__doc__ or "")
+            parser.set_defaults(run=run)
+            for add in arguments:
+                add(parser)
+
+
+def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> ArgumentParser:
+    """Let a parser understand one more word; `text` is its help, as in :class:`Group`."""
+    about, _, rest = cleandoc(text).partition("\n\n")
+    return words.add_parser(
+        name,
+        help=about.rstrip("."),
+        description=about,
+        epilog=rest,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+
+
+def located(error: object, where: object) -> str:
+    """Return a message that names a place, in its own words if it does so already."""
+    return str(error) if str(where) in str(error) else f"{where}: {error}"
+
+
+def complain(error: object, where: object = "") -> int:
+    """Say on standard error what is wrong, and return the exit code."""
+    note(f"datkit: {located(error, where)}")
+    return WRONG_USE if isinstance(error, UsageError) else FINDINGS
+
+
+def note(message: str) -> None:
+    """Say something beside the result."""
+    print(message, file=sys.stderr)
+
+
+def to_json(value: object) -> str:
+    """Write a result as JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False)

@@ -1,0 +1,233 @@
+"""`datkit simulate, prepare, measure, report, sheet`: exams made, read and shown."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from datkit import NOT_CLINICAL
+from datkit.cli.command import FINE, JOBS, Group, Result, arg, complain, located
+from datkit.errors import DatkitError, UsageError
+
+if TYPE_CHECKING:
+    from datkit.data.cohort import Cohort
+    from datkit.prepare.cohort import PreparedCohort
+
+T = TypeVar("T")
+EXAMS = Group("")
+SIZE, SEED = "small", 2026
+_SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file")
+_FOLDER = arg("folder", type=Path, metavar="FOLDER", help="exams in any layout")
+_SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
+
+
+@EXAMS.command(
+    arg("--size", choices=["tiny", "small", "full"], help=f"default: {SIZE}"),
+    arg("--seed", type=int, metavar="S", help=f"0 or more; default: {SEED}"),
+    arg("--out", type=Path, metavar="FOLDER", help="default: the data folder; with --uid, here"),
+    arg("--uid", metavar="UID", help="make this exam's volume alone"),
+    JOBS,
+)
+def simulate(args: Namespace) -> Result:
+    """Make the simulated cohort, or one exam of it.
+
+    size    exams                                  two cores    disk
+    tiny    24                                     1 min        15 MB
+    small   200                                    5 min        100 MB
+    full    1400, and two test sets of 400 each    50 min       1.1 GB
+
+    The same seed gives the same bytes. An interrupted run goes on when it is started again.
+    Each process computes on one core and takes up to 1 GB of memory.
+
+    For example:
+      datkit simulate --size tiny --out cohort
+      datkit simulate --uid sim-2026-0003 --out volumes    # the same bytes as in the cohort
+    """
+    if args.uid:
+        return _simulate_one(args)
+    from datkit.data.folder import open_folder
+    from datkit.simulate.cohort import TEST_SETS, open_simulated, simulate_cohort
+
+    size, seed = args.size or SIZE, SEED if args.seed is None else args.seed
+    make = partial(simulate_cohort, args.out) if args.out else open_simulated
+    cohort = make(size=size, seed=seed, n_jobs=args.jobs, progress=not args.json)
+    tests = {name: cohort.folder / f"{name}_test" for name in TEST_SETS if size == "full"}
+    sets = {"train": cohort} | {name: open_folder(folder) for name, folder in tests.items()}
+    rows = {name: _counts(one) for name, one in sets.items()}
+    said = "{exams} simulated exams, {abnormal} read as abnormal: {folder}"
+    lines = [said.format(**row) for row in rows.values()]
+    return Result(lines, rows.pop("train") | {"test_sets": rows})
+
+
+def _counts(cohort: Cohort) -> dict[str, object]:
+    abnormal = int((cohort.labels == 1).sum())
+    return {"folder": str(cohort.folder), "exams": len(cohort), "abnormal": abnormal}
+
+
+def _simulate_one(args: Namespace) -> Result:
+    from datkit.simulate.cohort import simulate_volume
+
+    extra = [f"--{name}" for name in ("size", "seed", "jobs") if getattr(args, name) is not None]
+    if extra:
+        raise UsageError(
+            "Expected --uid with --out only, since a uid names the seed and the exam; found "
+            f"{' and '.join(extra)}; leave them out, or leave out --uid to make a cohort."
+        )
+    path, exam = simulate_volume(args.uid, args.out or Path())
+    called = "abnormal" if exam.label else "normal"
+    said = f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}"
+    rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
+    return Result([said], {"uid": exam.uid, "file": str(path)} | rows)
+
+
+@EXAMS.command(
+    _FOLDER,
+    JOBS,
+    _SCHEDULER,
+)
+def prepare(args: Namespace) -> Result:
+    """Bring a cohort's exams into one place and scale.
+
+    Every volume is registered to the DaT template, resampled once onto one grid of 64 x 80 x 48
+    voxels of 2 mm, and scaled so that non-specific uptake is 1. The result is kept in the data
+    folder: volumes.npy, one row an exam, and prepared.json, the quality of each. An exam that
+    cannot be prepared does not stop the others. An interrupted run goes on when it is started
+    again. The result is the same to the last bit on any number of processes or machines.
+
+    For example:
+      datkit prepare cohort                               # on every core
+      datkit prepare cohort --jobs 4
+      datkit prepare cohort --scheduler tcp://node1:8786  # on a Dask cluster
+
+    A cluster must see the folder under the same path. Install 'dat-spect-kit[cluster]' everywhere,
+    start dask scheduler, then dask worker tcp://node1:8786 on each machine.
+    """
+    _, prepared, code = _prepared(args)
+    look = {uid: text for uid, text in prepared.table["verdict"].items() if text != "good"}
+    folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
+    lines = [f"{uid}: {text}" for uid, text in look.items()]
+    lines.append(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
+    data = {"folder": folder, "exams": len(prepared), "look_at": look}
+    return Result(lines, data | {"failures": prepared.failures}, code)
+
+
+def _prepared(args: Namespace) -> tuple[Cohort, PreparedCohort, int]:
+    """Prepare exams in any layout, labelled or not; complain of those that cannot be."""
+    from datkit.data.layouts import open_path
+    from datkit.prepare.cohort import prepare_cohort
+
+    cohort = open_path(args.folder, require_labels=False)
+    prepared = prepare_cohort(
+        cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
+    )
+    codes = [complain(reason, uid) for uid, reason in prepared.failures.items()]
+    return cohort, prepared, max(codes, default=FINE)
+
+
+@EXAMS.command(_SCANS)
+def measure(args: Namespace) -> Result:
+    """Measure binding ratios, asymmetry and shape of one or more scans.
+
+    A bad scan does not stop the others.
+
+    For example:
+      datkit measure scan.nii.gz
+      datkit measure cohort/niftis/*.nii.gz --json
+    """
+    from datkit.measure.exam import UNITS, measure_scan
+
+    rows, failures, code = _each_scan(args.scans, measure_scan)
+    lines = []
+    for path, values in rows.items():
+        shown = (f"  {name:32} {value:8.2f} {UNITS[name]}" for name, value in values.items())
+        lines += [path, *map(str.rstrip, shown)]
+    if rows:
+        lines.append(f"Binding ratios have no unit; their reference is occipital. {NOT_CLINICAL}")
+    return Result(lines, {"measures": rows, "failures": failures, "note": NOT_CLINICAL}, code)
+
+
+def _each_scan(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
+    """Do something with each scan; one bad file never stops the others, it is complained of."""
+    results, failures, code = {}, [], FINE
+    for path in scans:
+        try:
+            results[str(path)] = work(path)
+        except DatkitError as error:
+            failures.append(located(error, path))
+            code = max(code, complain(error, path))
+    return results, failures, code
+
+
+@EXAMS.command(
+    _SCANS,
+    arg("--age", type=float, metavar="YEARS", help="for the normal range"),
+    arg("--sex", choices=["F", "M"], help="for the normal range"),
+    arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
+    arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or a .html; here"),
+)
+def report(args: Namespace) -> Result:
+    """Show one exam on one page: slices, measures, quality.
+
+    The page is one HTML file: it opens offline, prints on A4, and holds no script. The same file
+    gives the same bytes. Measures stand beside the normal range once age and sex are given. PLACE
+    is a folder, or for one scan a file that ends in .html; by default the present folder.
+
+    For example:
+      datkit report scan.nii.gz                             # writes scan_report.html
+      datkit report scan.nii.gz --age 67 --sex F --out patient.html
+      datkit report cohort/niftis/*.nii.gz --out reports    # a bad scan does not stop the others
+    """
+    from datkit.view.pages.report import report_name, write_report
+
+    patient = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
+    one_file = args.out.suffix.lower() in (".html", ".htm")
+    targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
+    _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
+    pages, failures, code = _each_scan(
+        args.scans, lambda path: str(write_report(path, targets[path], **patient))
+    )
+    data = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
+    return Result(pages.values(), data, code)
+
+
+def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
+    if patient and len(targets) > 1:
+        raise UsageError(
+            f"Expected one scan with --{' and --'.join(patient)}, which belong to one patient, "
+            f"found {len(targets)}; make the reports one by one."
+        )
+    places = list(targets.values())
+    if double := sorted({str(place) for place in places if places.count(place) > 1}):
+        raise UsageError(
+            f"Expected a place of its own for each report, found that {', '.join(double)} would "
+            "hold several; let --out name a folder, or report on scans of one name one by one."
+        )
+
+
+@EXAMS.command(
+    _FOLDER,
+    arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="or sheet.html"),
+    JOBS,
+    _SCHEDULER,
+)
+def sheet(args: Namespace) -> Result:
+    """Show a cohort at a glance, the exams to look at first.
+
+    The sheet is one HTML file that opens offline: a thumbnail of every exam, left and right marked.
+    Exams that could not be prepared stand first with their reason, then those whose verdict says to
+    look at them, then the others by centre.
+
+    For example:
+      datkit sheet cohort                            # writes sheet.html
+      datkit sheet cohort --out quality.html --jobs 2
+    """
+    from datkit.view.pages.contact_sheet import write_contact_sheet
+
+    cohort, prepared, code = _prepared(args)
+    path = str(write_contact_sheet(prepared, args.out, cohort.name))
+    look = list(prepared.table.index[prepared.table["verdict"] != "good"])
+    data = {"sheet": path, "look_at": look, "failures": prepared.failures}
+    return Result([path], data, code)

@@ -1,0 +1,128 @@
+"""Pack, check and run a challenge submission.
+
+first steps:
+  datkit submit pack models --out submission.zip
+  datkit submit check submission.zip
+  datkit submit run submission.zip --cohort cohort
+"""
+
+from __future__ import annotations
+
+import shutil
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
+
+SUBMIT = Group(__doc__)
+_ZIP = arg("zip", type=Path, metavar="ZIP", help="the submission")
+
+
+@SUBMIT.command(
+    arg("models", type=Path, nargs="+", metavar="MODELS", help="a model, or a folder of models"),
+    arg("--prior", type=float, metavar="P", help="default: that of prior.json"),
+    arg("--licence", default="MIT", metavar="NAME", help="of the weights; MIT"),
+    arg("--out", type=Path, default=Path("submission.zip"), metavar="ZIP", help="to be written"),
+)
+def pack(args: Namespace) -> Result:
+    """Make submission.zip from folders of trained models.
+
+    They are what the baseline notebook writes.
+
+    For example:
+      datkit submit pack models
+      datkit submit pack measures volume --prior 0.5 --out submission.zip
+    """
+    from datkit.submit.pack import pack_submission
+
+    packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
+    said = f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
+    return Result([said], packed.to_dict())
+
+
+@SUBMIT.command(
+    _ZIP,
+    arg("--cohort", type=Path, metavar="FOLDER", help="run it as well, on its exams"),
+    arg("--html", type=Path, metavar="FILE", help="write the findings as a page too"),
+)
+def check(args: Namespace) -> Result:
+    """List every problem of a submission.zip.
+
+    The archive is read; with --cohort it is run as well, about ten times in a sandbox: for the same
+    bytes, in another order, exam by exam, on a late mount, beside damaged exams. An error makes the
+    platform refuse it, or breaks a rule; a warning may be right: look at it. The book explains each
+    code. The page is one HTML file that opens offline.
+
+    exit codes:
+      0    no error; there may be warnings
+      1    one error or more
+      2    wrong use, such as a file that is not there
+
+    For example:
+      datkit submit check submission.zip
+      datkit submit check submission.zip --html findings.html
+      datkit submit check submission.zip --cohort cohort    # some minutes
+      datkit submit check submission.zip --json             # a list, for scripts
+    """
+    from datkit.inspect.findings import findings_table, next_step, write_findings
+    from datkit.inspect.submission import check_submission
+
+    problems = check_submission(args.zip)
+    if args.cohort:
+        from datkit.replica.scenarios import run_checks
+
+        problems += run_checks(args.zip, args.cohort, progress=not args.json)
+    if args.html:
+        write_findings(problems, args.zip, args.html)
+    table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
+    return Result(
+        [f"{args.zip}: {table}", "", next_step(problems)],
+        [problem.to_dict() for problem in problems],
+        FINDINGS if any(problem.is_error for problem in problems) else FINE,
+    )
+
+
+@SUBMIT.command(
+    _ZIP,
+    arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"),
+    arg("--exams", type=int, default=20, metavar="N", help="how many; default: 20"),
+    arg("--isolation", choices=["docker", "bubblewrap", "plain"], help="default: the strongest"),
+    arg(
+        "--trials", action="store_true", help="run it about ten times more, as check --cohort does"
+    ),
+)
+def run(args: Namespace) -> Result:
+    """Run a submission.zip in a replica of the challenge.
+
+    For example:
+      datkit submit run submission.zip --cohort cohort
+      datkit submit run submission.zip --cohort cohort --exams 4 --isolation plain
+      datkit submit run submission.zip --cohort cohort --trials    # some minutes
+    """
+    from datkit.replica.run import run_submission
+
+    report = run_submission(args.zip, args.cohort, exams=args.exams, isolation=args.isolation)
+    if args.trials:
+        from datkit.replica.scenarios import run_checks
+
+        found = run_checks(args.zip, args.cohort, isolation=args.isolation)
+        report = replace(report, problems=[*dict.fromkeys([*report.problems, *found])])
+    return Result([str(report)], report.to_dict(), FINE if report.ok else FINDINGS)
+
+
+@SUBMIT.command(
+    arg("predictions", type=Path, metavar="CSV", help="a submission.csv"),
+    arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams with labels"),
+)
+def score(args: Namespace) -> Result:
+    """Print the log loss of a submission.csv, as the challenge's.
+
+    For example:
+      datkit submit score submission.csv --cohort cohort
+    """
+    from datkit.data.folder import open_folder
+    from datkit.submit.score import score_submission
+
+    found = score_submission(args.predictions, open_folder(args.cohort))
+    return Result([f"log loss {found['log_loss']:.6f} over {found['exams']} exams"], found)

@@ -1,0 +1,129 @@
+"""`datkit simulate, prepare, measure, report, sheet`: bad exams are listed, the others done."""
+
+import re
+import shutil
+
+import pytest
+
+from datkit.cli import main
+from datkit.files import sha256_file
+from datkit.simulate.cohort import SIZES
+
+
+def test_measure_lists_good_scans_and_bad_ones(run_json, tiny_cohort, tmp_path):
+    good = tiny_cohort.path_of(tiny_cohort.uids[0])
+    cut = tmp_path / "cut.nii.gz"
+    cut.write_bytes(good.read_bytes()[:-5000])
+    code, result = run_json("measure", good, cut)
+    assert code == 1
+    assert list(result["measures"]) == [str(good)]
+    assert {"putamen_left", "putamen_asymmetry"} <= set(result["measures"][str(good)])
+    assert str(cut) in result["failures"][0] and "not for diagnosis" in result["note"]
+
+
+def test_measure_prints_a_table(capsys, tiny_cohort):
+    assert main(["measure", str(tiny_cohort.path_of(tiny_cohort.uids[0]))]) == 0
+    shown = capsys.readouterr().out
+    assert "putamen_left" in shown and "not for diagnosis" in shown
+
+
+def test_a_scan_that_is_not_there_is_wrong_use(capsys, tmp_path):
+    assert main(["measure", str(tmp_path / "no.nii.gz")]) == 2
+    assert "check the path" in capsys.readouterr().err
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A scan that prepares in a moment: the template itself."""
+    from datkit.prepare.grid import RESOURCES
+
+    return shutil.copy(RESOURCES / "template.nii.gz", tmp_path / "head.nii.gz")
+
+
+def test_report_goes_on_after_bad_scans_and_lists_them(run_json, head, tmp_path):
+    (tmp_path / "bad.nii").write_bytes(b"no scan")
+    scans = [tmp_path / "bad.nii", head, tmp_path / "none.nii"]
+    code, result = run_json("report", *scans, "--out", tmp_path / "pages")
+    assert code == 2  # a path that is not there is wrong use; the others are done all the same
+    assert result["reports"] == {str(head): str(tmp_path / "pages" / "head_report.html")}
+    assert "bad.nii: expected" in result["failures"][0] and "none.nii" in result["failures"][1]
+    assert "not for diagnosis" in (tmp_path / "pages" / "head_report.html").read_text()
+    assert main(["report", str(scans[0]), "--out", str(tmp_path)]) == 1
+
+
+def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
+    assert main(["report", str(head), "--out", str(tmp_path / "one.html")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'one.html'}\n"
+    assert (tmp_path / "one.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a/x.nii", "b/x.nii"], "x_report.html would hold several"),
+        (["a/x.nii", "y.nii", "--out", "one.html"], "one.html would hold several"),
+        (["x.nii", "y.nii", "--age", "67"], "one scan with --age"),
+    ],
+)
+def test_reports_that_would_mix_exams_are_wrong_use(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *words]) == 2
+    assert said in capsys.readouterr().err and not list(tmp_path.rglob("*.html"))
+
+
+def test_sheet_shows_every_exam_and_lists_failures(run_json, head, tmp_path):
+    folder = tmp_path / "cohort"
+    (folder / "niftis").mkdir(parents=True)
+    (folder / "train_labels.csv").write_text("uid,is_pathologic\n1,0\n2,1\n")
+    shutil.copy(head, folder / "niftis" / "1.nii.gz")
+    (folder / "niftis" / "2.nii.gz").write_bytes(b"no scan")
+    out = tmp_path / "sheet.html"
+    code, result = run_json("sheet", folder, "--out", out, "--jobs", "1")
+    assert code == 1 and result["sheet"] == str(out)
+    assert list(result["failures"]) == ["2"] and result["look_at"] == []
+    assert out.read_text().count("<figure") == 1
+
+
+def test_simulate_again_makes_nothing_new(run_json, tiny_cohort, tmp_path):
+    folder = tmp_path / "cohort"
+    shutil.copytree(tiny_cohort.folder, folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")}
+    code, made = run_json("simulate", "--size", "tiny", "--out", folder)
+    assert code == 0 and made["exams"] == 24 and made["test_sets"] == {}
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nii.gz")} == before
+
+
+def test_simulate_makes_one_volume_alone(run_json, tiny_cohort, tmp_path):
+    uid = tiny_cohort.uids[3]
+    code, made = run_json("simulate", "--uid", uid, "--out", tmp_path)
+    assert code == 0 and made["file"] == str(tmp_path / f"{uid}.nii.gz")
+    assert sha256_file(made["file"]) == tiny_cohort.info["sha256"][f"niftis/{uid}.nii.gz"]
+    assert made["label"] == tiny_cohort.labels[uid] and made["truth"]["uid"] == uid
+
+
+def test_simulate_teaches_every_size(shown_help):
+    shown = shown_help("simulate")
+    assert f"--size {{{','.join(SIZES)}}}" in shown
+    for size, exams in SIZES.items():
+        assert re.search(rf"^{size} +{exams}\b.*(MB|GB)$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--jobs", "0"], "Expected 1 process or more"),
+        (["--seed", "-1"], "A seed is an integer, 0 or more; found -1"),
+        (["--uid", "007"], "such as sim-2026-0003; found '007'"),
+        (["--uid", "sim-2026-0003", "--size", "tiny", "--seed", "7"], "found --size and --seed"),
+    ],
+)
+def test_an_impossible_simulation_is_wrong_use(words, said, capsys, tmp_path):
+    assert main(["simulate", *words, "--out", str(tmp_path / "new")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_simulate_says_which_other_cohort_a_folder_holds(capsys, tiny_cohort):
+    assert (
+        main(["simulate", "--size", "tiny", "--seed", "7", "--out", str(tiny_cohort.folder)]) == 1
+    )
+    assert "found simulated-tiny-2026 version" in capsys.readouterr().err
