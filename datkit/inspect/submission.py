@@ -9,11 +9,10 @@ exams in a format of one's own, a probability that is wrong. For those,
 from __future__ import annotations
 
 import os
-import zipfile
 
 from datkit.inspect.content import check_bytes, check_names, is_mac_note
 from datkit.inspect.python import Surroundings, check_source
-from datkit.inspect.zip_file import UNREADABLE, archive_problems, members_of
+from datkit.inspect.zip_file import Submission
 from datkit.problems import Problem
 
 __all__ = ["check_submission"]
@@ -37,20 +36,19 @@ def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
     UsageError
         If there is no such file.
     """
-    problems = archive_problems(path)
-    if any(problem.code in UNREADABLE for problem in problems):
-        return problems
-    with zipfile.ZipFile(path) as archive:
-        members = members_of(archive)
-        names = [info.filename for info in members]
+    with path if isinstance(path, Submission) else Submission(path) as submission:
+        problems = [*submission.problems]
+        if not submission.is_readable:
+            return problems
+        names, read = submission.members, submission.zip.read
         problems += check_names(names)
-        sources = {info: archive.read(info) for info in members if _is_python(info.filename)}
+        sources = {name: read(name) for name in names if _is_python(name)}
         around = Surroundings.of(names, sources.values())
-        for info in members:  # one at a time: weights may be large
-            content = sources[info] if info in sources else archive.read(info)
-            problems += check_bytes(info.filename, content)
-            if info in sources:
-                problems += check_source(info.filename, content, around)
+        for name in names:  # one at a time: weights may be large
+            content = sources[name] if name in sources else read(name)
+            problems += check_bytes(name, content)
+            if name in sources:
+                problems += check_source(name, content, around)
     return problems
 
 

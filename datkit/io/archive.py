@@ -7,6 +7,7 @@ All of that is found before a byte is written. Nothing but zip is opened.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import struct
@@ -16,20 +17,14 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
-from datkit.errors import ArchiveError, UsageError
+from datkit.errors import ArchiveError, DatkitError, UsageError
+from datkit.rules import Found, RuleGroup
 
-__all__ = [
-    "NO_LIST",
-    "UNREADABLE",
-    "Fault",
-    "changed_members",
-    "find_faults",
-    "members_of",
-    "unpack",
-]
+__all__ = ["Archive", "changed_members", "unpack"]
 
 # Far above any honest archive of this field, far below what fills a laptop's disk.
 MAX_MEMBERS = 10_000
@@ -42,76 +37,89 @@ MAX_PART, MAX_NAME = 255, 1024
 MAX_LIST_BYTES = MAX_MEMBERS * 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that every `unzip` can read
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError)
-# With one of these not even the list of members is to be read.
-NO_LIST = frozenset({"not-a-zip", "too-many-members", "too-large", "bomb"})
-# With one of these, no member is to be read; with any other fault the members can be judged too.
-UNREADABLE = NO_LIST | {"encrypted", "method", "damaged"}
+# No name, an absolute one, a drive, a backslash, a part '..', a control character.
+_UNSAFE = re.compile(r"^$|^/|^.:|\\|(^|/)\.\.(/|$)|[\0-\x1f]")
+_SHRINK = "Leave out what prediction does not need."
 
 
-class Fault(NamedTuple):
-    """One thing that is wrong: a short stable code, where, and what was expected and found."""
+class Archive(AbstractContextManager):
+    """A zip that is opened and verified once: what is in it, and what is wrong with it.
 
-    code: str
-    where: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, found {self.found}."
-
-
-def find_faults(path: str | os.PathLike[str]) -> list[Fault]:
-    """Return every fault of a zip; with any of them it is not safe to unpack.
+    Attributes
+    ----------
+    path : Path
+    infos : list of zipfile.ZipInfo
+        What it lists, folders too; empty if it cannot be listed.
+    problems : list of Problem
+        With any of them it is not safe to unpack.
+    is_listed, is_readable : bool
+        Whether its list of members, and its members, may be read.
 
     Raises
     ------
     UsageError
         If there is no such file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"Expected a zip archive at {path}, found no file; check the path.")
-    try:
-        if size := _list_bytes(path):
-            limit = f"a list of members of at most {MAX_LIST_BYTES} bytes"
-            return [Fault("too-many-members", "the archive", limit, f"{size} bytes")]
-        with zipfile.ZipFile(path) as archive:
-            return _faults_of(archive, path.stat().st_size)
-    except (*_DAMAGE, struct.error) as error:
-        found = f"a file that is no zip, or one that was cut short ({error})"
-        return [Fault("not-a-zip", path.name, "a complete zip archive", found)]
 
+    error: type[DatkitError] = ArchiveError
+    zip: zipfile.ZipFile
 
-def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive, without its folders, sorted by name."""
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    return sorted(files, key=lambda info: info.filename)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path, self.list_bytes = Path(path), 0
+        self.infos: list[zipfile.ZipInfo] = []
+        self.failure: Exception | None = None
+        if not self.path.is_file():
+            raise UsageError(f"Expected a zip archive, found no file {path}. Check the path.")
+        try:
+            self.list_bytes = _list_bytes(self.path)
+            if self.list_bytes <= MAX_LIST_BYTES:
+                self.zip = zipfile.ZipFile(self.path)
+                self.infos = self.zip.infolist()
+        except (*_DAMAGE, struct.error) as error:
+            self.failure = error
+        self.problems = [*LISTING.problems(self)]
+        self.is_listed = self.is_readable = not self.problems
+        if self.is_listed:
+            self.problems += READING.problems(self)
+            self.is_readable = not self.problems
+            self.problems += NAMING.problems(self)
+
+    def __exit__(self, *raised: object) -> None:
+        if self.is_listed:
+            self.zip.close()
+
+    @property
+    def members(self) -> list[str]:
+        """The names of its files, without its folders, sorted."""
+        return sorted({info.filename for info in self.infos if not info.is_dir()})
+
+    def unpack(self, folder: str | os.PathLike[str]) -> None:
+        """Unpack it into a new folder, whole or not at all.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive has problems; every one is listed, and nothing is written.
+        OSError
+            If the folder cannot be written, or is there already and not empty.
+        """
+        if self.problems:
+            raise self.error.of(self.problems, where=self.path)
+        folder = Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+        try:
+            self.zip.extractall(part)
+            part.chmod(0o755)
+            part.replace(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpack a sound archive into a new folder, whole or not at all.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file.
-    ArchiveError
-        If the archive has faults; every one is listed, and nothing is written.
-    OSError
-        If the folder cannot be written, or is there already and not empty.
-    """
-    folder = Path(folder)
-    if faults := find_faults(path):
-        raise ArchiveError.of(map(str, faults), where=path)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(part)
-        part.chmod(0o755)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    """Unpack a sound archive as :meth:`Archive.unpack` does, and raise what that raises."""
+    with Archive(path) as archive:
+        archive.unpack(folder)
 
 
 def changed_members(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> list[str]:
@@ -123,11 +131,9 @@ def changed_members(path: str | os.PathLike[str], folder: str | os.PathLike[str]
         If the archive cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
-        return [
-            info.filename
-            for info in members_of(archive)
-            if not _is_same(archive, info, Path(folder) / info.filename)
-        ]
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        changed = (i for i in files if not _is_same(archive, i, Path(folder, i.filename)))
+        return sorted(info.filename for info in changed)
 
 
 def _is_same(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bool:
@@ -141,120 +147,189 @@ def _is_same(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> boo
 
 
 def _list_bytes(path: Path) -> int:
-    """Return the size that the archive gives its list of members, if that is too large to read."""
+    """Return the size that the archive gives its list of members."""
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 65_557))  # the end record and its longest comment
         tail = stream.read()
     end, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")  # zipfile believes the wide record
     size = struct.unpack_from("<L", tail, end + 12)[0] if end >= 0 else 0
     wide_size = struct.unpack_from("<Q", tail, wide + 40)[0] if wide >= 0 else 0
-    return max(size, wide_size) if max(size, wide_size) > MAX_LIST_BYTES else 0
+    return max(size, wide_size)
 
 
-def _faults_of(archive: zipfile.ZipFile, size: int) -> list[Fault]:
-    infos = archive.infolist()
-    if bombs := [*_find_bombs(infos, size)]:
-        return bombs  # neither list nor read the members of a bomb
-    return [
-        *(fault for info in infos for fault in _check_member(info)),
-        *_find_clashes(infos),
-        *_find_damage(archive, infos),
-    ]
+# ---- With one of these, not even the list of members is to be read.
+LISTING: RuleGroup[Archive] = RuleGroup("The archive")
 
 
-def _find_bombs(infos: list[zipfile.ZipInfo], size: int) -> Iterator[Fault]:
-    if len(infos) > MAX_MEMBERS:
-        limit = f"at most {MAX_MEMBERS} members"
-        yield Fault("too-many-members", "the archive", limit, f"{len(infos)}")
-    total = sum(info.file_size for info in infos)
-    packed = min(size, sum(info.compress_size for info in infos))  # members may share their bytes
+@LISTING.rule("not-a-zip", expected="a complete zip archive")
+def cannot_be_opened(archive: Archive) -> Iterator[Found]:
+    """The file is no zip, or it was cut short.
+
+    Copy or pack it again, and compare the sizes.
+    """
+    if archive.failure:
+        found = f"a file that is no zip, or one that was cut short ({archive.failure})"
+        yield Found(archive.path.name, found)
+
+
+@LISTING.rule("too-many-members", expected=f"at most {MAX_MEMBERS} members", remedy=_SHRINK)
+def lists_too_many(archive: Archive) -> Iterator[Found]:
+    """The archive lists more members than is sane."""
+    if archive.list_bytes > MAX_LIST_BYTES:
+        yield Found("the archive", f"a list of {archive.list_bytes} bytes")
+    elif len(archive.infos) > MAX_MEMBERS:
+        yield Found("the archive", f"{len(archive.infos)}")
+
+
+@LISTING.rule("too-large", expected="at most 8 GiB when unpacked", remedy=_SHRINK)
+def unpacks_to_too_much(archive: Archive) -> Iterator[Found]:
+    """Unpacked, the archive would take more than 8 GiB."""
+    total = sum(info.file_size for info in archive.infos)
     if total > MAX_BYTES:
-        limit = f"at most {MAX_BYTES / 2**30:.0f} GiB when unpacked"
-        yield Fault("too-large", "the archive", limit, f"{total / 2**30:.1f} GiB")
+        yield Found("the archive", f"{total / 2**30:.1f} GiB")
+
+
+@LISTING.rule("bomb", expected=f"at most {MAX_RATIO} times the packed bytes", remedy=_SHRINK)
+def grows_too_much(archive: Archive) -> Iterator[Found]:
+    """The archive grows more than 200-fold when unpacked."""
+    total = sum(info.file_size for info in archive.infos)
+    packed = sum(info.compress_size for info in archive.infos)
+    packed = min(packed, archive.path.stat().st_size)  # members may share their bytes
     if total > 2**20 and total > MAX_RATIO * packed:
-        limit = f"at most {MAX_RATIO} times as many bytes unpacked as packed"
-        yield Fault("bomb", "the archive", limit, f"{total / max(packed, 1):.0f} times")
+        yield Found("the archive", f"{total / max(packed, 1):.0f} times")
 
 
-def _check_member(info: zipfile.ZipInfo) -> Iterator[Fault]:
-    name = info.orig_filename  # `filename` is already cleaned of what we look for
-    where = f"member {name!r}"
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if _is_unsafe(name):
-        expected = "a plain relative path with forward slashes"
-        found = "an absolute path, a drive, a backslash, a control character or '..'"
-        yield Fault("unsafe-path", where, expected, found)
-    longest = max(len(part.encode()) for part in name.split("/"))
-    if longest > MAX_PART or len(name.encode()) > MAX_NAME:
-        expected = f"at most {MAX_PART} bytes between slashes, {MAX_NAME} in all"
-        yield Fault("name-too-long", f"member '{name[:40]}…'", expected, f"{len(name.encode())}")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        yield Fault("link", where, "a regular file", "a link or a device")
-    if info.flag_bits & 1:
-        yield Fault("encrypted", where, "an open member", "an encrypted one")
-    if info.compress_type not in _METHODS:
-        found = f"compression method {info.compress_type}"
-        yield Fault("method", where, "a stored or deflated member", found)
+# ---- With one of these, no member is to be read.
+READING: RuleGroup[Archive] = RuleGroup("The archive")
 
 
-def _is_unsafe(name: str) -> bool:
-    parts = name.split("/")
-    return (
-        not name
-        or name.startswith("/")
-        or ".." in parts
-        or "\\" in name
-        or name[1:2] == ":"
-        or any(ord(letter) < 32 for letter in name)
-    )
+@READING.rule("encrypted", expected="an open member")
+def is_encrypted(archive: Archive) -> Iterator[Found]:
+    """A member is encrypted; the platform has no password.
+
+    Pack without a password.
+    """
+    for info in archive.infos:
+        if info.flag_bits & 1:
+            yield Found(f"member {info.filename!r}", "an encrypted one")
 
 
-def _find_clashes(infos: list[zipfile.ZipInfo]) -> Iterator[Fault]:
-    names = [info.filename for info in infos]
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield Fault("duplicate", f"member {name!r}", "it once", f"it {count} times")
-    whole = _with_folders(names)
-    for same in _groups(whole, str.casefold):
-        yield Fault("case-clash", "the archive", "names that differ in letters", same)
-    for same in _groups(whole, _compose):
-        yield Fault("unicode-clash", "the archive", "names that look different", same)
-    for name in sorted(_folders_of(names).intersection(names)):
-        found = f"{name!r} as a file and as a folder"
-        yield Fault("file-and-folder", "the archive", "one or the other", found)
+@READING.rule("method", expected="a stored or deflated member")
+def is_compressed_otherwise(archive: Archive) -> Iterator[Found]:
+    """A member is compressed in a way that not every unzip can read.
+
+    Pack again, stored or deflated.
+    """
+    for info in archive.infos:
+        if info.compress_type not in _METHODS:
+            yield Found(f"member {info.filename!r}", f"compression method {info.compress_type}")
 
 
-def _groups(names: set[str], key: Callable[[str], str]) -> Iterator[str]:
-    """Yield the names that a key makes one."""
-    groups: dict[str, set[str]] = {}
-    for name in names:
-        groups.setdefault(key(name), set()).add(name)
-    for same in groups.values():
-        if len(same) > 1:
-            yield " and ".join(map(ascii, sorted(same)))
+@READING.rule("damaged", expected="bytes that match their checksum")
+def is_damaged(archive: Archive) -> Iterator[Found]:
+    """A member's bytes do not match its checksum.
 
-
-def _compose(name: str) -> str:
-    # macOS writes é as e and an accent, others as one letter: a file system may take them as one.
-    return unicodedata.normalize("NFC", name)
-
-
-def _with_folders(names: list[str]) -> set[str]:
-    return {name.rstrip("/") for name in names} | _folders_of(names)
-
-
-def _folders_of(names: list[str]) -> set[str]:
-    return {str(parent) for name in names for parent in PurePosixPath(name).parents}
-
-
-def _find_damage(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[Fault]:
-    for info in infos:
+    Pack it again.
+    """
+    for info in archive.infos:
         if info.flag_bits & 1 or info.compress_type not in _METHODS:
-            continue  # reported above, and not readable
+            continue  # another rule's
         try:
-            with archive.open(info) as stream:
+            with archive.zip.open(info) as stream:
                 while stream.read(2**20):
                     pass
         except _DAMAGE as error:
-            expected = "bytes that match their checksum"
-            yield Fault("damaged", f"member {info.filename!r}", expected, str(error))
+            yield Found(f"member {info.filename!r}", str(error))
+
+
+# ---- With one of these, members can be read, but not unpacked.
+NAMING: RuleGroup[Archive] = RuleGroup("The archive")
+
+
+@NAMING.rule("unsafe-path", expected="a plain relative path with forward slashes")
+def leaves_the_folder(archive: Archive) -> Iterator[Found]:
+    """A member's name is absolute, leaves the folder or holds a backslash.
+
+    Pack again with ``datkit submit pack``, or zip the files themselves, not their folder.
+    """
+    for info in archive.infos:  # `filename` is already cleaned of what we look for
+        if _UNSAFE.search(info.orig_filename):
+            found = "an absolute path, a drive, a backslash, a control character or '..'"
+            yield Found(f"member {info.orig_filename!r}", found)
+
+
+@NAMING.rule(
+    "name-too-long", expected=f"at most {MAX_PART} bytes between slashes, {MAX_NAME} in all"
+)
+def is_too_long(archive: Archive) -> Iterator[Found]:
+    """A name is longer than a file system allows.
+
+    Shorten it to at most 255 bytes between slashes and 1,024 in all.
+    """
+    for info in archive.infos:
+        name = info.orig_filename.encode()
+        if len(name) > MAX_NAME or any(len(part) > MAX_PART for part in name.split(b"/")):
+            yield Found(f"member '{info.orig_filename[:40]}…'", f"{len(name)}")
+
+
+@NAMING.rule("link", expected="a regular file")
+def is_a_link(archive: Archive) -> Iterator[Found]:
+    """A member is a link or a device.
+
+    Pack a copy of what the link points to.
+    """
+    for info in archive.infos:
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            yield Found(f"member {info.orig_filename!r}", "a link or a device")
+
+
+@NAMING.rule("duplicate", expected="it once")
+def stands_there_twice(archive: Archive) -> Iterator[Found]:
+    """Two members have the same name.
+
+    Keep the newer one; pack again.
+    """
+    for name, count in Counter(info.filename for info in archive.infos).items():
+        if count > 1:
+            yield Found(f"member {name!r}", f"it {count} times")
+
+
+@NAMING.rule("case-clash", expected="names that differ in letters")
+def differs_in_case(archive: Archive) -> Iterator[Found]:
+    """Two names differ only in capitals.
+
+    Rename one: where case does not count they are one file.
+    """
+    return _clashes(archive, str.casefold)
+
+
+@NAMING.rule("unicode-clash", expected="names that look different")
+def differs_in_composition(archive: Archive) -> Iterator[Found]:
+    """Two names look the same and are written in other Unicode characters.
+
+    Rename one, in plain ASCII.
+    """
+    # macOS writes é as e and an accent, others as one letter: a file system may take them as one.
+    return _clashes(archive, lambda name: unicodedata.normalize("NFC", name))
+
+
+@NAMING.rule("file-and-folder", expected="one or the other")
+def is_both(archive: Archive) -> Iterator[Found]:
+    """One name is a file and a folder.
+
+    Rename one.
+    """
+    for name in sorted(_folders(archive).intersection(info.filename for info in archive.infos)):
+        yield Found("the archive", f"{name!r} as a file and as a folder")
+
+
+def _folders(archive: Archive) -> set[str]:
+    return {str(up) for info in archive.infos for up in PurePosixPath(info.filename).parents}
+
+
+def _clashes(archive: Archive, key: Callable[[str], str]) -> Iterator[Found]:
+    """Yield the names, of folders too, that a key makes one."""
+    names = _folders(archive) | {info.filename.rstrip("/") for info in archive.infos}
+    for _, same in groupby(sorted(names, key=key), key):
+        if len(clash := sorted(same)) > 1:
+            yield Found("the archive", " and ".join(map(ascii, clash)))

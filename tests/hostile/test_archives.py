@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from datkit.errors import ArchiveError, DatkitError
-from datkit.io.archive import find_faults, unpack
+from datkit.io.archive import Archive, unpack
 
 MEMORY = 64 * 2**20
 
@@ -168,7 +168,7 @@ def test_it_is_refused_in_a_sentence_and_nothing_is_written(tmp_path, packed, ca
         unpack(path, tmp_path / "out" / "data")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert code in {fault.code for fault in find_faults(path)}
+    assert code in {problem.code for problem in Archive(path).problems}
     assert str(path) in str(caught.value) and "expected" in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
     assert peak < MEMORY
