@@ -106,7 +106,7 @@ def prepare(args: Namespace) -> Result:
     start dask scheduler, then dask worker tcp://node1:8786 on each machine.
     """
     _, prepared, code = _prepared(args)
-    look = {uid: text for uid, text in prepared.table["verdict"].items() if text != "good"}
+    look = {uid: prepared.table.loc[uid, "verdict"] for uid in prepared.reasons}
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
     lines = [f"{uid}: {text}" for uid, text in look.items()]
     lines.append(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
@@ -228,6 +228,6 @@ def sheet(args: Namespace) -> Result:
 
     cohort, prepared, code = _prepared(args)
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
-    look = list(prepared.table.index[prepared.table["verdict"] != "good"])
+    look = list(prepared.reasons)
     data = {"sheet": path, "look_at": look, "failures": prepared.failures}
     return Result([path], data, code)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from datkit.files import data_folder, sha256_file
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
+from datkit.prepare.quality import find_reasons
+from datkit.problems import Problem
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
 
@@ -57,14 +59,19 @@ class PreparedCohort:
         """0 normal, 1 abnormal, NaN unknown; float, indexed by uid."""
         return self.table["is_pathologic"]
 
+    @cached_property
+    def reasons(self) -> dict[str, list[Problem]]:
+        """The exams to look at: uid to :func:`datkit.prepare.quality.find_reasons`."""
+        rows = zip(self.uids, self.table.to_dict("records"), strict=True)
+        found = {uid: find_reasons(row) for uid, row in rows}
+        return {uid: reasons for uid, reasons in found.items() if reasons}
+
     def __len__(self) -> int:
         return len(self.table)
 
     def __repr__(self) -> str:
-        look = int((self.table["verdict"] != "good").sum())
-        return (
-            f"<PreparedCohort: {len(self)} exams, {look} to look at, {len(self.failures)} failed>"
-        )
+        look, failed = len(self.reasons), len(self.failures)
+        return f"<PreparedCohort: {len(self)} exams, {look} to look at, {failed} failed>"
 
 
 def prepare_cohort(

@@ -13,10 +13,11 @@ from datkit.errors import PrepareError, UsageError
 from datkit.io.scan import Scan
 from datkit.prepare.align import find_pose
 from datkit.prepare.grid import GRID
-from datkit.prepare.quality import assess
+from datkit.prepare.quality import assess, find_reasons
 from datkit.prepare.reference import find_reference
 from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
+from datkit.problems import Problem
 
 __all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
 
@@ -89,12 +90,17 @@ class Prepared:
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
         `fallback` (``"none"``, or how registration had to be helped), `left_shift_x` …
         `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
-        ``"good"`` or says what to look at.
+        ``"good"`` or the `reasons` in words, for people.
     """
 
     volume: np.ndarray
     to_scan: np.ndarray
     quality: dict[str, float | str]
+
+    @property
+    def reasons(self) -> list[Problem]:
+        """Why to look at it, see :func:`datkit.prepare.quality.find_reasons`; none if good."""
+        return find_reasons(self.quality)
 
 
 def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepared:

@@ -1,8 +1,15 @@
-"""What may be wrong with a prepared exam: numbers, names, and a verdict in plain words."""
+"""What may be wrong with a prepared exam: figures, and the reasons to look at it.
+
+The reasons are data, one :class:`datkit.problems.Problem` each, found anew from the figures. Code
+asks for them (``Prepared.reasons``, ``PreparedCohort.reasons``: none means good); people read them
+in the figure ``verdict``, which no code reads back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -12,18 +19,41 @@ from datkit.prepare.grid import GRID, LABELS, load_regions
 from datkit.prepare.levels import BOTTOM_MM, STRIATUM_MM, scaled_template
 from datkit.prepare.sampling import is_inside, sample, spacing, transform
 from datkit.prepare.striatum import FURTHEST, SHIFTS
+from datkit.problems import Problem
 
-__all__ = ["EXPECTED", "assess"]
+__all__ = ["RULES", "Rule", "assess", "describe", "find_reasons"]
 
-# What good exams have; balls, cylinders and heads cut or turned fall outside (see the tests).
-EXPECTED = {
-    "similarity": (0.9, 1.0),  # 0.93 and more even in noise of 40 % a voxel
-    "head_in_view": (0.5, 1.0),
-    "regions_in_view": (0.95, 1.0),
-    "scale": (0.75, 1.15),  # adult heads measure about 0.9 of the MNI template
-    "rotation": (0.0, 45.0),
-}
+
+class Rule(NamedTuple):
+    """What good exams have in one figure, and what to do where it is another."""
+
+    label: str  # for people
+    low: float
+    high: float
+    remedy: str
+
+
 FAR = 0.9 * FURTHEST  # mm; a striatum found as far away as was looked is none
+# By figure. Balls, cylinders and heads cut or turned fall outside (see the tests).
+RULES = {
+    # 0.93 and more even in noise of 40 % a voxel.
+    "similarity": Rule("similarity to the template", 0.9, 1.0,
+        "Is it a brain, the right way up, and not mostly noise?"),
+    "head_in_view": Rule("share of the head in view", 0.5, 1.0,
+        "Part of the head was not scanned: trust what the pictures show, no more."),
+    "regions_in_view": Rule("share of the regions in view", 0.95, 1.0,
+        "A measured region lies partly outside the scan, so it measures too low."),
+    # Adult heads measure about 0.9 of the MNI template.
+    "scale": Rule("head size", 0.75, 1.15, "Check the voxel size in the file’s header."),
+    "rotation": Rule("turn of the head", 0.0, 45.0,
+        "Check the orientation in the file’s header, and left and right with it."),
+    "striatum_shift": Rule("distance of a striatum from its place", 0.0, FAR,
+        "See in the pictures whether both striata lie where they should."),
+}  # fmt: skip
+NOT_OCCIPITAL = Problem(
+    "reference_region", "the reference", "the occipital region, which is not shown",
+    "the whole brain", "Binding ratios are not comparable with those of other exams.", "warning",
+)  # fmt: skip
 SIDES = (("left", "right"), ("back", "front"), ("bottom", "top"))
 CUT = 0.01  # share of the head beyond a side of the field from which it is called cut
 HEAD = 0.5  # times the brain's uptake; the template's scalp and skull hold less
@@ -69,7 +99,8 @@ def assess(
         "hottest_in": "border" if on_border else _where(np.linalg.inv(pose.matrix), place),
         "fallback": pose.fallback,
     } | shifts
-    return quality | {"verdict": _verdict(quality)}
+    reasons = "; ".join(map(describe, find_reasons(quality)))
+    return quality | {"verdict": f"look at it: {reasons}" if reasons else "good"}
 
 
 def _regions_in_view(shape: tuple[int, ...], to_voxels: np.ndarray) -> float:
@@ -112,16 +143,39 @@ def _to_striata() -> np.ndarray:
     return ndimage.distance_transform_edt(~striata, sampling=spacing(GRID.affine))
 
 
-def _verdict(quality: dict[str, float | str]) -> str:
-    """Return ``"good"`` or every reason to look at the exam, in one sentence."""
+def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:
+    """Return every reason to look at an exam; none if it is good.
+
+    Parameters
+    ----------
+    quality : mapping
+        ``Prepared.quality``, or a row of ``PreparedCohort.table``. Figures that it lacks are not
+        judged.
+
+    Returns
+    -------
+    list of Problem
+        Warnings whose code is the figure's name.
+
+    Examples
+    --------
+    >>> (reason,) = find_reasons({"similarity": 0.97, "scale": 1.3})
+    >>> print(reason.code, reason.found, reason.remedy, sep="; ")
+    scale; 1.30; Check the voxel size in the file’s header.
+    """
+    shifts = np.reshape([quality.get(name, 0.0) for name in SHIFTS], (2, 3))
+    figures = {**quality, "striatum_shift": np.linalg.norm(shifts, axis=1).max()}
     reasons = [
-        f"{name} is {quality[name]:.2f}, expected {low:g} to {high:g}"
-        for name, (low, high) in EXPECTED.items()
-        if not low <= quality[name] <= high
-    ]
-    shifts = np.array([quality[name] for name in SHIFTS]).reshape(2, 3)
-    if (furthest := np.linalg.norm(shifts, axis=1).max()) > FAR:
-        reasons.append(f"a striatum lies {furthest:.1f} mm from its place, expected 0 to {FAR:g}")
-    if quality["reference_region"] != "occipital":
-        reasons.append("the reference is the whole brain, since the occipital region is not shown")
-    return f"look at it: {'; '.join(reasons)}" if reasons else "good"
+        Problem(name, rule.label, f"{rule.low:g} to {rule.high:g}", f"{figures[name]:.2f}",
+                rule.remedy, "warning")
+        for name, rule in RULES.items()
+        if name in figures and not rule.low <= figures[name] <= rule.high
+    ]  # fmt: skip
+    if quality.get("reference_region") == "brain":
+        reasons.append(NOT_OCCIPITAL)
+    return reasons
+
+
+def describe(reason: Problem) -> str:
+    """Return a reason in words, without what to do about it."""
+    return f"{reason.where} is {reason.found}, expected {reason.expected}"

@@ -210,7 +210,7 @@ def pages(exam_report: object, normal_table: object, tmp_path_factory: object) -
     write_page(render(plain), folder / "plain.html")
     known = replace(plain, normals=normal_table, age=67, sex="F")
     write_page(render(known), folder / "ranged.html")
-    quality = {"centre": "C" * 60, "similarity": 0.9, "verdict": "look at it: scale is 2.00"}
+    quality = {"centre": "C" * 60, "similarity": 0.9, "scale": 2.0}
     table = pd.DataFrame([quality] * 3, index=["u0", "u1", "u2" * 40])
     volumes = np.stack([exam_report.prepared.volume] * 3)
     prepared = PreparedCohort(volumes, table, {"u9" * 40: "/a/path/" + "without_blank" * 20})

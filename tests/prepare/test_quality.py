@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from datkit.io.scan import Scan
 from datkit.measure import measure_volume
 from datkit.prepare import Prepared, prepare_scan
+from datkit.prepare.quality import RULES, describe, find_reasons
 from datkit.prepare.sampling import shift, spacing, transform
 
 
@@ -55,7 +58,8 @@ def test_lost_occipital_region_gives_way_to_the_brain(straight, prepared):
     back = voxel_of(straight, prepared, (0, -50, 0))[1]
     cut = prepare_scan(Scan(straight.data[:, back:], straight.affine @ shift([0, back, 0])))
     assert cut.quality["reference_region"] == "brain"
-    assert "reference is the whole brain" in cut.quality["verdict"]
+    assert "reference_region" in [reason.code for reason in cut.reasons]
+    assert "the reference is the whole brain" in cut.quality["verdict"]
     whole, rest = measure_volume(prepared.volume), measure_volume(cut.volume)
     assert rest["striatum_left"] == pytest.approx(whole["striatum_left"], rel=0.2)
 
@@ -89,5 +93,32 @@ def test_bright_border_is_left_out_and_told(straight, prepared):
 
 def test_turned_head_says_what_helped(straight):
     turned = np.diag([1.0, -1, -1, 1])  # upside down
-    quality = prepare_scan(Scan(straight.data, turned @ straight.affine)).quality
-    assert quality["fallback"] == "other starts" and "rotation" in quality["verdict"]
+    found = prepare_scan(Scan(straight.data, turned @ straight.affine))
+    assert found.quality["fallback"] == "other starts"
+    assert [reason.code for reason in found.reasons] == ["rotation"]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_speaks_beyond_both_ends_and_says_what_to_do(name):
+    rule = RULES[name]
+    for value in (rule.low - 0.5, rule.high + 0.5):
+        figures = {"left_shift_y": value} if name == "striatum_shift" else {name: value}
+        codes = [reason.code for reason in find_reasons(figures)]
+        assert codes == ([name] if name != "striatum_shift" or value > 0 else [])
+    (reason,) = find_reasons(figures)
+    assert reason.severity == "warning" and reason.remedy == rule.remedy
+    assert describe(reason) == (
+        f"{rule.label} is {rule.high + 0.5:.2f}, expected {rule.low:g} to {rule.high:g}"
+    )
+
+
+def test_a_figure_that_is_no_number_is_a_reason_and_good_ends_are_none():
+    assert [reason.code for reason in find_reasons({"scale": float("nan")})] == ["scale"]
+    ends = [{name: end} for name, rule in RULES.items() for end in (rule.low, rule.high)]
+    assert not any(find_reasons(figures) for figures in [{}, *ends])
+
+
+def test_the_verdict_is_every_reason_in_one_sentence(prepared):
+    assert prepared.quality["verdict"] == "good" and not prepared.reasons
+    worse = replace(prepared, quality=prepared.quality | {"scale": 2.0, "rotation": 50.0})
+    assert [reason.code for reason in worse.reasons] == ["scale", "rotation"]

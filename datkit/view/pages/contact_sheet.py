@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from datkit.prepare.quality import describe
 from datkit.view.pages.page import data_uri, number, render_page, write_page
-from datkit.view.pages.verdict import explain_verdict
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import TOP
 
 if TYPE_CHECKING:
-    import pandas as pd
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
@@ -57,11 +57,10 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
     title : str
         What the cohort is.
     """
-    look = int((prepared.table["verdict"] != "good").sum())
     return render_page(
         "contact_sheet.html",
         title=title,
-        counts=f"{len(prepared)} exams prepared, {look} to look at; "
+        counts=f"{len(prepared)} exams prepared, {len(prepared.reasons)} to look at; "
         f"{len(prepared.failures)} could not be prepared.",
         slab=f"{np.ptp(SLAB_MM):g}",
         top=f"{TOP:g}",
@@ -72,9 +71,9 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
 
 def _groups(prepared: PreparedCohort) -> list[dict[str, Any]]:
     table = prepared.table
-    centre = table["centre"] if "centre" in table else table["verdict"].map(lambda _: "Every exam")
+    centre = table.get("centre", pd.Series("Every exam", table.index))
     centre = centre.fillna("no centre given")
-    names = centre.where(table["verdict"] == "good", LOOK)
+    names = centre.mask(table.index.isin(prepared.reasons), LOOK)
     order = sorted(set(names), key=lambda name: (name != LOOK, name))
     worst_first = table["similarity"].sort_values(kind="stable").index
     row_of = {uid: row for row, uid in enumerate(table.index)}
@@ -82,7 +81,7 @@ def _groups(prepared: PreparedCohort) -> list[dict[str, Any]]:
         {
             "name": name,
             "exams": [
-                _card(uid, centre[uid], table.loc[uid], prepared.volumes[row_of[uid]])
+                _card(uid, centre[uid], prepared, row_of[uid])
                 for uid in worst_first
                 if names[uid] == name
             ],
@@ -91,15 +90,15 @@ def _groups(prepared: PreparedCohort) -> list[dict[str, Any]]:
     ]
 
 
-def _card(uid: str, centre: str, row: pd.Series, volume: np.ndarray) -> dict[str, Any]:
-    slab = striatal_slab(volume)
-    reasons = explain_verdict(str(row["verdict"]))
+def _card(uid: str, centre: str, prepared: PreparedCohort, row: int) -> dict[str, Any]:
+    slab = striatal_slab(prepared.volumes[row])
+    reasons = prepared.reasons.get(uid, [])
     return {
         "uid": uid,
         "centre": centre,
         "verdict": "look at it" if reasons else "good",
-        "reasons": [reason for reason, _ in reasons],
-        "similarity": number(row["similarity"]),
+        "reasons": [describe(reason) for reason in reasons],
+        "similarity": number(prepared.table["similarity"].iloc[row]),
         "uri": data_uri(_thumbnail(slab), "webp"),
         "alt": f"{uid}: {describe_sides(slab)}",
     }

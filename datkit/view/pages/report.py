@@ -16,10 +16,11 @@ from datkit.files import sha256_file
 from datkit.io.scan import load_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
+from datkit.prepare.quality import describe
 from datkit.view.canvas import Picture, house_style
 from datkit.view.pages.page import data_uri, number, render_page, write_page
 from datkit.view.pages.report_table import measure_rows, measure_tables, summarise
-from datkit.view.pages.verdict import check_rows, explain_verdict
+from datkit.view.pages.verdict import check_rows
 from datkit.view.planes import cut, draw_plane, signed_mm
 from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
 from datkit.view.slices import STRIATUM_MM, TOP
@@ -184,7 +185,7 @@ def render(report: ReportContents) -> str:
         title=f"{report.name}: DaT SPECT exam report",
         report=report,
         patient=_patient(report),
-        reasons=explain_verdict(str(report.prepared.quality["verdict"])),
+        reasons=[(describe(reason), reason.remedy) for reason in report.prepared.reasons],
         pictures=list(_pictures(report.prepared.volume)),
         bar=data_uri(_colour_bar()),
         top=int(TOP),

@@ -1,32 +1,8 @@
-"""Quality in words: every reason of a verdict has its advice, every figure its expected range."""
+"""Quality in words: every figure with its unit and its expected range."""
 
 from __future__ import annotations
 
-import pytest
-
-from datkit.prepare.quality import EXPECTED
-from datkit.view.pages.verdict import ADVICE, ANY_ADVICE, CHECKS, check_rows, explain_verdict
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_each_check_of_preparation_has_words_and_advice(name: str) -> None:
-    ((reason, advice),) = explain_verdict(f"look at it: {name} is 9.00, expected 0 to 1")
-    assert reason == f"{CHECKS[name][0]} is 9.00, expected 0 to 1"
-    assert advice == ADVICE[name]
-
-
-def test_several_reasons_stay_several() -> None:
-    found = explain_verdict("look at it: scale is 2.00, expected 0.75 to 1.15; new_check is odd")
-    assert found == [
-        ("head size is 2.00, expected 0.75 to 1.15", ADVICE["scale"]),
-        ("new_check is odd", ANY_ADVICE),
-    ]
-    assert explain_verdict("good") == []
-
-
-def test_reasons_that_are_sentences_keep_their_words() -> None:
-    reason = "a striatum lies 12.0 mm from its place, expected 0 to 11"
-    assert explain_verdict(f"look at it: {reason}") == [(reason, ADVICE["a striatum"])]
+from datkit.view.pages.verdict import check_rows
 
 
 def test_figures_show_what_was_expected_and_whether_they_failed() -> None:
