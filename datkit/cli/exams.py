@@ -137,7 +137,7 @@ def measure(args: Namespace) -> Result:
       datkit measure scan.nii.gz
       datkit measure cohort/niftis/*.nii.gz --json
     """
-    from datkit.measure.exam import UNITS, measure_scan
+    from datkit.measure import UNITS, measure_scan
 
     rows, failures, code = _each_scan(args.scans, measure_scan)
     lines = []
