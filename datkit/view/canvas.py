@@ -1,23 +1,24 @@
 """The sheet that every picture is drawn on: one style, the same bytes each time, no global state.
 
 Figures are made without pyplot: nothing is left open, no back end is chosen, and a notebook shows a
-figure once, where it is returned.
+figure once, where it is returned. The uptake scale that all pictures of exams share stands here.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import matplotlib
 import numpy as np
+import numpy.typing as npt
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from datkit.files import replace_atomically
 
@@ -26,12 +27,19 @@ __all__ = [
     "BELOW",
     "BESIDE",
     "NORMAL",
+    "TOP",
+    "UPTAKE",
     "WIDTH",
     "Picture",
     "house_style",
     "new_picture",
+    "pack_image",
+    "to_bytes",
 ]
 
+# Top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated).
+TOP = 5.0
+UPTAKE = "uptake (non-specific = 1)"
 WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
 # At 6.4 inches 11 points are 2.4 % of the width: 9 pixels on a phone that shows 375.
 STYLE = {
@@ -46,10 +54,14 @@ STYLE = {
 # Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
 # Where a colour bar stands.
-BELOW = {"location": "bottom", "shrink": 0.8, "aspect": 30, "extend": "max", "extendfrac": 0.03}
-BESIDE = {"location": "right", "aspect": 30, "extendfrac": 0.03}
-
-F = TypeVar("F", bound=Callable[..., Any])
+BELOW: dict[str, Any] = {
+    "location": "bottom",
+    "shrink": 0.8,
+    "aspect": 30,
+    "extend": "max",
+    "extendfrac": 0.03,
+}
+BESIDE: dict[str, Any] = {"location": "right", "aspect": 30, "extendfrac": 0.03}
 
 
 class Picture(Figure):
@@ -64,24 +76,17 @@ class Picture(Figure):
             Size of the palette. 256 colours change no channel by more than about 7 of 255, and
             make the file three to four times smaller.
         """
-        from PIL import Image
-
         canvas = FigureCanvasAgg(self)
-        with _house_settings():
-            self._settle_layout()
+        with house_style():
+            # Laid out at each drawing, the axes would creep, and two drawings differ.
+            if engine := self.get_layout_engine():
+                engine.execute(self)
+                self.set_layout_engine("none")
             canvas.draw()
-        # Covers the range of colours, where the default would give most to the dark background.
-        how = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        packed = io.BytesIO()
-        picture.quantize(colours, **how).save(packed, format="png", optimize=True)
-        return packed.getvalue()
-
-    def _settle_layout(self) -> None:
-        # Laid out at each drawing, the axes would creep, and two drawings differ.
-        if engine := self.get_layout_engine():
-            engine.execute(self)
-            self.set_layout_engine("none")
+        # Covers the range of colours, where the default would give most to the dark background.
+        cover = Image.Quantize.MAXCOVERAGE
+        return pack_image(picture.quantize(colours, cover, dither=Image.Dither.NONE))
 
     def save(self, path: str | os.PathLike[str], *, colours: int = 256) -> Path:
         """Write the figure as a PNG, atomically, and return its path.
@@ -95,7 +100,7 @@ class Picture(Figure):
             part.write_bytes(self.png(colours=colours))
         return Path(path)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         return {"image/png": self.png(), "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
@@ -105,29 +110,57 @@ class Picture(Figure):
         display(self._repr_mimebundle_(), raw=True)
 
 
-def house_style(plot: F) -> F:
-    """Run a plotting function under the house style, whatever the reader's own settings are."""
-
-    @functools.wraps(plot)
-    def styled(*args: Any, **kwargs: Any) -> Any:
-        with _house_settings():
-            return plot(*args, **kwargs)
-
-    return styled
-
-
 @contextmanager
-def _house_settings() -> Iterator[None]:
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+def house_style() -> Iterator[None]:
+    """Draw in the house style, whatever the reader's own settings are; a decorator too."""
+    with style.context(STYLE, after_reset=True):
         yield
 
 
-def new_picture(rows: int, columns: int, height: float, title: str, **layout: Any) -> tuple:
-    """Return an empty :class:`Picture` and its axes, shape (rows, columns); height in inches."""
+def new_picture(
+    rows: int,
+    columns: int,
+    height: float,
+    title: str,
+    *,
+    ratios: dict[str, list[float]] | None = None,
+    sharey: bool = False,
+) -> tuple[Picture, np.ndarray]:
+    """Return an empty :class:`Picture` and its axes, shape (rows, columns).
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the axes.
+    height : float
+        Inches.
+    title : str
+        Stands above them; none if empty.
+    ratios : dict, optional
+        `width_ratios` of the columns, `height_ratios` of the rows.
+    sharey : bool
+        Whether the axes of a row share their y axis.
+    """
     picture = Picture(figsize=(WIDTH, height), layout="constrained")
-    axes = picture.subplots(rows, columns, squeeze=False, **layout)
+    axes = picture.subplots(rows, columns, squeeze=False, sharey=sharey, gridspec_kw=ratios)
     if title:
         picture.suptitle(title, weight="bold")
     return picture, axes
+
+
+def pack_image(image: Image.Image) -> bytes:
+    """Return an image as the bytes of a PNG, as small as they get."""
+    packed = io.BytesIO()
+    image.save(packed, format="png", optimize=True)
+    return packed.getvalue()
+
+
+def to_bytes(values: npt.ArrayLike, top: float) -> np.ndarray:
+    """Return values as bytes, 255 at `top`: an eighth of what floats would take.
+
+    Examples
+    --------
+    >>> to_bytes([-1.0, 2.5, 9.0], top=5.0).tolist()
+    [0, 128, 255]
+    """
+    return np.clip(np.rint(np.asarray(values) * (255 / top)), 0, 255).astype(np.uint8)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from datkit.errors import UsageError
 from datkit.measure import UNITS
 from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from datkit.evaluate import Score
 
 __all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
 
@@ -20,13 +26,13 @@ SCORE_LABELS = {
     "brier": "Brier score\n(lower is better)",
     "log_loss": "log loss\n(lower is better)",
 }
-MARKERS = {0: (NORMAL, "o"), 1: (ABNORMAL, "^")}  # colour and shape, so that grey prints tell too
+MARKERS = ((NORMAL, "o"), (ABNORMAL, "^"))  # of classes 0 and 1: colour and shape, so that grey prints tell too
 
 
-@house_style
+@house_style()
 def plot_measures(
-    table: Any,
-    labels: Sequence[float],
+    table: pd.DataFrame,
+    labels: npt.ArrayLike,
     columns: Sequence[str] = ("caudate_left", "caudate_right", "putamen_left", "putamen_right"),
     title: str = "",
     *,
@@ -59,25 +65,33 @@ def plot_measures(
     >>> [axes.get_ylabel() for axes in plot_measures(table, [0, 1], list(table)).axes]
     ['specific binding ratio (no unit)', 'asymmetry, left − right (%)']
     """
-    labels = np.asarray(labels, dtype=float)
-    _check_table(table, labels, columns)
+    classes = np.asarray(labels, dtype=float)
+    problems = [f"no column {name!r}" for name in columns if name not in table]
+    if len(table) != classes.size:
+        problems.append(f"{len(table)} rows for {classes.size} labels")
+    if problems:
+        raise UsageError(
+            f"Expected a table with one row per label and the columns {list(columns)}, found "
+            f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
+        )
     panels = [list(group) for _, group in groupby(columns, key=_unit)]
-    widths = {"width_ratios": [len(panel) + 0.3 for panel in panels]}
-    figure, grid = new_picture(1, len(panels), 4.4, title, **widths)
+    ratios = {"width_ratios": [len(panel) + 0.3 for panel in panels]}
+    figure, grid = new_picture(1, len(panels), 4.4, title, ratios=ratios)
     for axes, panel in zip(grid.flat, panels, strict=True):
         for place, column in enumerate(panel):
-            for value in (0, 1):
-                _strip(axes, place + 0.4 * value - 0.2, table[column][labels == value], value)
+            for kind in (0, 1):
+                _strip(axes, place + 0.4 * kind - 0.2, table[column][classes == kind], kind)
         axes.set_xticks(range(len(panel)), [name.replace("_", "\n") for name in panel])
         axes.set_ylabel(_unit(panel[0]))
-    handles = [_legend_dot(grid[0, 0], value, names[value]) for value in (0, 1)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    for name, (colour, marker) in zip(names, MARKERS, strict=True):
+        grid[0, 0].plot([], [], marker, color=colour, label=name)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-@house_style
+@house_style()
 def plot_reliability(
-    labels: Sequence[float], probabilities: Sequence[float], title: str = "", *, n_bins: int = 8
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, title: str = "", *, n_bins: int = 8
 ) -> Picture:
     """Plot how often exams called abnormal with probability p are abnormal.
 
@@ -102,24 +116,23 @@ def plot_reliability(
     """
     from sklearn.calibration import calibration_curve
 
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=float)
-    in_range = (probabilities >= 0) & (probabilities <= 1)
-    if labels.shape != probabilities.shape or not in_range.all():
+    classes, values = np.asarray(labels), np.asarray(probabilities, dtype=float)
+    if classes.shape != values.shape or not ((values >= 0) & (values <= 1)).all():
         raise UsageError(
-            f"Expected one probability in [0, 1] per label, found shapes {labels.shape} and "
-            f"{probabilities.shape}; pass predict_proba(X)[:, 1]."
+            f"Expected one probability in [0, 1] per label, found shapes {classes.shape} and "
+            f"{values.shape}; pass predict_proba(X)[:, 1]."
         )
-    seen, predicted = calibration_curve(labels, probabilities, n_bins=n_bins, strategy="quantile")
+    seen, predicted = calibration_curve(classes, values, n_bins=n_bins, strategy="quantile")
     figure, ((axes,),) = new_picture(1, 1, 5.2, title)
     axes.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
-    axes.plot(predicted, seen, marker="o", color=NORMAL, label=f"model, n = {labels.size}")
+    axes.plot(predicted, seen, marker="o", color=NORMAL, label=f"model, n = {classes.size}")
     axes.set(xlabel="predicted probability of abnormal", ylabel="share abnormal", aspect="equal")
     axes.legend(loc="upper left")
     return figure
 
 
-@house_style
-def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Picture:
+@house_style()
+def plot_scores(scores: Mapping[str, Mapping[str, Score]], title: str = "") -> Picture:
     """Plot scores of several models with their 95 % intervals, one panel per score.
 
     Parameters
@@ -134,32 +147,29 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
     UsageError
         If there is no model, or not every model has the same scores.
     """
-    kinds = {tuple(of_model) for of_model in scores.values()}
+    kinds = sorted({tuple(of_model) for of_model in scores.values()})
     if len(kinds) != 1:
         raise UsageError(
-            f"Expected the same scores for every model, found {sorted(kinds)}; "
+            f"Expected the same scores for every model, found {kinds}; "
             "score all of them with score_probabilities."
         )
-    (kinds,) = kinds
     height = 1.4 + 0.55 * len(scores)
-    figure, grid = new_picture(1, len(kinds), height, title, sharey=True)
-    for axes, kind in zip(grid.flat, kinds, strict=True):
+    figure, grid = new_picture(1, len(kinds[0]), height, title, sharey=True)
+    for axes, kind in zip(grid.flat, kinds[0], strict=True):
         for row, of_model in enumerate(scores.values()):
             score = of_model[kind]
-            axes.plot([score.low, score.high], [row, row], color=NORMAL, linewidth=3, alpha=0.5)
-            axes.plot(score.value, row, marker="o", color=NORMAL)
+            _draw_interval(axes, row, score.value, (score.low, score.high))
         axes.set_xlabel(SCORE_LABELS.get(kind, kind))
         axes.margins(x=0.15)
-    n = {name: next(iter(of_model.values())).n for name, of_model in scores.items()}
-    grid[0, 0].set_yticks(range(len(scores)), [f"{name}\nn = {n[name]}" for name in scores])
-    grid[0, 0].set_ylim(len(scores) - 0.5, -0.5)  # the first model on top
+    n = {name: of_model[kinds[0][0]].n for name, of_model in scores.items()}
+    _name_rows(grid[0, 0], [f"{name}\nn = {n[name]}" for name in scores])
     return figure
 
 
-@house_style
+@house_style()
 def plot_shares(
-    outcomes: Sequence[float],
-    groups: Sequence[str],
+    outcomes: npt.ArrayLike,
+    groups: npt.ArrayLike,
     title: str = "",
     *,
     outcome: str = "abnormal exams",
@@ -193,23 +203,21 @@ def plot_shares(
     """
     from scipy.stats import binomtest
 
-    outcomes, groups = np.asarray(outcomes, dtype=float), np.asarray(groups, dtype=str)
-    if not outcomes.size or outcomes.shape != groups.shape or not np.isin(outcomes, (0, 1)).all():
+    values, members = np.asarray(outcomes, dtype=float), np.asarray(groups, dtype=str)
+    if not values.size or values.shape != members.shape or not np.isin(values, (0, 1)).all():
         raise UsageError(
-            f"Expected an outcome of 0 or 1 for each exam, found shapes {outcomes.shape} and "
-            f"{groups.shape}, values {np.unique(outcomes)[:4]}; leave out exams without a label."
+            f"Expected an outcome of 0 or 1 for each exam, found shapes {values.shape} and "
+            f"{members.shape}, values {np.unique(values)[:4]}; leave out exams without a label."
         )
-    names, sizes = np.unique(groups, return_counts=True)
+    names, sizes = np.unique(members, return_counts=True)
     figure, ((axes,),) = new_picture(1, 1, 1.4 + 0.3 * names.size, title)
     for row, name in enumerate(names):
-        test = binomtest(int(outcomes[groups == name].sum()), int(sizes[row]))
+        test = binomtest(int(values[members == name].sum()), int(sizes[row]))
         interval = 100 * np.array(test.proportion_ci(method="wilson"))
-        axes.plot(interval, [row, row], color=NORMAL, linewidth=3, alpha=0.5)
-        axes.plot(100 * test.statistic, row, marker="o", color=NORMAL)
-    axes.axvline(100 * outcomes.mean(), color="0.5", linestyle="--")
+        _draw_interval(axes, row, 100 * test.statistic, interval)
+    axes.axvline(100 * values.mean(), color="0.5", linestyle="--")
     axes.set(xlabel=f"{outcome} (%), with 95 % interval", xlim=(-2, 102))
-    axes.set_yticks(range(names.size), [f"{a}, n = {n}" for a, n in zip(names, sizes, strict=True)])
-    axes.set_ylim(names.size - 0.5, -0.5)  # the first group on top
+    _name_rows(axes, [f"{name}, n = {n}" for name, n in zip(names, sizes, strict=True)])
     return figure
 
 
@@ -223,20 +231,8 @@ def _unit(column: str) -> str:
     return names.get(unit, "specific binding ratio (no unit)")
 
 
-def _check_table(table: Any, labels: np.ndarray, columns: Sequence[str]) -> None:
-    problems = [f"no column {name!r}" for name in columns if name not in table]
-    if len(table) != labels.size:
-        problems.append(f"{len(table)} rows for {labels.size} labels")
-    if problems:
-        raise UsageError(
-            f"Expected a table with one row per label and the columns {list(columns)}, found "
-            f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
-        )
-
-
-def _strip(axes: Axes, place: float, values: Any, kind: int) -> None:
-    values = np.asarray(values, dtype=float)
-    values = np.sort(values[np.isfinite(values)])
+def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
+    values = np.sort(column.dropna().to_numpy(float))
     colour, marker = MARKERS[kind]
     # Sorted values spread by the golden ratio never pile up, and need no random draw.
     spread = 0.12 * (np.arange(values.size) * 0.618034 % 1 - 0.5) * 2
@@ -255,6 +251,11 @@ def _strip(axes: Axes, place: float, values: Any, kind: int) -> None:
     )
 
 
-def _legend_dot(axes: Axes, kind: int, name: str) -> Any:
-    colour, marker = MARKERS[kind]
-    return axes.plot([], [], marker, color=colour, label=name)[0]
+def _draw_interval(axes: Axes, row: int, value: float, interval: Sequence[float]) -> None:
+    axes.plot(interval, [row, row], color=NORMAL, linewidth=3, alpha=0.5)
+    axes.plot(value, row, marker="o", color=NORMAL)
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)  # the first on top

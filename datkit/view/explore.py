@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+import ipywidgets as w
 import numpy as np
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID
-from datkit.view.canvas import BELOW, Picture, house_style, new_picture
+from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
 from datkit.view.planes import PLANES, axis_of, draw_slice, signed_mm
-from datkit.view.slices import TOP, UPTAKE, plot_sheet
+from datkit.view.slices import plot_sheet
+
+if TYPE_CHECKING:
+    from datkit.prepare import PreparedCohort
 
 __all__ = ["ExamExplorer", "explore_exam"]
 
-AT_MM = {
-    "axial": 4.0,
-    "coronal": 2.0,
-    "sagittal": -25.0,
-}  # where each plane first cuts: the putamen
+# Where each plane first cuts: the putamen.
+AT_MM = {"axial": 4.0, "coronal": 2.0, "sagittal": -25.0}
 STILL = 6  # exams in the still
 
 
-def explore_exam(exams: Any, *, top: float = TOP, live: bool | None = None) -> ExamExplorer:
+def explore_exam(
+    exams: PreparedCohort | Mapping[str, np.ndarray],
+    *,
+    top: float = TOP,
+    live: bool | None = None,
+) -> ExamExplorer:
     """Explore prepared exams with widgets, or see a still of them in a static page.
 
     Parameters
@@ -74,16 +81,13 @@ class ExamExplorer:
 
     def __init__(self, volumes: Mapping[str, np.ndarray], *, top: float, live: bool) -> None:
         self.volumes, self.top, self.live = volumes, top, live
-        self._widget: Any = None
 
-    @property
-    def widget(self) -> Any:
+    @cached_property
+    def widget(self) -> w.VBox:
         """The ipywidgets box, made on first use."""
-        if self._widget is None:
-            self._widget = _build_widget(self)
-        return self._widget
+        return _build_widget(self)
 
-    @house_style
+    @house_style()
     def plot_slice(self, uid: str, plane: str, mm: float, top: float) -> Picture:
         """Plot one plane of one exam, as the widget shows it."""
         picture, ((axes,),) = new_picture(1, 1, 6.4, uid)
@@ -104,14 +108,12 @@ class ExamExplorer:
         still = " (a still; run the notebook in JupyterLab to move the sliders)"
         return f"ExamExplorer of {count}{'' if self.live else still}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         widget = self.widget._repr_mimebundle_() if self.live else {}
         return {**widget, "image/png": self.plot_still().png(), "text/plain": repr(self)}
 
 
-def _build_widget(explorer: ExamExplorer) -> Any:
-    import ipywidgets as w
-
+def _build_widget(explorer: ExamExplorer) -> w.VBox:
     exam = w.Dropdown(options=list(explorer.volumes), description="exam")
     plane = w.ToggleButtons(options=list(PLANES), description="plane")
     calm = {"continuous_update": False}  # a picture takes about a quarter of a second
@@ -120,10 +122,10 @@ def _build_widget(explorer: ExamExplorer) -> Any:
     top = w.FloatSlider(explorer.top, min=1, max=12, step=0.5, description="scale top", **calm)
     screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
 
-    def redraw(_: Any = None) -> None:
+    def redraw(_: object = None) -> None:
         screen.value = explorer.plot_slice(exam.value, plane.value, place.value, top.value).png()
 
-    def turn(change: Any) -> None:
+    def turn(change: Mapping[str, str]) -> None:
         place.unobserve(redraw, "value")
         place.description = "xyz"[axis_of(change["new"])]
         place.options = _positions(change["new"])

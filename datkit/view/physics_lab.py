@@ -6,23 +6,22 @@ Like those of :mod:`datkit.view.sliders`, the sliders move in a static page, wit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from plotly import graph_objects as go
+from plotly.subplots import make_subplots
 
 from datkit.errors import UsageError
-from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
-from datkit.view.slices import TOP
-from datkit.view.sliders import add_slider, cells, colour_axis, lay_out, print_sides, to_bytes
+from datkit.view.canvas import ABNORMAL, NORMAL, TOP, Picture, house_style, new_picture, to_bytes
+from datkit.view.sliders import add_slider, cells, lay_out, print_sides, stack_slices
 
 __all__ = ["plot_lines", "plot_picture_slider", "plot_turn_slider"]
-
 
 SIDES_SIZE = 16  # of L and R, points
 STROKES = ((NORMAL, "o", "-"), (ABNORMAL, "^", "--"))  # colour, mark, dash: grey prints tell too
 
 
-@house_style
+@house_style()
 def plot_lines(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     title: str = "",
@@ -72,7 +71,7 @@ def plot_picture_slider(
     affine: np.ndarray,
     slider_label: str,
     top: float = TOP,
-) -> Any:
+) -> go.Figure:
     """Plot one axial slice at a time, chosen with a slider, under what was measured on it.
 
     Parameters
@@ -109,22 +108,16 @@ def plot_picture_slider(
     >>> figure.layout.title.subtitle.text, figure.layout.sliders[0].steps[1].args[1]
     ('SBR 2.1', {'title.subtitle.text': 'SBR 2.6'})
     """
-    from plotly import graph_objects as go
-
     if not pictures or len(notes) != len(pictures):
         raise UsageError(
             f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
         )
-    place = cells(affine)
-    figure = go.Figure([go.Heatmap(z=to_bytes(p.T, top), **place) for p in pictures.values()])
+    figure = stack_slices(pictures, title, notes[0], affine=affine, top=top, height=560)
+    figure.update_yaxes(constraintoward="top")
     add_slider(figure, list(pictures), prefix=f"{slider_label}: ")
     for step, note in zip(figure.layout.sliders[0].steps, notes, strict=True):
         shown, traces = step.args
         step.update(method="update", args=[shown, {"title.subtitle.text": note}, traces])
-    lay_out(figure, title, "x (mm)", "y (mm)", height=560)
-    figure.update_layout(coloraxis=colour_axis(top), title_subtitle_text=notes[0])
-    figure.update_xaxes(constrain="domain")
-    figure.update_yaxes(constrain="domain", constraintoward="top", scaleanchor="x")
     print_sides(figure, size=SIDES_SIZE)
     return figure
 
@@ -136,7 +129,7 @@ def plot_turn_slider(
     title: str = "",
     *,
     affine: np.ndarray,
-) -> Any:
+) -> go.Figure:
     """Plot a slice that builds up while the camera turns: a slider over the views used so far.
 
     Above, the sinogram, lit as far as the camera has come; below, what its views give when they
@@ -169,8 +162,6 @@ def plot_turn_slider(
     >>> [step.label for step in figure.layout.sliders[0].steps]
     ['180°', '360°']
     """
-    from plotly.subplots import make_subplots
-
     if not plain or list(plain) != list(filtered):
         raise UsageError(
             "Expected pictures after the same numbers of views, found "
@@ -184,31 +175,26 @@ def plot_turn_slider(
         vertical_spacing=0.22,
         subplot_titles=["sinogram", "smeared back", "filtered first"],
     )
+    place, turns = cells(affine), 360 / len(sinogram)
+    # The sinogram's place: its axis of rotation in the middle, an angle for each view.
+    middle = -affine[0, 0] * (sinogram.shape[1] - 1) / 2
+    across = {"x0": middle, "dx": affine[0, 0], "coloraxis": "coloraxis"}
+    along = {"y0": 0, "dy": turns, "hoverinfo": "skip"}
     for views in plain:
-        _add_step(figure, sinogram, views, (plain[views], filtered[views]), affine)
+        seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
+        figure.add_heatmap(z=to_bytes(seen, sinogram.max()), **across, **along, row=1, col=1)
+        for column, picture in enumerate((plain[views], filtered[views]), 1):
+            figure.add_heatmap(z=to_bytes(picture.T, picture.max()), **place, row=2, col=column)
     lay_out(figure, title, "x (mm)", "y (mm)", height=640)
-    angles = [f"{360 * views / len(sinogram):.0f}°" for views in plain]
+    angles = [f"{views * turns:.0f}°" for views in plain]
     add_slider(figure, angles, each=3, prefix="camera turned by ")
     figure.update_layout(coloraxis={"colorscale": "Inferno", "showscale": False})
     figure.update_xaxes(title="position (mm)", row=1)
     figure.update_yaxes(title="angle (°)", tickvals=[0, 180, 360], row=1)
     figure.update_xaxes(constrain="domain", row=2)
-    for column, anchor in ((1, "x2"), (2, "x3")):
-        kept = {"constrain": "domain", "constraintoward": "top", "scaleanchor": anchor}
-        figure.update_yaxes(**kept, row=2, col=column)
-        print_sides(figure, column + 1, size=SIDES_SIZE)
+    kept = {"constrain": "domain", "constraintoward": "top"}
+    for column, axes in ((1, "2"), (2, "3")):
+        figure.update_yaxes(**kept, scaleanchor=f"x{axes}", row=2, col=column)
+        print_sides(figure, axes, SIDES_SIZE)
     figure.update_yaxes(title="", showticklabels=False, row=2, col=2)
     return figure
-
-
-def _add_step(figure: Any, sinogram: np.ndarray, views: int, pair: tuple, affine: Any) -> None:
-    """Add the sinogram as far as it has come, and two slices."""
-    place = cells(affine)
-    seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
-    width = place["dx"]
-    across = {"x0": -width * (seen.shape[1] - 1) / 2, "dx": width, "coloraxis": "coloraxis"}
-    turn = {"y0": 0, "dy": 360 / len(sinogram), "hoverinfo": "skip"}
-    figure.add_heatmap(z=to_bytes(seen, sinogram.max()), **across, **turn, row=1, col=1)
-    for column, picture in enumerate(pair, 1):
-        z = to_bytes(picture.T, picture.max())
-        figure.add_heatmap(z=z, **place, row=2, col=column)

@@ -7,7 +7,7 @@ Patient left is on the picture's left, as if the reader looked from above (axial
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import matplotlib
 import numpy as np
@@ -21,6 +21,7 @@ from datkit.view.canvas import WIDTH, Picture, new_picture
 __all__ = [
     "PANELS",
     "PLANES",
+    "Scale",
     "axis_of",
     "check_volume",
     "cut",
@@ -36,8 +37,21 @@ PLANES = {"axial": (2, "LR"), "coronal": (1, "LR"), "sagittal": (0, "PA")}
 PANELS = ("coronal", "sagittal", "axial")  # where they stand in plane_grid, row by row
 
 
+class Scale(TypedDict, total=False):
+    """The colour scale of a slice: values at its two ends, from 0 if not said, and its map."""
+
+    high: Required[float]
+    low: float
+    colormap: str
+
+
 def draw_slice(
-    axes: Axes, volume: np.ndarray, affine: np.ndarray, plane: str, mm: float, **style: Any
+    axes: Axes,
+    volume: np.ndarray,
+    affine: np.ndarray,
+    plane: str,
+    mm: float,
+    **scale: Unpack[Scale],
 ) -> AxesImage:
     """Draw the slice nearest to a position, with its sides and its own position printed.
 
@@ -53,7 +67,7 @@ def draw_slice(
         The plane.
     mm : float
         Where it cuts, mm.
-    **style
+    **scale
         ``high``, ``low`` and ``colormap`` of :func:`draw_plane`.
 
     Raises
@@ -62,7 +76,7 @@ def draw_slice(
         If the plane has another name, or lies outside the volume.
     """
     picture, caption = cut(volume, affine, plane, mm)
-    return draw_plane(axes, picture, affine, plane, caption, **style)
+    return draw_plane(axes, picture, affine, plane, caption, **scale)
 
 
 def cut(volume: np.ndarray, affine: np.ndarray, plane: str, mm: float) -> tuple[np.ndarray, str]:
@@ -138,8 +152,13 @@ def draw_plane(
         interpolation_stage="data",
     )
     # A diverging map is white in the middle, a sequential one dark at its foot.
-    inks = ("black", "white") if low < 0 else ("white", "black")
-    _print_words(axes, PLANES[plane][1], caption, *inks)
+    ink, outline = ("black", "white") if low < 0 else ("white", "black")
+    stroke = [withStroke(linewidth=2.5, foreground=outline)]
+    words: dict[str, Any] = {"color": ink, "path_effects": stroke, "transform": axes.transAxes}
+    left, right = PLANES[plane][1]
+    axes.text(0.03, 0.5, left, va="center", weight="bold", **words)
+    axes.text(0.97, 0.5, right, va="center", ha="right", weight="bold", **words)
+    axes.text(0.03, 0.97, caption, va="top", size="small", **words)
     axes.set(xlabel=f"{'xyz'[across]} (mm)", ylabel=f"{'xyz'[up]} (mm)")
     return image
 
@@ -205,20 +224,12 @@ def signed_mm(value: float) -> str:
 def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, np.ndarray]:
     """Return a picture with room for a coronal, a sagittal and an axial plane on one scale.
 
-    The axes, shape (2, 2), stand in that order; the last is free.
+    The axes, shape (2, 2), stand in that order; the last is switched off, for words.
     """
     x, y, z = shape
     # About 1.4 inches across and 2 down go to labels, title and a colour bar below.
     height = (WIDTH - 1.4) * (y + z) / (x + y) + 2.0
-    return new_picture(2, 2, height, title, width_ratios=[x, y], height_ratios=[z, y])
-
-
-def _print_words(axes: Axes, sides: str, caption: str, ink: str, outline: str) -> None:
-    words = {
-        "color": ink,
-        "path_effects": [withStroke(linewidth=2.5, foreground=outline)],
-        "transform": axes.transAxes,
-    }
-    axes.text(0.03, 0.5, sides[0], va="center", weight="bold", **words)
-    axes.text(0.97, 0.5, sides[1], va="center", ha="right", weight="bold", **words)
-    axes.text(0.03, 0.97, caption, va="top", size="small", **words)
+    ratios = {"width_ratios": [x, y], "height_ratios": [z, y]}
+    picture, grid = new_picture(2, 2, height, title, ratios=ratios)
+    grid[1, 1].axis("off")
+    return picture, grid

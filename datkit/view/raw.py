@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import nibabel as nib
 import numpy as np
+import numpy.typing as npt
+from nibabel.processing import resample_to_output
+from scipy.ndimage import center_of_mass
 
 from datkit.io.scan import Scan
 from datkit.view.canvas import BELOW, Picture, house_style
@@ -13,7 +17,7 @@ from datkit.view.planes import PANELS, axis_of, draw_slice, plane_grid
 __all__ = ["plot_raw"]
 
 
-@house_style
+@house_style()
 def plot_raw(
     scan: Scan, title: str = "", *, at: Sequence[float] | None = None, top: float | None = None
 ) -> Picture:
@@ -46,46 +50,27 @@ def plot_raw(
     >>> print(figure.axes[3].texts[0].get_text().splitlines()[-1])
     64 × 64 × 64 mm
     """
-    volume, affine = _straighten(scan)
-    point = _centre_of_counts(volume, affine) if at is None else at
+    image = nib.Nifti1Image(scan.data, scan.affine)
+    straight = resample_to_output(image, scan.spacing.max(), order=1, cval=np.nan)
+    volume, affine = np.asarray(straight.dataobj), straight.affine
+    centre = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
+    point = centre if at is None else at
     top = float(scan.data.max()) if top is None else top
     figure, grid = plane_grid(volume.shape, title)
     for axes, plane in zip(grid.flat, PANELS, strict=False):
         mm = point[axis_of(plane)]
-        image = draw_slice(axes, volume, affine, plane, mm, high=top, colormap="viridis")
-    grid[1, 1].axis("off")
+        drawn = draw_slice(axes, volume, affine, plane, mm, high=top, colormap="viridis")
     grid[1, 1].text(0.05, 0.5, _geometry_text(scan), va="center", linespacing=1.4)
-    figure.colorbar(image, ax=grid, label=f"counts (scanner units), 0 to {top:.5g}", **BELOW)
+    figure.colorbar(drawn, ax=grid, label=f"counts (scanner units), 0 to {top:.5g}", **BELOW)
     return figure
 
 
-def _straighten(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a scan to an RAS grid without rotation, NaN outside its field of view."""
-    import nibabel as nib
-    from nibabel.processing import resample_to_output
-
-    image = nib.Nifti1Image(scan.data, scan.affine)
-    straight = resample_to_output(image, scan.spacing.max(), order=1, cval=np.nan)
-    return np.asarray(straight.dataobj), straight.affine
-
-
-def _centre_of_counts(volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import center_of_mass
-
-    return affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
-
-
 def _geometry_text(scan: Scan) -> str:
-    def times(values: Sequence[float], form: str) -> str:
-        return " × ".join(format(value, form) for value in values)
+    def times(values: npt.ArrayLike, form: str) -> str:
+        return " × ".join(format(value, form) for value in np.asarray(values))
 
-    return "\n".join(
-        [
-            "matrix",
-            f"{times(scan.shape, 'd')} voxels",
-            "spacing",
-            f"{times(scan.spacing, '.3g')} mm",
-            "field of view",
-            f"{times(scan.spacing * scan.shape, '.0f')} mm",
-        ]
+    return (
+        f"matrix\n{times(scan.shape, 'd')} voxels\n"
+        f"spacing\n{times(scan.spacing, '.3g')} mm\n"
+        f"field of view\n{times(scan.spacing * scan.shape, '.0f')} mm"
     )

@@ -1,44 +1,34 @@
-"""Slices through prepared exams, all on one fixed colour scale.
-
-``python -m datkit.view.slices book/static/normal_abnormal.png`` rebuilds the README's picture.
-"""
+"""Slices through prepared exams, all on one fixed colour scale."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from datkit.errors import UsageError
-from datkit.io.scan import Scan
 from datkit.prepare import GRID
-from datkit.view.canvas import BELOW, BESIDE, WIDTH, Picture, house_style, new_picture
-from datkit.view.planes import check_volume, draw_slice
-from datkit.view.raw import plot_raw
+from datkit.view.canvas import BELOW, BESIDE, TOP, UPTAKE, WIDTH, Picture, house_style, new_picture
+from datkit.view.planes import Scale, check_volume, draw_slice
 
 __all__ = [
-    "TOP",
-    "UPTAKE",
+    "SLAB_MM",
+    "STRIATUM_MM",
     "plot_exam",
-    "plot_examples",
     "plot_mean_maps",
     "plot_pair",
-    "plot_raw",
     "plot_sheet",
-    "simulate_examples",
+    "striatal_slab",
 ]
 
-TOP = (
-    5.0  # top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated)
-)
-UPTAKE = "uptake (non-specific = 1)"
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
-# Exams of seed 2026 from one centre, on which all five readers agree.
-EXAMPLES = {"normal": 13, "abnormal": 1}
+# From the lower to the upper face: the 12 mm that hold most of the striatum. Readers use slabs of
+# 10 to 12 mm.
+SLAB_MM = (-5.0, 7.0)
 LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
 
 
@@ -81,7 +71,7 @@ def plot_exam(
     return plot_sheet(panels, title, top=top, affine=affine)
 
 
-@house_style
+@house_style()
 def plot_sheet(
     panels: Sequence[tuple[str, np.ndarray, float]],
     title: str = "",
@@ -122,7 +112,7 @@ def plot_sheet(
     return figure
 
 
-@house_style
+@house_style()
 def plot_pair(
     normal: np.ndarray,
     abnormal: np.ndarray,
@@ -159,10 +149,10 @@ def plot_pair(
     return figure
 
 
-@house_style
+@house_style()
 def plot_mean_maps(
     volumes: np.ndarray,
-    labels: Sequence[float],
+    labels: npt.ArrayLike,
     title: str = "",
     *,
     names: Sequence[str] = ("normal", "abnormal"),
@@ -197,30 +187,34 @@ def plot_mean_maps(
     figure, grid = _brain_grid(3, len(levels), title, bars_width=1.0)
     means = []
     for value, row, name in zip((0, 1), grid, names, strict=False):
-        chosen = _of_class(labels, value)
+        chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
+        if not chosen.size:
+            raise UsageError(
+                f"Expected exams of both classes, found none with label {value}; "
+                "pass labels of 0 (normal) and 1 (abnormal)."
+            )
         means.append(np.mean(volumes[chosen], axis=0))
         image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=top)
-    limits = {"low": -span, "high": span, "colormap": "RdBu_r"}
+    limits = Scale(low=-span, high=span, colormap="RdBu_r")
     change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **limits)
     figure.colorbar(image, ax=grid[:2], label=UPTAKE, extend="max", **BESIDE)
     figure.colorbar(change, ax=grid[2:], label="difference", extend="both", **BESIDE)
     return figure
 
 
-def simulate_examples(seed: int = 2026) -> dict[str, Any]:
-    """Simulate a normal and an abnormal exam, by name."""
-    from datkit.simulate.exam import simulate_exam
+def striatal_slab(volume: np.ndarray) -> np.ndarray:
+    """Return the mean of the slices of a prepared volume within :data:`SLAB_MM`, shape (64, 80).
 
-    return {name: simulate_exam(seed, index) for name, index in EXAMPLES.items()}
-
-
-def plot_examples(exams: Mapping[str, Any]) -> Picture:
-    """Prepare and plot a normal and an abnormal simulated exam: the README's picture."""
-    from datkit.prepare import prepare_scan
-
-    scans = [Scan(exam.volume.astype(np.float32), exam.affine) for exam in exams.values()]
-    names = [f"{name} (simulated exam)" for name in exams]
-    return plot_pair(*(prepare_scan(scan).volume for scan in scans), names=names)
+    Examples
+    --------
+    >>> volume = np.zeros(GRID.shape)
+    >>> volume[:, :, 16] = 6.0  # one slice of the six, at z = -4 mm
+    >>> float(striatal_slab(volume)[0, 0])
+    1.0
+    """
+    heights = GRID.affine[2, 3] + GRID.affine[2, 2] * np.arange(GRID.shape[2])
+    low, high = SLAB_MM
+    return volume[:, :, (low < heights) & (heights < high)].mean(axis=2)
 
 
 def _scale_text(top: float) -> str:
@@ -233,32 +227,18 @@ def _brain_grid(
     # A slice of the canonical grid is 64 × 80 voxels: 1.25 times as high as wide. About 0.7 inches
     # beside the slices and 1.6 above and below go to labels and the colour bar.
     width = (WIDTH - 0.7 - bars_width) / max(columns, 2)
-    figure, grid = new_picture(rows, columns, 1.25 * rows * width + 1.6, title)
-    return figure, grid
+    return new_picture(rows, columns, 1.25 * rows * width + 1.6, title)
 
 
 def _draw_row(
-    row: Sequence[Axes], volume: np.ndarray, name: str, levels: Sequence[float], **style: Any
+    row: Sequence[Axes],
+    volume: np.ndarray,
+    name: str,
+    levels: Sequence[float],
+    **scale: Unpack[Scale],
 ) -> AxesImage:
     for axes, level in zip(row, levels, strict=True):
-        image = draw_slice(axes, check_volume(volume), GRID.affine, "axial", level, **style)
+        image = draw_slice(axes, check_volume(volume), GRID.affine, "axial", level, **scale)
         axes.label_outer()
     row[0].set_title(name, loc="left", size="medium")
     return image
-
-
-def _of_class(labels: Sequence[float], value: int) -> np.ndarray:
-    chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
-    if not chosen.size:
-        raise UsageError(
-            f"Expected exams of both classes, found none with label {value}; "
-            "pass labels of 0 (normal) and 1 (abnormal)."
-        )
-    return chosen
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        print("usage: python -m datkit.view.slices PICTURE.png", file=sys.stderr)
-        sys.exit(2)
-    print(plot_examples(simulate_examples()).save(sys.argv[1], colours=192))

@@ -8,17 +8,27 @@ the page.) Slices are stored as bytes, eight times smaller than the floats that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import plotly.io
+from plotly import graph_objects as go
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID
-from datkit.view.canvas import NORMAL
+from datkit.view.canvas import NORMAL, TOP, UPTAKE, to_bytes
 from datkit.view.planes import check_volume, signed_mm
-from datkit.view.slices import TOP, UPTAKE
 
-__all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
+__all__ = [
+    "add_slider",
+    "cells",
+    "lay_out",
+    "plot_curve_slider",
+    "plot_slice_slider",
+    "print_sides",
+    "stack_slices",
+    "use_offline_plotly",
+]
 
 
 def use_offline_plotly() -> None:
@@ -28,8 +38,6 @@ def use_offline_plotly() -> None:
     plotly.js 4 shows a "Share chart" button that sends the figure's data to plotly's servers.
     The figures of this module call it; call it once before showing a plotly figure of your own.
     """
-    import plotly.io
-
     plotly.io.renderers["plotly_mimetype"].config = {
         "displayModeBar": False,
         "plotlyServerURL": "",
@@ -47,7 +55,7 @@ def plot_slice_slider(
     high: float = 32.0,
     top: float = TOP,
     affine: np.ndarray = GRID.affine,
-) -> Any:
+) -> go.Figure:
     """Plot axial slices of a prepared exam with a slider over their height.
 
     Parameters
@@ -78,39 +86,31 @@ def plot_slice_slider(
     >>> [step.label for step in figure.layout.sliders[0].steps]
     ['−2', '+0', '+2']
     """
-    from plotly import graph_objects as go
-
     volume = check_volume(volume)
     heights = affine[2, 3] + affine[2, 2] * np.arange(volume.shape[2])
     chosen = np.flatnonzero((heights >= low) & (heights <= high))
     if not chosen.size:
         raise UsageError(f"Expected slices between z = {low:g} and {high:g} mm, found none.")
-    levels = to_bytes(volume, top)
-    place = cells(affine)
-    figure = go.Figure([go.Heatmap(z=levels[:, :, k].T, **place) for k in chosen])
-    names = [signed_mm(heights[k]).removesuffix(" mm") for k in chosen]
-    start = int(np.argmin(np.abs(heights[chosen])))
-    add_slider(figure, names, start=start, prefix="z = ", suffix=" mm")
-    lay_out(figure, title, "x (mm)", "y (mm)", height=640)
+    slices = {signed_mm(heights[k]).removesuffix(" mm"): volume[:, :, k] for k in chosen}
     # The scale is named above, where it takes no width from the slice on a phone.
-    figure.update_layout(coloraxis=colour_axis(top), title_subtitle_text=UPTAKE)
-    figure.update_xaxes(constrain="domain")
-    figure.update_yaxes(constrain="domain", scaleanchor="x")
+    figure = stack_slices(slices, title, UPTAKE, affine=affine, top=top, height=640)
+    start = int(np.argmin(np.abs(heights[chosen])))
+    add_slider(figure, list(slices), start=start, prefix="z = ", suffix=" mm")
     print_sides(figure)
     return figure
 
 
 def plot_curve_slider(
-    x: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
+    x: npt.ArrayLike,
+    curves: Mapping[str, npt.ArrayLike],
     title: str = "",
     *,
     x_label: str,
     y_label: str,
     slider_label: str,
-    compare: tuple[str, Sequence[float]] | None = None,
-) -> Any:
-    """Plot one curve at a time, chosen with a slider: what if the blur, the dose, the age …
+    compare: tuple[str, npt.ArrayLike] | None = None,
+) -> go.Figure:
+    """Plot one curve at a time, chosen with a slider: what if the blur, the dose, the age changed.
 
     All curves share fixed axes, so that the eye sees the curve move and not the scale.
 
@@ -147,26 +147,50 @@ def plot_curve_slider(
     >>> [trace.visible for trace in figure.data]
     [True, False, False]
     """
-    from plotly import graph_objects as go
-
-    x = np.asarray(x, dtype=np.float32)
-    curves = {name: np.asarray(y, dtype=np.float32) for name, y in curves.items()}
-    still = [] if compare is None else [np.asarray(compare[1], dtype=np.float32)]
-    values = [*curves.values(), *still]
-    if not curves or any(y.shape != x.shape for y in values):
-        raise UsageError(f"Expected at least one curve, each of {x.size} values like x.")
-    line = {"color": NORMAL, "width": 3}
-    figure = go.Figure([go.Scatter(x=x, y=y, name=name, line=line) for name, y in curves.items()])
+    named = [*curves.items(), *([compare] if compare else [])]
+    places, *values = (np.asarray(each, dtype=np.float32) for each in (x, *(y for _, y in named)))
+    if not curves or any(y.shape != places.shape for y in values):
+        raise UsageError(f"Expected at least one curve, each of {places.size} values like x.")
+    moving, still = {"color": NORMAL, "width": 3}, {"color": "#808080", "width": 2, "dash": "dash"}
+    figure = go.Figure()
+    for (name, _), y in zip(named, values, strict=True):
+        line = moving if len(figure.data) < len(curves) else still
+        figure.add_scatter(x=places, y=y, name=name, line=line)
     add_slider(figure, list(curves), prefix=f"{slider_label}: ")
-    for y in still:
-        line = {"color": "#808080", "width": 2, "dash": "dash"}
-        figure.add_scatter(x=x, y=y, name=compare[0], line=line)
     lay_out(figure, title, x_label, y_label, height=480)
-    figure.update_yaxes(range=_padded_range(values))
+    low, high = float(np.min(values)), float(np.max(values))
+    margin = 0.05 * (high - low) or 1.0
+    figure.update_yaxes(range=[low - margin, high + margin])
     return figure
 
 
-def cells(affine: np.ndarray) -> dict[str, Any]:
+def stack_slices(
+    slices: Mapping[str, np.ndarray],
+    title: str,
+    subtitle: str,
+    *,
+    affine: np.ndarray,
+    top: float,
+    height: int,
+) -> go.Figure:
+    """Return a figure of axial slices, shape (x, y) each, one above the other on one scale.
+
+    `top` ends the colour scale, uptake; `height` is in pixels.
+    """
+    place = cells(affine)
+    figure = go.Figure([go.Heatmap(z=to_bytes(each.T, top), **place) for each in slices.values()])
+    lay_out(figure, title, "x (mm)", "y (mm)", height=height)
+    ticks = np.linspace(0, top, 6)
+    names = [f"{tick:g}" for tick in ticks]
+    bar = {"thickness": 14, "tickvals": list(ticks * 255 / top), "ticktext": names}
+    scale = {"cmin": 0, "cmax": 255, "colorscale": "Inferno", "colorbar": bar}
+    figure.update_layout(coloraxis=scale, title_subtitle_text=subtitle)
+    figure.update_xaxes(constrain="domain")
+    figure.update_yaxes(constrain="domain", scaleanchor="x")
+    return figure
+
+
+def cells(affine: np.ndarray) -> dict[str, object]:
     """Where plotly puts the cells of a slice (by their centres, mm), and how it draws them."""
     return {
         "x0": affine[0, 3],
@@ -179,41 +203,24 @@ def cells(affine: np.ndarray) -> dict[str, Any]:
     }
 
 
-def colour_axis(top: float) -> dict[str, Any]:
-    ticks = np.linspace(0, top, 6)
-    bar = {
-        "thickness": 14,
-        "tickvals": list(ticks * 255 / top),
-        "ticktext": [f"{tick:g}" for tick in ticks],
-    }
-    return {"cmin": 0, "cmax": 255, "colorscale": "Inferno", "colorbar": bar}
-
-
-def to_bytes(values: np.ndarray, top: float) -> np.ndarray:
-    """Return uptake as bytes, 255 at `top`: an eighth of what floats would take."""
-    return np.clip(np.rint(np.asarray(values) * (255 / top)), 0, 255).astype(np.uint8)
-
-
 def add_slider(
-    figure: Any, names: Sequence[str], *, start: int = 0, each: int = 1, **current: str
+    figure: go.Figure, names: Sequence[str], *, start: int = 0, each: int = 1, **current: str
 ) -> None:
     """Show `each` of the figure's traces at a time, chosen with a slider."""
     places = list(range(each * len(names)))
+    steps = []
+    for k, name in enumerate(names):
+        visible = [place // each == k for place in places]
+        args = [{"visible": visible}, places]
+        steps.append({"label": name, "method": "restyle", "args": args})
     for place in places:
         figure.data[place].visible = place // each == start
-    steps = [
-        {
-            "label": name,
-            "method": "restyle",
-            "args": [{"visible": [k == j // each for j in places]}, places],
-        }
-        for k, name in enumerate(names)
-    ]
     slider = {"active": start, "currentvalue": current, "pad": {"t": 56}, "steps": steps}
     figure.update_layout(sliders=[slider])
 
 
-def lay_out(figure: Any, title: str, x_label: str, y_label: str, *, height: int) -> None:
+def lay_out(figure: go.Figure, title: str, x_label: str, y_label: str, *, height: int) -> None:
+    """Give a figure the house style: title, axis labels, height in pixels, margins and legend."""
     use_offline_plotly()
     figure.update_layout(
         template="simple_white",
@@ -227,22 +234,15 @@ def lay_out(figure: Any, title: str, x_label: str, y_label: str, *, height: int)
     figure.update_yaxes(title=y_label)
 
 
-def print_sides(figure: Any, axes: int = 1, size: int = 18) -> None:
-    """Print L and R on a slice, given the number of its axes."""
-    number = "" if axes == 1 else axes
+def print_sides(figure: go.Figure, axes: str = "", size: int = 18) -> None:
+    """Print L and R on a slice; `axes` is what follows x and y in the names of its axes."""
     for side, place in (("L", 0.04), ("R", 0.96)):
         figure.add_annotation(
             text=f"<b>{side}</b>",
             x=place,
             y=0.5,
-            xref=f"x{number} domain",
-            yref=f"y{number} domain",
+            xref=f"x{axes} domain",
+            yref=f"y{axes} domain",
             showarrow=False,
             font={"color": "white", "size": size},
         )
-
-
-def _padded_range(values: Sequence[np.ndarray]) -> list[float]:
-    low, high = float(np.min(values)), float(np.max(values))
-    margin = 0.05 * (high - low) or 1.0
-    return [low - margin, high + margin]

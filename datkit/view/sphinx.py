@@ -1,9 +1,10 @@
 """Sphinx extension: interactive figures that need no kernel and no network.
 
-An executed notebook stores a plotly figure or a set of volumes as JSON under its MIME type. Here
-each becomes a drawing area, its data beside it, and its still picture if the output holds one: what
-a page shows before, without, or on paper instead of the drawing. `dat-*.js` draw. The
-libraries come out of installed wheels and are served with the book.
+Any Jupyter Book whose notebooks show datkit's figures needs it: list ``datkit.view.sphinx`` under
+``extra_extensions``. An executed notebook stores a plotly figure or a set of volumes as JSON under
+its MIME type. Here each becomes a drawing area, its data beside it, and its still picture if the
+output holds one: what a page shows before, without, or on paper instead of the drawing. The book's
+``static/dat-*.js`` draw. The libraries come out of installed wheels and are served with the book.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import json
 import shutil
 from collections.abc import Iterator
 from html import escape
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from datkit.view.surface import MIME
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -27,63 +30,68 @@ if TYPE_CHECKING:
 __all__ = ["NiivueMime", "PlotlyMime", "setup", "vendored_files"]
 
 FIGURE = "dat-figure"
-NIIVUE_TYPE = "application/vnd.datkit.niivue+json"
-PLOTLY_TYPE = "application/vnd.plotly.v1+json"
 # Which library draws a kind of figure; both are served from _static/vendor.
 LIBRARIES = {"plotly": "vendor/plotly.min.js", "niivue": "vendor/niivue.umd.js"}
-HEIGHT = {"plotly": 450, "niivue": 420}  # pixels, unless the figure says
+# Where each lies: its distribution, and its place beside the distribution's other packages.
+MATHJAX = "mathjax/static/mathjax/es5"
+VENDORED = {
+    "plotly.min.js": ("plotly", "plotly/package_data/plotly.min.js"),
+    "niivue.umd.js": ("nilearn", "nilearn/_assets/js/niivue.umd.js"),
+    "mathjax/tex-chtml.js": ("django-static-mathjax", f"{MATHJAX}/tex-chtml.js"),
+    "mathjax/output/chtml/fonts": ("django-static-mathjax", f"{MATHJAX}/output/chtml/fonts"),
+}
 
 _numbers = count(1)  # two equal figures on a page still need two names
-
-
-def _figure(kind: str, data: MimeData, content: dict[str, Any], height: int) -> list[nodes.Element]:
-    """Return a drawing area of `height` pixels, named by the cell's alt text, with its data."""
-    name = f"dat-{kind}-{next(_numbers)}"
-    alt = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-    # A literal `<` could end the script element early; JSON allows it to be written as an escape.
-    body = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    html = (
-        f'<div class="dat-live dat-{kind}" id="{name}" data-kind="{kind}" role="img"'
-        f' aria-label="{escape(alt, quote=True)}" style="--dat-height:{height}px"></div>'
-        f'<script type="application/json" data-for="{name}">{body}</script>'
-    )
-    area = nodes.container("", nodes.raw("", html, format="html"), classes=[FIGURE])
-    area["dat_kind"] = kind
-    return [area]
 
 
 class PlotlyMime:
     """Draw ``application/vnd.plotly.v1+json`` with the plotly.js of the plotly wheel."""
 
-    mime_priority_overrides = [("*", PLOTLY_TYPE, 5)]
+    kind = "plotly"
+    mime_type = "application/vnd.plotly.v1+json"
+    height = 450  # pixels, unless the figure says
+    mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
 
-    @staticmethod
+    @classmethod
     def handle_mime(
-        renderer: NbElementRenderer, data: MimeData, inline: bool
+        cls, _: NbElementRenderer | None, data: MimeData, inline: bool
     ) -> list[nodes.Element] | None:
-        """Return the nodes of a plotly figure, or None for what is none."""
-        if inline or data.mime_type != PLOTLY_TYPE:
+        """Return a drawing area, named by the cell's alt text, with its data; None for others."""
+        if inline or data.mime_type != cls.mime_type:
             return None
-        content = {key: data.content.get(key) for key in ("data", "layout", "frames")}
-        height = (content["layout"] or {}).get("height") or HEIGHT["plotly"]
-        return _figure("plotly", data, content, int(height))
+        name = f"dat-{cls.kind}-{next(_numbers)}"
+        alt = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        content, height = cls.drawing(data.content)
+        # A literal `<` could end the script element early; JSON allows it to be written as an escape.
+        body = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+        html = (
+            f'<div class="dat-live dat-{cls.kind}" id="{name}" data-kind="{cls.kind}" role="img"'
+            f' aria-label="{escape(alt)}" style="--dat-height:{height}px"></div>'
+            f'<script type="application/json" data-for="{name}">{body}</script>'
+        )
+        area = nodes.container("", nodes.raw("", html, format="html"), classes=[FIGURE])
+        area["dat_kind"] = cls.kind
+        return [area]
+
+    @classmethod
+    def drawing(cls, content: dict) -> tuple[dict, int]:
+        """Return what the page's script needs of an output, and the height in pixels."""
+        drawn = {key: content.get(key) for key in ("data", "layout", "frames")}
+        return drawn, int((drawn["layout"] or {}).get("height") or cls.height)
 
 
-class NiivueMime:
+class NiivueMime(PlotlyMime):
     """Draw ``application/vnd.datkit.niivue+json`` with the niivue of the nilearn wheel."""
 
-    mime_priority_overrides = [("*", NIIVUE_TYPE, 5)]
+    kind = "niivue"
+    mime_type = MIME
+    height = 420
+    mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
 
-    @staticmethod
-    def handle_mime(
-        renderer: NbElementRenderer, data: MimeData, inline: bool
-    ) -> list[nodes.Element] | None:
-        """Return the nodes of a view of volumes, or None for what is none."""
-        if inline or data.mime_type != NIIVUE_TYPE:
-            return None
-        return _figure(
-            "niivue", data, data.content, int(data.content.get("height", HEIGHT["niivue"]))
-        )
+    @classmethod
+    def drawing(cls, content: dict) -> tuple[dict, int]:
+        """Return the whole output, and its height in pixels."""
+        return content, int(content.get("height", cls.height))
 
 
 def _figures(tree: nodes.Node) -> Iterator[nodes.container]:
@@ -95,10 +103,10 @@ class KeepStillPictures(SphinxPostTransform):
 
     default_priority = 3  # myst-nb selects at 4
 
-    def run(self, **_: Any) -> None:
+    def run(self, **_: object) -> None:
+        """Move the pictures of every figure of the page."""
         for figure in list(_figures(self.document)):
-            bundle = figure.parent.parent
-            for container in bundle.children:
+            for container in figure.parent.parent.children:
                 if container.get("mime_type") == "image/png":
                     for picture in container.children:
                         picture["classes"].append("dat-still")
@@ -106,7 +114,7 @@ class KeepStillPictures(SphinxPostTransform):
 
 
 def _add_scripts(
-    app: Sphinx, pagename: str, template: str, context: dict[str, Any], tree: nodes.document | None
+    app: Sphinx, _page: str, _template: str, context: dict, tree: nodes.document | None
 ) -> None:
     """Load the libraries on the pages that use them, and each inline script once."""
     kinds = {figure["dat_kind"] for figure in _figures(tree)} if tree is not None else set()
@@ -117,13 +125,10 @@ def _add_scripts(
     seen: set[str] = set()
     for script in list(context["script_files"]):
         body = getattr(script, "attributes", {}).get("body")
-        if body and body in seen:
+        if body in seen:
             context["script_files"].remove(script)
-        seen.add(body)
-
-
-def _package_folder(package: str) -> Path:
-    return Path(find_spec(package).submodule_search_locations[0])
+        elif body:
+            seen.add(body)
 
 
 def vendored_files() -> dict[str, Path]:
@@ -134,12 +139,9 @@ def vendored_files() -> dict[str, Path]:
     >>> all(path.exists() for path in vendored_files().values())
     True
     """
-    mathjax = _package_folder("mathjax") / "static" / "mathjax" / "es5"
     return {
-        "plotly.min.js": _package_folder("plotly") / "package_data" / "plotly.min.js",
-        "niivue.umd.js": _package_folder("nilearn") / "_assets" / "js" / "niivue.umd.js",
-        "mathjax/tex-chtml.js": mathjax / "tex-chtml.js",
-        "mathjax/output/chtml/fonts": mathjax / "output" / "chtml" / "fonts",
+        name: Path(str(distribution(wheel).locate_file(path)))
+        for name, (wheel, path) in VENDORED.items()
     }
 
 
@@ -155,7 +157,7 @@ def _copy_vendored(app: Sphinx, error: Exception | None) -> None:
             shutil.copyfile(source, target)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: Sphinx) -> dict[str, str | bool]:
     """Register the extension with Sphinx."""
     app.add_post_transform(KeepStillPictures)
     app.add_css_file("dat.css")

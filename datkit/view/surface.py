@@ -16,9 +16,8 @@ import numpy as np
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID
-from datkit.view.canvas import BELOW, Picture, house_style
-from datkit.view.planes import PANELS, axis_of, check_volume, cut, draw_plane, plane_grid
-from datkit.view.slices import TOP, UPTAKE
+from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
+from datkit.view.planes import PANELS, Scale, axis_of, check_volume, cut, draw_plane, plane_grid
 
 __all__ = ["MIME", "VolumeView"]
 
@@ -103,7 +102,13 @@ class VolumeView:
 
     @classmethod
     def of_striatum(
-        cls, volume: np.ndarray, overlay: np.ndarray | None = None, *, cal_min: float = 1.8, **style
+        cls,
+        volume: np.ndarray,
+        overlay: np.ndarray | None = None,
+        *,
+        cal_min: float = 1.8,
+        slice_type: str = "render",
+        **style: Any,  # noqa: ANN401, of as many types as the class has fields
     ) -> VolumeView:
         """View the striata of a prepared exam in space, cut out of the canonical grid.
 
@@ -126,8 +131,8 @@ class VolumeView:
         affine = GRID.affine.copy()
         affine[:3, 3] += [2 * box.start for box in STRIATAL_BOX]
         overlay = None if overlay is None else overlay[STRIATAL_BOX]
-        style = {"slice_type": "render", **style}
-        return cls(check_volume(volume)[STRIATAL_BOX], affine, overlay, cal_min, **style)
+        box = check_volume(volume)[STRIATAL_BOX]
+        return cls(box, affine, overlay, cal_min, slice_type=slice_type, **style)
 
     def payload(self) -> dict[str, Any]:
         """Return what the page's script needs: volumes as base64 NIfTI, and how to draw them.
@@ -137,11 +142,13 @@ class VolumeView:
         UsageError
             If it would be larger than 0.4 MB.
         """
-        volumes = [self._layer("volume", self.volume, self.cal_min, self.cal_max, self.colormap)]
+        scale = (self.cal_min, self.cal_max, self.colormap)
+        volumes = [_layer("volume", self.volume, self.affine, *scale)]
         if self.overlay is not None:
             regions = np.asarray(self.overlay, dtype=float)
             scale = (0.5, max(float(regions.max()), 1.0), self.overlay_colormap)
-            volumes.append(self._layer("overlay", regions, *scale, opacity=self.overlay_opacity))
+            layer = _layer("overlay", regions, self.affine, *scale)
+            volumes.append(layer | {"opacity": self.overlay_opacity})
         size = sum(len(volume["b64"]) for volume in volumes)
         if size > MAX_BYTES:
             raise UsageError(
@@ -156,7 +163,7 @@ class VolumeView:
             **VIEWPOINT,
         }
 
-    @house_style
+    @house_style()
     def preview(self) -> Picture:
         """Return the picture that stands in for the volume where nothing can move.
 
@@ -164,7 +171,7 @@ class VolumeView:
         """
         figure, grid = plane_grid(self.volume.shape)
         shown = np.where(self.volume >= self.cal_min, self.volume, 0)
-        scale = {"low": self.cal_min, "high": self.cal_max, "colormap": self.colormap}
+        scale = Scale(low=self.cal_min, high=self.cal_max, colormap=self.colormap)
         for axes, plane in zip(grid.flat, PANELS, strict=False):
             picture, caption = self._flatten(shown, plane)
             image = draw_plane(axes, picture, self.affine, plane, caption, **scale)
@@ -172,7 +179,6 @@ class VolumeView:
                 regions = self._flatten(self.overlay, plane)[0].T > 0
                 outline = {"extent": image.get_extent(), "origin": "lower", "colors": "white"}
                 axes.contour(regions, levels=[0.5], linewidths=1.2, **outline)
-        grid[1, 1].axis("off")
         figure.colorbar(image, ax=grid, label=self.label, **BELOW)
         return figure
 
@@ -182,31 +188,13 @@ class VolumeView:
             return array.max(axis), f"brightest along {'xyz'[axis]}"
         return cut(array, self.affine, plane, self._point()[axis])
 
-    def _layer(
-        self,
-        name: str,
-        volume: np.ndarray,
-        low: float,
-        high: float,
-        colormap: str,
-        opacity: float = 1.0,
-    ) -> dict[str, Any]:
-        return {
-            "b64": _nifti_text(volume, self.affine, high),
-            "name": f"{name}.nii.gz",
-            "colormap": colormap,
-            "opacity": opacity,
-            "cal_min": low,
-            "cal_max": high,
-        }
-
     def _point(self) -> list[float]:
         if self.at is not None:
             return [float(value) for value in self.at]
         hottest = np.unravel_index(np.argmax(self.volume), self.volume.shape)
         return nib.affines.apply_affine(self.affine, hottest).tolist()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         shape = " × ".join(map(str, self.volume.shape))
         return {
             MIME: self.payload(),
@@ -215,10 +203,18 @@ class VolumeView:
         }
 
 
-def _nifti_text(volume: np.ndarray, affine: np.ndarray, high: float) -> str:
+def _layer(
+    name: str, volume: np.ndarray, affine: np.ndarray, low: float, high: float, colormap: str
+) -> dict[str, Any]:
     """Return a volume as base64 of gzipped NIfTI, one byte a voxel: the same text at every run."""
-    levels = np.clip(np.rint(np.asarray(volume) * (255 / high)), 0, 255).astype(np.uint8)
-    image = nib.Nifti1Image(levels, affine)
+    image = nib.Nifti1Image(to_bytes(volume, high), affine)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(high / 255, 0)
-    return base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")
+    return {
+        "b64": base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii"),
+        "name": f"{name}.nii.gz",
+        "colormap": colormap,
+        "opacity": 1.0,
+        "cal_min": low,
+        "cal_max": high,
+    }
