@@ -1,4 +1,7 @@
-"""Rebuild the README's picture: ``python .ci/readme_picture.py book/static/normal_abnormal.png``."""
+"""Rebuild the README's picture: a normal and an abnormal simulated exam.
+
+``python .ci/readme_picture.py book/static/normal_abnormal.png`` writes it.
+"""
 
 from __future__ import annotations
 

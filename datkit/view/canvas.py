@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,7 @@ from PIL import Image
 
 from datkit.files import replace_atomically
 
-__all__ = [
-    "ABNORMAL",
-    "BELOW",
-    "BESIDE",
-    "NORMAL",
-    "TOP",
-    "UPTAKE",
-    "WIDTH",
-    "Picture",
-    "house_style",
-    "new_picture",
-    "pack_image",
-    "to_bytes",
-]
+__all__ = ["ABNORMAL", "BELOW", "BESIDE", "NORMAL", "TOP", "UPTAKE", "Picture", "house_style"]
 
 # Top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated).
 TOP = 5.0
@@ -123,7 +110,7 @@ def new_picture(
     height: float,
     title: str,
     *,
-    ratios: dict[str, list[float]] | None = None,
+    ratios: Mapping[str, Sequence[float]] | None = None,
     sharey: bool = False,
 ) -> tuple[Picture, np.ndarray]:
     """Return an empty :class:`Picture` and its axes, shape (rows, columns).
@@ -142,7 +129,9 @@ def new_picture(
         Whether the axes of a row share their y axis.
     """
     picture = Picture(figsize=(WIDTH, height), layout="constrained")
-    axes = picture.subplots(rows, columns, squeeze=False, sharey=sharey, gridspec_kw=ratios)
+    axes = picture.subplots(
+        rows, columns, squeeze=False, sharey=sharey, gridspec_kw=dict(ratios or {})
+    )
     if title:
         picture.suptitle(title, weight="bold")
     return picture, axes

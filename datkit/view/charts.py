@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from datkit.errors import UsageError
-from datkit.measure import UNITS
+from datkit.measure.definitions import DEFINITIONS, SBR
 from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_picture
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ SCORE_LABELS = {
     "brier": "Brier score\n(lower is better)",
     "log_loss": "log loss\n(lower is better)",
 }
-MARKERS = ((NORMAL, "o"), (ABNORMAL, "^"))  # of classes 0 and 1: colour and shape, so that grey prints tell too
+MARKERS = (
+    (NORMAL, "o"),
+    (ABNORMAL, "^"),
+)  # of classes 0 and 1: colour and shape, so that grey prints tell too
 
 
 @house_style()
@@ -47,7 +51,8 @@ def plot_measures(
     labels : sequence of n numbers
         0 or 1 for each row; a row with another label or none is left out.
     columns : sequence of str
-        Measures to plot; those of one unit (SBR, %, ratio) share an axis.
+        Measures to plot; those of one unit (SBR, %, ratio) share an axis. A name that is not in
+        :data:`datkit.measure.definitions.DEFINITIONS` stands for a binding ratio.
     title : str
         What is compared.
     names : two str
@@ -74,15 +79,17 @@ def plot_measures(
             f"Expected a table with one row per label and the columns {list(columns)}, found "
             f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
         )
-    panels = [list(group) for _, group in groupby(columns, key=_unit)]
+    kinds = [DEFINITIONS[name].kind if name in DEFINITIONS else SBR for name in columns]
+    pairs = zip(columns, (kind.axis for kind in kinds), strict=True)
+    panels = [list(group) for _, group in groupby(pairs, key=itemgetter(1))]
     ratios = {"width_ratios": [len(panel) + 0.3 for panel in panels]}
     figure, grid = new_picture(1, len(panels), 4.4, title, ratios=ratios)
     for axes, panel in zip(grid.flat, panels, strict=True):
-        for place, column in enumerate(panel):
+        for place, (column, _) in enumerate(panel):
             for kind in (0, 1):
                 _strip(axes, place + 0.4 * kind - 0.2, table[column][classes == kind], kind)
-        axes.set_xticks(range(len(panel)), [name.replace("_", "\n") for name in panel])
-        axes.set_ylabel(_unit(panel[0]))
+        axes.set_xticks(range(len(panel)), [name.replace("_", "\n") for name, _ in panel])
+        axes.set_ylabel(panel[0][1])
     for name, (colour, marker) in zip(names, MARKERS, strict=True):
         grid[0, 0].plot([], [], marker, color=colour, label=name)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -221,16 +228,6 @@ def plot_shares(
     return figure
 
 
-def _unit(column: str) -> str:
-    unit = UNITS.get(column, "")
-    if column.endswith("_asymmetry"):
-        return "asymmetry (%)" if column.startswith("absolute") else "asymmetry, left − right (%)"
-    if "ratio" in column or column.startswith("elongation"):
-        return "ratio (no unit)"
-    names = {"mm": "length (mm)", "mL": "volume (mL)"}
-    return names.get(unit, "specific binding ratio (no unit)")
-
-
 def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
     values = np.sort(column.dropna().to_numpy(float))
     colour, marker = MARKERS[kind]
@@ -251,7 +248,7 @@ def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
     )
 
 
-def _draw_interval(axes: Axes, row: int, value: float, interval: Sequence[float]) -> None:
+def _draw_interval(axes: Axes, row: int, value: float, interval: npt.ArrayLike) -> None:
     axes.plot(interval, [row, row], color=NORMAL, linewidth=3, alpha=0.5)
     axes.plot(value, row, marker="o", color=NORMAL)
 

@@ -18,19 +18,7 @@ from matplotlib.patheffects import withStroke
 from datkit.errors import UsageError
 from datkit.view.canvas import WIDTH, Picture, new_picture
 
-__all__ = [
-    "PANELS",
-    "PLANES",
-    "Scale",
-    "axis_of",
-    "check_volume",
-    "cut",
-    "draw_plane",
-    "draw_slice",
-    "edges",
-    "plane_grid",
-    "signed_mm",
-]
+__all__ = ["PLANES", "draw_plane", "draw_slice"]
 
 # Each plane: the array axis that it cuts, and what lies at its left and right edge.
 PLANES = {"axial": (2, "LR"), "coronal": (1, "LR"), "sagittal": (0, "PA")}
@@ -155,9 +143,9 @@ def draw_plane(
     ink, outline = ("black", "white") if low < 0 else ("white", "black")
     stroke = [withStroke(linewidth=2.5, foreground=outline)]
     words: dict[str, Any] = {"color": ink, "path_effects": stroke, "transform": axes.transAxes}
-    left, right = PLANES[plane][1]
-    axes.text(0.03, 0.5, left, va="center", weight="bold", **words)
-    axes.text(0.97, 0.5, right, va="center", ha="right", weight="bold", **words)
+    sides = PLANES[plane][1]
+    axes.text(0.03, 0.5, sides[0], va="center", weight="bold", **words)
+    axes.text(0.97, 0.5, sides[1], va="center", ha="right", weight="bold", **words)
     axes.text(0.03, 0.97, caption, va="top", size="small", **words)
     axes.set(xlabel=f"{'xyz'[across]} (mm)", ylabel=f"{'xyz'[up]} (mm)")
     return image

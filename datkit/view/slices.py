@@ -15,15 +15,7 @@ from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, BESIDE, TOP, UPTAKE, WIDTH, Picture, house_style, new_picture
 from datkit.view.planes import Scale, check_volume, draw_slice
 
-__all__ = [
-    "SLAB_MM",
-    "STRIATUM_MM",
-    "plot_exam",
-    "plot_mean_maps",
-    "plot_pair",
-    "plot_sheet",
-    "striatal_slab",
-]
+__all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_sheet"]
 
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
 # From the lower to the upper face: the 12 mm that hold most of the striatum. Readers use slabs of

@@ -19,16 +19,7 @@ from datkit.prepare import GRID
 from datkit.view.canvas import NORMAL, TOP, UPTAKE, to_bytes
 from datkit.view.planes import check_volume, signed_mm
 
-__all__ = [
-    "add_slider",
-    "cells",
-    "lay_out",
-    "plot_curve_slider",
-    "plot_slice_slider",
-    "print_sides",
-    "stack_slices",
-    "use_offline_plotly",
-]
+__all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
 
 
 def use_offline_plotly() -> None:

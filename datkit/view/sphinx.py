@@ -62,7 +62,7 @@ class PlotlyMime:
         name = f"dat-{cls.kind}-{next(_numbers)}"
         alt = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         content, height = cls.drawing(data.content)
-        # A literal `<` could end the script element early; JSON allows it to be written as an escape.
+        # A literal `<` could end the script element early; JSON allows an escape in its place.
         body = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
         html = (
             f'<div class="dat-live dat-{cls.kind}" id="{name}" data-kind="{cls.kind}" role="img"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,18 +16,19 @@ from scipy.spatial.transform import Rotation
 
 from datkit.errors import UsageError
 from datkit.io.scan import Scan
-from datkit.prepare import GRID
+from datkit.prepare import GRID, load_regions
 from datkit.view.planes import draw_slice
+from datkit.view.raw import plot_raw
 from datkit.view.slices import (
+    SLAB_MM,
     plot_exam,
-    plot_examples,
     plot_mean_maps,
     plot_pair,
-    plot_raw,
     plot_sheet,
-    simulate_examples,
+    striatal_slab,
 )
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 HOT_MM = np.array([-25.0, 0.0, 4.0])  # in the left putamen
 
 
@@ -188,9 +190,10 @@ def test_wrong_use_is_told_in_a_sentence(call, message: str) -> None:
 
 
 def test_the_readmes_picture_is_what_its_command_makes() -> None:
-    kept = Path(__file__).resolve().parents[2] / "book" / "static" / "normal_abnormal.png"
+    kept = REPOSITORY / "book" / "static" / "normal_abnormal.png"
     assert kept.stat().st_size <= 120_000
-    exams = simulate_examples()
+    script = runpy.run_path(str(REPOSITORY / ".ci" / "readme_picture.py"))
+    exams = script["simulate_examples"]()
     assert {name: int(exam.truth["votes"]) for name, exam in exams.items()} == {
         "normal": 0,
         "abnormal": 5,
@@ -198,10 +201,25 @@ def test_the_readmes_picture_is_what_its_command_makes() -> None:
     assert exams["normal"].exam["centre"] == exams["abnormal"].exam["centre"]
     was, is_now = (
         np.asarray(Image.open(source).convert("RGB"), dtype=float)
-        for source in (kept, io.BytesIO(plot_examples(exams).png(colours=192)))
+        for source in (kept, io.BytesIO(script["plot_examples"](exams).png(colours=192)))
     )
     # Other machines round differently; a changed exam, scale or level changes far more.
     assert np.abs(was - is_now).mean() < 1
+
+
+def test_the_slab_is_twelve_millimetres_with_more_striatum_than_any_other() -> None:
+    regions = load_regions()
+    striatum = (regions["striatum_left"] | regions["striatum_right"]).sum(axis=(0, 1))
+    thickness = round(np.ptp(SLAB_MM) / GRID.affine[2, 2])
+    slabs = np.convolve(striatum, np.ones(thickness), mode="valid")
+    first = round((SLAB_MM[0] + 1 - GRID.affine[2, 3]) / GRID.affine[2, 2])
+    assert thickness == 6 and slabs[first] >= 0.99 * slabs.max()
+
+
+def test_slices_outside_the_slab_do_not_count() -> None:
+    volume = np.full(GRID.shape, 9.0)
+    volume[:, :, 16:22] = 2.0  # z = −4 to +6 mm
+    np.testing.assert_array_equal(striatal_slab(volume), np.full(GRID.shape[:2], 2.0))
 
 
 def test_looking_up_a_name_loads_no_other_library() -> None:

@@ -10,14 +10,13 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from datkit.view.sphinx import NIIVUE_TYPE, PLOTLY_TYPE, NiivueMime, PlotlyMime, vendored_files
-from datkit.view.surface import MIME
+from datkit.view.sphinx import NiivueMime, PlotlyMime, vendored_files
 
 WORDS = 'Two bars: "left" <right> & so on.'
 
 
-def rendered(plugin: type, mime: str, content: dict, **metadata: object) -> Tag:
-    data = SimpleNamespace(mime_type=mime, content=content, cell_metadata=metadata)
+def rendered(plugin: type, content: dict, **metadata: object) -> Tag:
+    data = SimpleNamespace(mime_type=plugin.mime_type, content=content, cell_metadata=metadata)
     [figure] = plugin.handle_mime(None, data, False)
     return BeautifulSoup(figure.astext(), "html.parser")
 
@@ -38,27 +37,27 @@ def scripts(soup: BeautifulSoup) -> list[str]:
 
 def test_alt_text_reaches_the_drawing_unharmed() -> None:
     metadata = {"mystnb": {"image": {"alt": WORDS}}}
-    soup = rendered(PlotlyMime, PLOTLY_TYPE, {"data": [], "layout": {"height": 300}}, **metadata)
+    soup = rendered(PlotlyMime, {"data": [], "layout": {"height": 300}}, **metadata)
     assert soup.div["aria-label"] == WORDS and soup.div["role"] == "img"
     assert "300px" in soup.div["style"]
 
 
 def test_data_cannot_end_its_script_early() -> None:
     content = {"data": [{"name": "</script><script>alert(1)</script>"}], "layout": None}
-    soup = rendered(PlotlyMime, PLOTLY_TYPE, content)
+    soup = rendered(PlotlyMime, content)
     [script] = soup.find_all("script")
     assert json.loads(script.string)["data"] == content["data"]
 
 
 def test_equal_figures_have_different_names() -> None:
     content = {"volumes": [], "height": 420}
-    names = [rendered(NiivueMime, NIIVUE_TYPE, content).div["id"] for _ in range(2)]
+    names = [rendered(NiivueMime, content).div["id"] for _ in range(2)]
     assert len(set(names)) == 2
 
 
 def test_a_renderer_leaves_other_outputs_alone() -> None:
     png = SimpleNamespace(mime_type="image/png", content="", cell_metadata={})
-    plot = SimpleNamespace(mime_type=PLOTLY_TYPE, content={}, cell_metadata={})
+    plot = SimpleNamespace(mime_type=PlotlyMime.mime_type, content={}, cell_metadata={})
     assert PlotlyMime.handle_mime(None, png, False) is None
     assert NiivueMime.handle_mime(None, plot, False) is None
     assert PlotlyMime.handle_mime(None, plot, True) is None, "figures are no part of a sentence"
@@ -67,10 +66,6 @@ def test_a_renderer_leaves_other_outputs_alone() -> None:
 def test_myst_nb_finds_the_renderers() -> None:
     found = {point.name: point.load() for point in entry_points(group="myst_nb.mime_renderers")}
     assert found["plotly"] is PlotlyMime and found["niivue"] is NiivueMime
-
-
-def test_view_and_book_agree_on_the_name_of_volumes() -> None:
-    assert MIME == NIIVUE_TYPE
 
 
 def test_the_libraries_come_with_installed_wheels(toy_html: Path) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from datkit.prepare.quality import describe
-from datkit.view.pages.page import data_uri, number, render_page, write_page
-from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
-from datkit.view.slices import TOP
+from datkit.view.canvas import TOP
+from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
+from datkit.view.slices import SLAB_MM, striatal_slab
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import base64
 import os
-from functools import cache
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datkit import NOT_CLINICAL
 from datkit.files import replace_atomically
 
-__all__ = ["NOT_CLINICAL", "data_uri", "number", "render_page", "write_page"]
+__all__ = ["data_uri", "describe_sides", "number", "render_page", "write_page"]
 
-PAGES = Path(__file__).parent
+_pages = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
-def render_page(template: str, **values: Any) -> str:
+def render_page(template: str, **values: object) -> str:
     """Fill a template of ``pages/``; a value that it lacks is an error, never a blank.
 
     Examples
@@ -29,7 +36,7 @@ def render_page(template: str, **values: Any) -> str:
     >>> "<title>&lt;b&gt;7&lt;/b&gt;.nii</title>" in page
     True
     """
-    return _environment().get_template(template).render(not_clinical=NOT_CLINICAL, **values)
+    return _pages.get_template(template).render(not_clinical=NOT_CLINICAL, **values)
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
@@ -70,14 +77,17 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return format(value, f"{'+' if signed and value else ''}.{digits}f").replace("-", "−")
 
 
-@cache
-def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+def describe_sides(plane: np.ndarray) -> str:
+    """Say how hot each side of an axial picture is: what its alternative text can tell.
 
-    return Environment(
-        loader=FileSystemLoader(PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    Examples
+    --------
+    >>> describe_sides(np.array([[1.0, 4.8], [1.0, 3.2]]))
+    'highest uptake 4.8 on the left, 3.2 on the right'
+    """
+    middle = len(plane) // 2
+    left, right = (number(half.max(), 1) for half in (plane[:middle], plane[middle:]))
+    return f"highest uptake {left} on the left, {right} on the right"
+
+
+_pages.filters["number"] = number

@@ -17,13 +17,12 @@ from datkit.io.scan import load_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.quality import describe
-from datkit.view.canvas import Picture, house_style
-from datkit.view.pages.page import data_uri, number, render_page, write_page
+from datkit.view.canvas import TOP, Picture, house_style
+from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
 from datkit.view.pages.report_table import measure_rows, measure_tables, summarise
 from datkit.view.pages.verdict import check_rows
 from datkit.view.planes import cut, draw_plane, signed_mm
-from datkit.view.slab import SLAB_MM, describe_sides, striatal_slab
-from datkit.view.slices import STRIATUM_MM, TOP
+from datkit.view.slices import SLAB_MM, STRIATUM_MM, striatal_slab
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +221,7 @@ def _picture(
     return {"uri": data_uri(_draw(plane, caption, inches)), "alt": alt}
 
 
-@house_style
+@house_style()
 def _draw(plane: np.ndarray, caption: str, inches: np.ndarray) -> bytes:
     tile = Picture(figsize=inches)
     axes = tile.add_axes((0, 0, 1, 1))

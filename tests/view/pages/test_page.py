@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
-from datkit.view.pages.page import NOT_CLINICAL, data_uri, number, render_page, write_page
+from datkit import NOT_CLINICAL
+from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
 
 
 def test_a_page_refuses_every_address_but_its_own() -> None:
@@ -51,3 +53,9 @@ def test_numbers_are_written_for_reading(value, digits, signed, text) -> None:
 
 def test_a_picture_travels_in_its_address() -> None:
     assert data_uri(b"\x00\xff", "webp") == "data:image/webp;base64,AP8="
+
+
+def test_a_mirrored_slab_swaps_its_words() -> None:
+    plane = np.array([[1.0, 4.0], [2.0, 3.0]])
+    assert describe_sides(plane) == "highest uptake 4.0 on the left, 3.0 on the right"
+    assert describe_sides(plane[::-1]) == "highest uptake 3.0 on the left, 4.0 on the right"
