@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,6 @@ from datkit.view.canvas import ABNORMAL, NORMAL, Picture, house_style, new_pictu
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from datkit.evaluate import Score
 
 __all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
 
@@ -139,7 +137,7 @@ def plot_reliability(
 
 
 @house_style()
-def plot_scores(scores: Mapping[str, Mapping[str, Score]], title: str = "") -> Picture:
+def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Picture:
     """Plot scores of several models with their 95 % intervals, one panel per score.
 
     Parameters
