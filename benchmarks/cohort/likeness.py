@@ -25,7 +25,7 @@ from datkit.measure import asymmetry
 from datkit.prepare import GRID, load_regions, prepare_scan, reference_level
 from datkit.prepare.sampling import blur, sample, transform
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition, rotation
-from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.centres import usual_centres
 from datkit.simulate.camera.imaging import acquire
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.person import SIDES, Patient, draw_patient
@@ -102,9 +102,10 @@ def draw_normal(index: int) -> tuple[Patient, Acquisition]:
     """Draw a normal patient and an exam at a centre that corrects for attenuation."""
     rng = np.random.default_rng([SEED, index])
     patient = draw_patient(rng, "normal")
-    shares = np.array([centre.share for centre in CENTRES])
+    centres = usual_centres()
+    shares = np.array([centre.share for centre in centres])
     while True:
-        centre = CENTRES[rng.choice(len(CENTRES), p=shares / shares.sum())]
+        centre = centres[rng.choice(len(centres), p=shares / shares.sum())]
         exam = draw_acquisition(rng, centre)
         if exam.recipe.attenuation != "none":
             return patient, exam

@@ -10,7 +10,7 @@ from scipy import ndimage, optimize
 
 from benchmarks.common.figures import Figure
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.centres import load_centres
 from datkit.simulate.camera.imaging import FIELD, FIELD_MM, camera_of, place
 from datkit.simulate.camera.projector import Projector
 from datkit.simulate.camera.reconstruction import (
@@ -101,7 +101,7 @@ def _fitted_fwhm(slab: np.ndarray) -> float:
 
 def _plain_exam() -> Acquisition:
     """Return an exam of the first dual-head centre, whose head lies straight and still."""
-    centre = CENTRES[5]
+    centre = load_centres()["centre-06"]
     exam = draw_acquisition(np.random.default_rng(SEED), centre)
     pose = np.eye(4)
     pose[:3, 3] = exam.orbit_centre + np.array((0, 14, 10))

@@ -23,7 +23,7 @@ from datkit.measure import measure_cohort
 from datkit.prepare import PreparedCohort
 from datkit.prepare.sampling import transform
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.centres import usual_centres
 from datkit.simulate.camera.imaging import (
     FIELD,
     FIELD_MM,
@@ -38,7 +38,7 @@ from datkit.simulate.camera.imaging import (
     reconstruct,
 )
 from datkit.simulate.camera.projector import Projector
-from datkit.simulate.camera.scanner import Recipe
+from datkit.simulate.camera.protocols import Recipe
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.head_shape import deform
 from datkit.simulate.patient.person import SIDES, Patient, draw_patient
@@ -127,7 +127,7 @@ def set_up(index: int) -> Setup:
     """
     rng = np.random.default_rng([SEED, index])
     patient = draw_patient(rng, "normal")
-    centres = [centre for centre in CENTRES if centre.camera.startswith("dual head")]
+    centres = [centre for centre in usual_centres() if centre.camera.startswith("dual head")]
     exam = replace(draw_acquisition(rng, centres[index % len(centres)]), motion=None)
     activity, sbr = paint(patient)
     head = place(activity, patient.shape, exam)

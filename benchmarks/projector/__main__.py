@@ -27,8 +27,8 @@ import numpy as np
 import torch
 
 from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.protocols import Collimator
 from datkit.simulate.camera.reconstruction import filtered_back_projection, osem
-from datkit.simulate.camera.scanner import Collimator
 
 if TYPE_CHECKING:
     from pytomography.projectors.SPECT import SPECTSystemMatrix

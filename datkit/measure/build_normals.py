@@ -25,7 +25,8 @@ from datkit.measure import measure_prepared
 from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type, round_digits
 from datkit.prepare import Prepared, prepare_scan
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.camera.centres import CENTRES, Centre, Protocol
+from datkit.simulate.camera.centres import Centre, usual_centres
+from datkit.simulate.camera.protocols import Protocol
 from datkit.simulate.exam import describe_recipe
 from datkit.simulate.patient.person import AGES, Patient, draw_patient
 from datkit.simulate.patient.uptake import paint
@@ -66,7 +67,7 @@ def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
 def protocols_by_type() -> dict[str, list[tuple[Centre, Protocol]]]:
     """Return the simulated centres' protocols by their type of reconstruction."""
     found: dict[str, list[tuple[Centre, Protocol]]] = {}
-    for centre in CENTRES:
+    for centre in usual_centres():
         for protocol in centre.protocols:
             name = reconstruction_type(describe_recipe(protocol.recipe))
             found.setdefault(name, []).append((centre, protocol))

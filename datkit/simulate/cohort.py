@@ -14,22 +14,22 @@ there as in every cohort folder. An honest benchmark looks at those of the priva
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
 from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
-from datkit.files import data_folder, sha256_file
+from datkit.files import data_folder
 from datkit.io.scan import save_scan
-from datkit.simulate.camera.centres import CENTRES, SHIFTED
-from datkit.simulate.exam import SETS, Exam, exam_uid, simulate_exam
-from datkit.simulate.set_folder import Record, SetFolder
+from datkit.simulate.camera.centres import Centre, load_added_centres, share_of_exams
+from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
+from datkit.simulate.set_folder import SetFolder, record_volume
 
 __all__ = [
     "LICENCE",
@@ -54,13 +54,16 @@ SOURCE = (
 MB_PER_EXAM = 1.0  # the mean is 0.5 MB, the largest a little over 1 MB
 GB_PER_WORKER = 1  # 0.7 GB at most were seen
 
+PathLike = str | os.PathLike[str]
+
 
 def simulate_cohort(
-    folder: str | os.PathLike[str],
+    folder: PathLike,
     size: str = "small",
     seed: int = 2026,
     n_jobs: int | None = None,
     progress: bool = True,
+    centres: PathLike | None = None,
 ) -> Cohort:
     """Simulate a cohort into a folder, or finish one that was interrupted.
 
@@ -80,6 +83,10 @@ def simulate_cohort(
         Number of processes, 1 or more; by default one for each core.
     progress : bool
         Whether to show a progress bar.
+    centres : path, optional
+        A YAML file of centres that join the kit's: see
+        :func:`~datkit.simulate.camera.centres.load_added_centres`. Exams that they do not take
+        over keep every byte.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def simulate_cohort(
     Raises
     ------
     UsageError
-        If `size`, `seed` or `n_jobs` is not allowed.
+        If `size`, `seed` or `n_jobs` is not allowed, or a value in `centres`.
     CohortError
         If `folder` holds anything else, or its disk has too little room: all is left as it was. If
         a process was killed: what was made is kept, and the next call goes on from there.
@@ -101,11 +108,12 @@ def simulate_cohort(
         raise UsageError(
             f"Expected 1 process or more, or None for one a core; found n_jobs={n_jobs!r}."
         )
-    sets = _plan(Path(folder), size, seed)
+    added = load_added_centres(centres) if centres else ()
+    sets = _plan(Path(folder), size, seed, added)
     for one in sets:
         one.check()
     for one in sets:
-        one.read_records()
+        one.verify()
     if unfinished := [one for one in sets if not one.is_whole]:
         _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
         _finish(unfinished, n_jobs, progress)
@@ -160,7 +168,7 @@ def open_simulated(
     return simulate_cohort(folder, size, seed, n_jobs, progress)
 
 
-def simulate_volume(uid: str, folder: str | os.PathLike[str]) -> tuple[Path, Exam]:
+def simulate_volume(uid: str, folder: PathLike, added: Sequence[Centre] = ()) -> tuple[Path, Exam]:
     """Make one exam's volume alone, ``<folder>/<uid>.nii.gz``: the very bytes of its cohort.
 
     Parameters
@@ -169,6 +177,9 @@ def simulate_volume(uid: str, folder: str | os.PathLike[str]) -> tuple[Path, Exa
         It holds the seed and the exam's index: ``"sim-2026-0003"``.
     folder : path
         Made if it is not there; a volume of this name is replaced.
+    added : sequence of Centre
+        Centres that join the kit's: see
+        :func:`~datkit.simulate.camera.centres.load_added_centres`.
 
     Returns
     -------
@@ -182,54 +193,48 @@ def simulate_volume(uid: str, folder: str | os.PathLike[str]) -> tuple[Path, Exa
     OSError
         If the folder cannot be written to.
     """
-    seed, index = _read_uid(uid)
-    exam = simulate_exam(seed, index)
+    exam = simulate_exam(*parse_uid(uid), added)
     return save_scan(exam.volume, exam.affine, Path(folder) / f"{uid}.nii.gz"), exam
 
 
-def _read_uid(uid: str) -> tuple[int, int]:
-    found = re.fullmatch(r"sim-([0-9]+)-([0-9]+)", uid)
-    seed, index = map(int, found.groups()) if found else (0, 0)
-    if exam_uid(seed, index) != uid:
-        raise UsageError(
-            "Expected an exam's name made of the cohort's seed and the exam's number, such as "
-            f"sim-2026-0003; found {uid!r}."
-        )
-    return seed, index
-
-
-def _plan(folder: Path, size: str, seed: int) -> list[SetFolder]:
+def _plan(folder: Path, size: str, seed: int, added: Sequence[Centre]) -> list[SetFolder]:
     """Return the sets that a cohort consists of; nothing is read or written."""
     if size not in SIZES:
         raise UsageError(
             f"Expected the size of a simulated cohort, one of {', '.join(SIZES)}; found {size!r}."
         )
     tests = TEST_SETS if size == "full" else {}
-    inside = tuple(f"{name}_test" for name in tests)
-    train = SetFolder(folder, *_describe(size, seed, "train", SIZES[size]), inside)
-    return [train] + [
-        SetFolder(folder / f"{name}_test", *_describe(size, seed, name, count))
-        for name, count in tests.items()
-    ]
+    sets = [SetFolder(folder, *_describe(size, seed, "train", SIZES[size], added), added)]
+    for name, count in tests.items():
+        sets[0].inside.append(f"{name}_test")
+        described = _describe(size, seed, name, count, added)
+        sets.append(SetFolder(folder / f"{name}_test", *described, added))
+    return sets
 
 
-def _describe(size: str, seed: int, name: str, count: int) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return what ``cohort.json`` says of a set before any file is made, and its exams' indices."""
-    indices = range(SETS[name], SETS[name] + count)
-    exams = {exam_uid(seed, index): index for index in indices}  # refuses a bad seed
-    shifted = SHIFTED.share if name == "private" else 0.0
-    shares = {centre.name: round(centre.share * (1 - shifted), 4) for centre in CENTRES}
-    if shifted:
-        shares[SHIFTED.name] = shifted
+def _describe(
+    size: str, seed: int, name: str, count: int, added: Sequence[Centre]
+) -> tuple[dict[str, object], list[str]]:
+    """Return what ``cohort.json`` says of a set before any file is made, and its exams' uids."""
+    uids = [exam_uid(seed, SETS[name] + place) for place in range(count)]  # refuses a bad seed
+    shares = {centre: round(share, 4) for centre, share in share_of_exams(name, added).items()}
+    settings: dict[str, object] = {
+        "size": size,
+        "set": name,
+        "exams": count,
+        "centre_shares": shares,
+    }
+    if added:
+        settings["added_centres"] = TypeAdapter(list[Centre]).dump_python([*added], mode="json")
     info = {
         "name": f"simulated-{size}-{seed}" + ("" if name == "train" else f"-{name}-test"),
         "version": VERSION,
         "licence": LICENCE,
         "source": SOURCE,
         "seed": int(seed),
-        "settings": {"size": size, "set": name, "exams": count, "centre_shares": shares},
+        "settings": settings,
     }
-    return info, exams
+    return info, uids
 
 
 def _check_room(folder: Path, exams: int) -> None:
@@ -244,18 +249,22 @@ def _check_room(folder: Path, exams: int) -> None:
 
 
 def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
-    """Make what is missing of each set."""
+    """Make what is missing of each set, in parallel; finish each set as soon as it is whole."""
+    from joblib import Parallel, cpu_count, delayed
     from tqdm.auto import tqdm
 
-    missing = [(one, index) for one in sets for index in one.missing]
+    missing = [(one, uid) for one in sets for uid in one.missing]
     for one in sets:
         one.begin()  # all of them: processes may be ahead by some exams, into the next set
-    records = _make_exams(missing, n_jobs)
+    n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
+    hashes = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_make_exam)(uid, one.path, one.added) for one, uid in missing
+    )
     hidden = not (progress and missing)
-    bar = tqdm(records, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
+    bar = tqdm(hashes, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
     try:
-        for (one, _), record in zip(missing, bar, strict=True):
-            one.add(record)
+        for (one, uid), sha256 in zip(missing, bar, strict=True):
+            one.add(uid, sha256)
     except BrokenProcessPool as error:
         raise CohortError(
             f"{sets[0].path}: a process that made exams was killed, most often for want of memory "
@@ -264,19 +273,7 @@ def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
         ) from error
 
 
-def _make_exams(missing: list[tuple[SetFolder, int]], n_jobs: int | None) -> Iterator[Record]:
-    """Make exams in parallel; return their records in the same order, as they get ready."""
-    from joblib import Parallel, cpu_count, delayed
-
-    n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
-    return Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_make_exam)(exam_uid(one.info["seed"], index), one.path / "niftis")
-        for one, index in missing
-    )
-
-
-def _make_exam(uid: str, folder: Path) -> Record:
-    """Make one exam's volume and return its record."""
-    path, exam = simulate_volume(uid, folder)
-    label = {"uid": exam.uid, "is_pathologic": f"{exam.label:.1f}"}
-    return {"sha256": sha256_file(path), "label": label, "exam": exam.exam, "truth": exam.truth}
+def _make_exam(uid: str, folder: Path, added: Sequence[Centre]) -> str:
+    """Make one exam's volume, record its hash beside it, and return that."""
+    path, _ = simulate_volume(uid, folder / "niftis", added)
+    return record_volume(folder, path)

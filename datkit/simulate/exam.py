@@ -6,25 +6,38 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 
 from datkit.errors import UsageError
-from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
-from datkit.simulate.camera.centres import CENTRES, SHIFTED, Centre, Protocol, illness_share
-from datkit.simulate.camera.scanner import Recipe
+from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition, draw_protocol
+from datkit.simulate.camera.centres import Centre, illness_share, load_centres, share_of_exams
+from datkit.simulate.camera.protocols import Protocol, Recipe
 from datkit.simulate.patient.person import SIDES, Patient, draw_patient, draw_pattern
 from datkit.simulate.patient.uptake import paint, seen_fractions, true_sbr
 from datkit.simulate.readers import Reading, read_exam
 from datkit.threads import one_thread
 
-__all__ = ["SETS", "Drawn", "Exam", "describe_recipe", "draw_exam", "exam_uid", "simulate_exam"]
+__all__ = [
+    "SETS",
+    "Drawn",
+    "Exam",
+    "describe_recipe",
+    "draw_exam",
+    "exam_uid",
+    "parse_uid",
+    "simulate_exam",
+]
 
 SETS = {"train": 0, "public": 10_000, "private": 20_000}  # the index of each set's first exam
 BLOCK = 24  # exams over which shares and illness are spread evenly
 GOLDEN = 0.618034  # step between blocks, so that several blocks too are spread evenly
+SLOTS, OFFSET, BIAS, JOINED = 2, 1, 3, 4  # what a stream of random numbers is for: its last number
 CENTRE_BIAS = 0.03  # SD between centres of the reading threshold; design
 
 
@@ -122,7 +135,37 @@ def exam_uid(seed: int, index: int) -> str:
     return f"sim-{seed}-{index:04d}"
 
 
-def draw_exam(seed: int, index: int | str) -> Drawn:
+def parse_uid(uid: str, seed: int | None = None) -> tuple[int, int]:
+    """Return the seed and the index that an exam's uid holds.
+
+    Parameters
+    ----------
+    uid : str
+    seed : int, optional
+        The seed that it must hold.
+
+    Raises
+    ------
+    UsageError
+        If no simulated exam, or none of this seed, can have this uid.
+
+    Examples
+    --------
+    >>> parse_uid("sim-2026-0003")
+    (2026, 3)
+    """
+    found = re.fullmatch(r"sim-([0-9]+)-([0-9]+)", uid)
+    numbers = (int(found[1]), int(found[2])) if found else (0, 0)
+    if exam_uid(*numbers) != uid or seed not in (None, numbers[0]):
+        of_seed = "" if seed is None else f" of an exam of seed {seed}"
+        raise UsageError(
+            f"Expected the uid{of_seed}, made of the cohort's seed and the exam's number, such as "
+            f"{exam_uid(2026 if seed is None else seed, 3)}; found {uid!r}."
+        )
+    return numbers
+
+
+def draw_exam(seed: int, index: int | str, added: Sequence[Centre] = ()) -> Drawn:
     """Draw every parameter of one exam; it depends on `seed` and `index` only.
 
     Parameters
@@ -130,6 +173,9 @@ def draw_exam(seed: int, index: int | str) -> Drawn:
     seed : int
     index : int or str
         Place in the sets that :data:`SETS` opens, or the exam's uid.
+    added : sequence of Centre
+        Centres that join the kit's: see
+        :func:`~datkit.simulate.camera.centres.load_added_centres`.
 
     Raises
     ------
@@ -142,32 +188,27 @@ def draw_exam(seed: int, index: int | str) -> Drawn:
     >>> drawn.uid == draw_exam(2026, 3).uid, drawn.reading.label in (0, 1)
     (True, True)
     """
-    index = _index_of(seed, index) if isinstance(index, str) else index
+    index = parse_uid(index, seed)[1] if isinstance(index, str) else index
     uid = exam_uid(seed, index)
     streams = np.random.SeedSequence([seed, index]).spawn(3)
     for_patient, for_camera, for_readers = map(np.random.default_rng, streams)
-    centre, protocol, degenerative = _slot_of(seed, index)
+    centre, protocol, degenerative = _slot_of(seed, index, added)
     patient = draw_patient(for_patient, draw_pattern(for_patient, degenerative))
     acquisition = draw_acquisition(for_camera, centre, protocol)
-    bias = _bias_of(seed, centre)
+    bias = np.random.default_rng([seed, centre.stream, BIAS]).normal(0, CENTRE_BIAS)
     reading = read_exam(for_readers, bias=bias, **seen_fractions(patient))
     return Drawn(uid, patient, acquisition, reading)
 
 
 @one_thread()
-def simulate_exam(seed: int, index: int | str) -> Exam:
+def simulate_exam(seed: int, index: int | str, added: Sequence[Centre] = ()) -> Exam:
     """Simulate one exam, alone or as part of a cohort: the same bytes.
 
-    Parameters
-    ----------
-    seed : int
-    index : int or str
-        Place in the sets that :data:`SETS` opens, or the exam's uid.
+    The parameters, and what is raised, are those of :func:`draw_exam`.
 
     Raises
     ------
     UsageError
-        If `seed` or `index` is negative or no integer, or a uid is no exam of this seed.
 
     Examples
     --------
@@ -177,7 +218,7 @@ def simulate_exam(seed: int, index: int | str) -> Exam:
     """
     from datkit.simulate.camera.imaging import acquire  # brings PyTorch
 
-    drawn = draw_exam(seed, index)
+    drawn = draw_exam(seed, index, added)
     uptake, _ = paint(drawn.patient)
     return Exam(
         uid=drawn.uid,
@@ -189,54 +230,40 @@ def simulate_exam(seed: int, index: int | str) -> Exam:
     )
 
 
-def _index_of(seed: int, uid: str) -> int:
-    """Return the index that a uid of this seed names."""
-    number = uid.rsplit("-", 1)[-1]
-    index = int(number) if number.isdecimal() else 0
-    if uid != exam_uid(seed, index):
-        raise UsageError(
-            f"Expected the uid of an exam of seed {seed}, such as {exam_uid(seed, 3)}; "
-            f"found {uid!r}."
-        )
-    return index
-
-
-def _slot_of(seed: int, index: int) -> tuple[Centre, Protocol, bool]:
+def _slot_of(seed: int, index: int, added: Sequence[Centre]) -> tuple[Centre, Protocol, bool]:
     """Return an exam's centre and protocol, and whether its patient has degenerative disease.
 
     Systematic sampling: a comb of 24 evenly spaced points is laid over the cumulative shares, all
     ill patients' first, at a place that moves from block to block, and its points are shuffled.
-    So any few blocks hold centres, protocols and illness in nearly their shares.
+    So any few blocks hold centres, protocols and illness in nearly their shares. An added centre
+    then takes over the exams that a draw of its own says, and moves no other.
     """
-    first = max(start for start in SETS.values() if start <= index)
+    name, first = max((item for item in SETS.items() if item[1] <= index), key=itemgetter(1))
+    for centre in reversed(added):
+        rng = np.random.default_rng([seed, index, centre.stream, JOINED])
+        if rng.random() < centre.joins.get(name, 0):
+            protocol = draw_protocol(rng, centre)
+            return centre, protocol, bool(rng.random() < illness_share(centre, protocol))
     block, place = divmod(index - first, BLOCK)
-    slots, ends = _slots(private=first == SETS["private"])
-    offset = (np.random.default_rng([seed, first, 1]).random() + GOLDEN * block) % 1
-    point = np.random.default_rng([seed, first, block, 2]).permutation(BLOCK)[place]
+    slots, ends = _slots(name)
+    offset = (np.random.default_rng([seed, first, OFFSET]).random() + GOLDEN * block) % 1
+    point = np.random.default_rng([seed, first, block, SLOTS]).permutation(BLOCK)[place]
     return slots[np.searchsorted(ends, (point + offset) / BLOCK, side="right")]
 
 
 @lru_cache
-def _slots(private: bool) -> tuple[list[tuple[Centre, Protocol, bool]], np.ndarray]:
+def _slots(set_name: str) -> tuple[list[tuple[Centre, Protocol, bool]], np.ndarray]:
     """Return every kind of exam, and where each ends on the cumulative shares, 0 to 1."""
-    centres = {centre: centre.share * (1 - SHIFTED.share * private) for centre in CENTRES}
-    if private:
-        centres[SHIFTED] = SHIFTED.share
     slots, shares = [], []
     for ill in (True, False):
-        for centre, share in centres.items():
+        for name, share in share_of_exams(set_name).items():
+            centre = load_centres()[name]
             for protocol in centre.protocols:
                 chance = illness_share(centre, protocol)
                 slots.append((centre, protocol, ill))
                 shares.append(share * protocol.weight * (chance if ill else 1 - chance))
     ends = np.cumsum(shares)
     return slots, ends / ends[-1]
-
-
-def _bias_of(seed: int, centre: Centre) -> float:
-    """Return how a centre's reader differs, the same for all its exams in a cohort."""
-    rng = np.random.default_rng([seed, (*CENTRES, SHIFTED).index(centre), 3])
-    return float(rng.normal(0, CENTRE_BIAS))
 
 
 def describe_recipe(recipe: Recipe) -> str:

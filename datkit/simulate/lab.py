@@ -21,7 +21,7 @@ from datkit.simulate.camera.imaging import (
     smooth_for_sampling,
 )
 from datkit.simulate.camera.projector import Projector
-from datkit.simulate.camera.scanner import Collimator
+from datkit.simulate.camera.protocols import Collimator
 from datkit.simulate.patient.anatomy import standard_anatomy
 from datkit.simulate.patient.head_shape import MEAN_SCALE, source_voxels
 from datkit.simulate.patient.loss import SIDES, Loss, Side

@@ -18,12 +18,13 @@ from datkit.prepare.grid import load_template
 from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
 from datkit.prepare.sampling import blur, crop, is_inside, sample, shift, transform
 from datkit.simulate.camera.acquisition import draw_acquisition
-from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.centres import usual_centres
 from datkit.simulate.camera.imaging import acquire
 from datkit.simulate.patient.head_shape import standard_shape
 from datkit.simulate.patient.person import standard_normal
 from datkit.simulate.patient.uptake import paint
 
+CENTRES = usual_centres()
 SEED = 11
 # Centres of the caudates and putamina, mm in template space.
 STRIATA = np.array([[-12, 10, 9], [12, 10, 9], [-26, 2, 0], [26, 2, 0]], float).T

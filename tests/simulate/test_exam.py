@@ -11,11 +11,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
 from datkit.errors import UsageError
-from datkit.simulate.camera.centres import CENTRES, SHIFTED
+from datkit.simulate.camera.centres import load_centres, usual_centres
 from datkit.simulate.exam import BLOCK, SETS, draw_exam, exam_uid, simulate_exam
 from datkit.simulate.patient.loss import DEGENERATIVE
 
 PRIVATE = SETS["private"]
+CENTRES, SHIFTED = usual_centres(), load_centres()["centre-14"]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_a_uid_names_the_same_exam_as_its_index():
     ["sim-2027-0003", "sim-2026-3", "sim-2026-", "sim-2026--3", "2026-0003", "", "sim-2026-³"],
 )
 def test_a_uid_of_another_seed_or_form_is_refused(uid):
-    with pytest.raises(UsageError, match=r"exam of seed 2026, such as sim-2026-0003; found '"):
+    with pytest.raises(UsageError, match=r"exam of seed 2026.*such as sim-2026-0003; found '"):
         draw_exam(2026, uid)
 
 

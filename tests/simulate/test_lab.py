@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datkit.simulate.camera.protocols import SHORT
+from datkit.simulate.camera.protocols import load_collimators
 from datkit.simulate.lab import Bench, camera_over, lay_down, mean_patient, window
 
 
@@ -44,7 +44,9 @@ def test_a_clear_head_loses_no_photon_and_tissue_takes_most(bench: Bench) -> Non
     clear = camera_over(bench.head, None, views=4, attenuation=False).project(bench.head.activity)
     total = bench.head.activity.sum()
     assert clear.sum((1, 2)) == pytest.approx([total] * 4, rel=0.01)
-    seen = camera_over(bench.head, SHORT, views=4).project(bench.head.activity)
+    seen = camera_over(bench.head, load_collimators()["short"], views=4).project(
+        bench.head.activity
+    )
     assert 0.2 < seen.sum() / clear.sum() < 0.6
 
 

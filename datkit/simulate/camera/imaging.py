@@ -26,12 +26,12 @@ import numpy as np
 
 from datkit.simulate.camera.acquisition import Acquisition
 from datkit.simulate.camera.projector import SIGMA, Projector
+from datkit.simulate.camera.protocols import Collimator, Recipe
 from datkit.simulate.camera.reconstruction import (
     chang_reconstruction,
     filtered_back_projection,
     osem,
 )
-from datkit.simulate.camera.scanner import Collimator, Recipe
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.head_shape import Shape, source_voxels
 

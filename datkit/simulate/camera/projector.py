@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from datkit.errors import UsageError
-from datkit.simulate.camera.scanner import Collimator
+from datkit.simulate.camera.protocols import Collimator
 
 __all__ = ["Projector"]
 

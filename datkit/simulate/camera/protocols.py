@@ -1,52 +1,194 @@
-"""What the simulated centres' protocols are made of: matrices, collimators, reconstructions.
+"""What a protocol is made of: a matrix, a collimator and a reconstruction; checked when read.
 
-Collimators follow published hole sizes (QIBA table, 10.1186/s13550-017-0300-5). Reconstructions
-keep to published kinds: OSEM of 24 to 50 updates (Winz 2012, 10.1097/RLU.0b013e318251e1b3, takes
-64) and FBP with a Butterworth filter. Cut-offs of 0.60-0.70 cycles/cm, about half of the Nyquist
-frequency, are sharper than the 0.32-0.46 found best for quantification (PMC6038970): with the
-camera's own resolution they give the 11-13 mm FWHM that such images have.
+Tables are YAML; what is impossible in them is told with file, row and field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+import reprlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
+import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from datkit.simulate.camera.scanner import Collimator, Recipe
+from datkit.errors import UsageError
+from datkit.problems import Problem
 
 __all__ = [
-    "DEEP",
-    "FAN",
-    "LONG",
-    "MEDIUM",
-    "RING",
-    "SHORT",
+    "STRICT",
+    "Collimator",
     "Matrix",
     "Protocol",
-    "fbp",
-    "matrix",
-    "osem",
+    "Range",
+    "Recipe",
+    "Share",
+    "load_collimators",
+    "read_table",
 ]
 
-Matrix = Callable[[np.random.Generator], tuple[tuple[int, ...], tuple[float, ...]]]
+SEPTA_PER_MM = 1.98  # attenuation of lead at 159 keV, 1/mm: photons cross the tips of the holes
 
-SHORT = Collimator("LEHR, short holes", hole_mm=1.11, length_mm=24.05)
-LONG = Collimator("LEHR, long holes", hole_mm=1.50, length_mm=35.0)
-DEEP = Collimator("LEHR, deep holes", hole_mm=2.03, length_mm=48.0)
-FAN = Collimator("fan beam", hole_mm=1.10, length_mm=35.0)
-# stands for a fan beam by its resolution, about 7 mm at 14 cm; design
-MEDIUM = Collimator("medium energy", hole_mm=2.20, length_mm=40.0, penetration=0.03)
-# 10-13 mm; a tenth of the penetration (Cot 2006, IEEE TNS 53:198); holes: design
-RING = Collimator(
-    "ring of semiconductors", hole_mm=1.50, length_mm=35.0, intrinsic_mm=2.46, penetration=0.15
-)  # crystals as wide as the stored pixel, finer energy resolution; holes and penetration: design
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+WORDS = {"missing": "a value", "unexpected_keyword_argument": "no field of this name"}
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+def _repeat(count: int) -> BeforeValidator:
+    """Let one number stand for a range without width."""
+    return BeforeValidator(lambda v: v if isinstance(v, list | tuple) else (v,) * count)
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(values):
+        raise PydanticCustomError("falling", "the least first and the most last")
+    return values
+
+
+Columns = Annotated[
+    tuple[PositiveInt, PositiveInt, PositiveInt], _repeat(3), AfterValidator(_rising)
+]
+Slices = Annotated[tuple[PositiveInt, PositiveInt], _repeat(2), AfterValidator(_rising)]
+Range = Annotated[tuple[PositiveFloat, PositiveFloat], _repeat(2), AfterValidator(_rising)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Collimator:
+    """A parallel-hole collimator and the crystal behind it.
+
+    Attributes
+    ----------
+    name : str
+    hole_mm, length_mm : float
+        Diameter and length of the holes.
+    intrinsic_mm : float
+        Resolution of crystal and electronics, FWHM.
+    penetration : float
+        Broad background of scattered and septum-crossing photons above 159 keV, over primary
+        counts.
+    """
+
+    name: str
+    hole_mm: PositiveFloat
+    length_mm: Annotated[float, Field(gt=2 / SEPTA_PER_MM)]
+    intrinsic_mm: NonNegativeFloat = 3.8
+    penetration: NonNegativeFloat = 0.36
+
+    def fwhm(self, distance_mm: float | np.ndarray) -> np.ndarray:
+        """Return the system resolution (FWHM, mm) for a source at a distance from the face.
+
+        ``sqrt(intrinsic² + (hole · (length + distance) / length)²)``, with the length less twice
+        the mean free path in lead (Cherry, Sorenson, Phelps: Physics in Nuclear Medicine).
+
+        Examples
+        --------
+        >>> lehr = Collimator("LEHR", hole_mm=1.11, length_mm=24.05)
+        >>> round(float(lehr.fwhm(140)), 1)
+        8.7
+        """
+        length = self.length_mm - 2 / SEPTA_PER_MM
+        geometric = self.hole_mm * (length + distance_mm) / length
+        return np.hypot(self.intrinsic_mm, geometric)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """How a centre turns projections into an image.
+
+    Attributes
+    ----------
+    method : str
+        ``"fbp"`` (filtered back-projection, Butterworth filter) or ``"osem"``.
+    attenuation : str
+        ``"none"``, ``"uniform"`` (the head's outline filled with one value; Chang's correction
+        in FBP) or ``"map"`` (a measured map).
+    scatter : bool
+        Whether a second energy window's estimate of scatter is taken off.
+    resolution : bool
+        Whether OSEM models the collimator's blur.
+    iterations, subsets : int
+        Of OSEM.
+    cutoff, order : float, int
+        Of the Butterworth filter in FBP, cycles per cm.
+    postfilter_mm : float
+        FWHM of the Gaussian after OSEM.
+    """
+
+    method: Literal["fbp", "osem"]
+    attenuation: Literal["none", "uniform", "map"] = "map"
+    scatter: bool = True
+    resolution: bool = False
+    iterations: PositiveInt = 4
+    subsets: PositiveInt = 6
+    cutoff: PositiveFloat = 0.40
+    order: PositiveInt = 7
+    postfilter_mm: NonNegativeFloat = 6.0
+
+    @field_validator("resolution")
+    @classmethod
+    def _only_in_osem(cls, resolution: bool, info: ValidationInfo) -> bool:
+        if resolution and info.data.get("method") == "fbp":
+            raise PydanticCustomError("fbp", "no resolution modelling in fbp")
+        return resolution
+
+
+@dataclass(frozen=True, config=STRICT)
+class Matrix:
+    """Square matrices, columns x columns x slices; each number may be a range, drawn per exam.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Least, most frequent, most: cropped per patient, to an even number.
+    slices : tuple of int
+        Least and most.
+    pixel : tuple of float
+        Least and most size in the slice, mm: a zoom per patient.
+    height : float, optional
+        Distance between slices, mm; by default that of the pixels.
+    """
+
+    columns: Columns
+    slices: Slices
+    pixel: Range
+    height: PositiveFloat | None = None
+
+    def draw(self, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Draw a matrix's shape and its spacing in mm; only what is a range takes a draw.
+
+        Examples
+        --------
+        >>> Matrix(128, 45, 2.0, height=4.0).draw(np.random.default_rng(0))
+        ((128, 128, 45), (2.0, 2.0, 4.0))
+        """
+        columns, slices, pixel = self.columns[0], self.slices[0], self.pixel[0]
+        if columns < self.columns[-1]:
+            columns = 2 * round(rng.triangular(*self.columns) / 2)
+        if slices < self.slices[-1]:
+            slices = int(rng.integers(*self.slices, endpoint=True))
+        if pixel < self.pixel[-1]:
+            pixel = round(float(rng.uniform(*self.pixel)), 4)
+        return (columns, columns, slices), (pixel, pixel, self.height or pixel)
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Protocol:
     """One way in which a centre acquires, reconstructs and stores.
 
@@ -55,9 +197,9 @@ class Protocol:
     name : str
     weight : float
         Its share of the centre's exams; a centre's weights sum to 1.
-    matrix : callable
-        Draws ``(shape, spacing in mm)`` from a random generator; see :func:`matrix`.
+    matrix : Matrix
     collimator : Collimator
+        In a table also the name of one of ``collimators.yaml``.
     recipe : Recipe
     tilt : float
         Shift of the logit of the share of ill patients against the centre's: who is sent for this
@@ -71,65 +213,55 @@ class Protocol:
     """
 
     name: str
-    weight: float
+    weight: Share
     matrix: Matrix
     collimator: Collimator
     recipe: Recipe
     tilt: float = 0.0
-    gain: float = 1.0
-    oblique: float = 0.4
-    dtype: str = "uint16"
+    gain: PositiveFloat = 1.0
+    oblique: Share = 0.4
+    dtype: Literal["uint16", "int16"] = "uint16"
+
+    @field_validator("collimator", mode="before")
+    @classmethod
+    def _look_up(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        if given not in load_collimators():
+            raise PydanticCustomError("name", f"holes, or one of {', '.join(load_collimators())}")
+        return load_collimators()[given]
 
 
-def matrix(
-    columns: int | tuple[int, int, int] = 128,
-    slices: int | tuple[int, int] = 128,
-    pixel: float | tuple[float, float] = 2.46,
-    height: float | None = None,
-) -> Matrix:
-    """Return a function that draws square matrices, columns x columns x slices.
+@lru_cache
+def load_collimators() -> dict[str, Collimator]:
+    """Load the kit's collimators: ``short``, ``long``, ``deep``, ``fan``, ``medium``, ``ring``."""
+    return read_table(Path(__file__).with_name("collimators.yaml"), dict[str, Collimator])
 
-    Parameters
-    ----------
-    columns : int or (least, most frequent, most)
-        A range is cropped per patient, to an even number.
-    slices : int or (least, most)
-    pixel : float or (least, most)
-        Size in the slice, mm; a range is a zoom per patient.
-    height : float, optional
-        Distance between slices, mm; by default that of the pixels.
 
-    Examples
-    --------
-    >>> matrix(slices=45, pixel=2.0, height=4.0)(np.random.default_rng(0))
-    ((128, 128, 45), (2.0, 2.0, 4.0))
+def read_table(path: Path, kind: type[T]) -> T:
+    """Read a YAML table into checked records.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or a value is impossible; every problem is listed.
     """
-    return partial(_draw_matrix, columns=columns, slices=slices, pixel=pixel, height=height)
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(kind).validate_python(table)
+    except ValidationError as error:
+        problems = [_problem(table, detail) for detail in error.errors()]
+        raise UsageError.of(problems, where=path) from error
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise UsageError(f"Expected a YAML file of centres at {path}, found: {error}") from error
 
 
-def _draw_matrix(
-    rng: np.random.Generator, columns: Any, slices: Any, pixel: Any, height: float | None
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    if isinstance(columns, tuple):
-        columns = 2 * round(rng.triangular(*columns) / 2)
-    if isinstance(slices, tuple):
-        slices = int(rng.integers(*slices, endpoint=True))
-    if isinstance(pixel, tuple):
-        pixel = round(float(rng.uniform(*pixel)), 4)
-    return (columns, columns, slices), (pixel, pixel, pixel if height is None else height)
-
-
-def osem(
-    attenuation: str,
-    scatter: bool,
-    postfilter_mm: float,
-    updates: tuple[int, int] = (4, 6),
-    resolution: bool = False,
-) -> Recipe:
-    """Return a recipe of OSEM; `updates` are iterations and subsets."""
-    return Recipe("osem", attenuation, scatter, resolution, *updates, postfilter_mm=postfilter_mm)
-
-
-def fbp(attenuation: str, cutoff: float) -> Recipe:
-    """Return a recipe of filtered back-projection without scatter correction."""
-    return Recipe("fbp", attenuation, scatter=False, cutoff=cutoff)
+def _problem(table: object, detail: ErrorDetails) -> Problem:
+    """Tell one of pydantic's errors, with the row's name instead of its number."""
+    steps = [str(step) for step in detail["loc"]]
+    if isinstance(table, list) and steps and isinstance(row := table[int(steps[0])], dict):
+        steps[0] = str(row.get("name", f"row {steps[0]}"))
+    found = "none" if detail["type"] == "missing" else reprlib.repr(detail["input"])
+    found = detail.get("ctx", {}).get("found", found)
+    expected = WORDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    return Problem("value", ".".join(steps) or "table", expected, found, "Correct it.")

@@ -9,14 +9,15 @@ import pytest
 
 from datkit.simulate.camera import imaging as camera
 from datkit.simulate.camera.acquisition import Motion, draw_acquisition
-from datkit.simulate.camera.centres import CENTRES
+from datkit.simulate.camera.centres import usual_centres
 from datkit.simulate.camera.imaging import FIELD, acquire, count, place
-from datkit.simulate.camera.scanner import Recipe
+from datkit.simulate.camera.protocols import Recipe
 from datkit.simulate.patient.anatomy import AFFINE, SHAPE, standard_anatomy
 from datkit.simulate.patient.head_shape import sample, standard_shape
 from datkit.simulate.patient.person import standard_normal
 from datkit.simulate.patient.uptake import paint
 
+CENTRES = usual_centres()
 CUBE = next(centre for centre in CENTRES if centre.family == "2.30 mm")
 QUICK = Recipe("osem", iterations=2, subsets=6, postfilter_mm=8)
 REAL_SIZE = replace(standard_shape(), scale=np.full(3, 0.9))

@@ -12,7 +12,7 @@ import torch
 from datkit.errors import UsageError
 from datkit.simulate.camera import projector as module
 from datkit.simulate.camera.projector import Projector
-from datkit.simulate.camera.scanner import Collimator
+from datkit.simulate.camera.protocols import Collimator
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "projector" / "pytomography.npz"
 LEHR = Collimator("LEHR", hole_mm=1.11, length_mm=24.05)

@@ -9,13 +9,13 @@ from scipy.ndimage import gaussian_filter
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.projector import Projector
+from datkit.simulate.camera.protocols import Collimator
 from datkit.simulate.camera.reconstruction import (
     chang_correction,
     chang_reconstruction,
     filtered_back_projection,
     osem,
 )
-from datkit.simulate.camera.scanner import Collimator
 
 N, NZ, SPACING = 48, 20, 3.9
 LEHR = Collimator("LEHR", hole_mm=1.11, length_mm=24.05)
