@@ -78,10 +78,18 @@ RULES: dict[str, Rule] = {}  # of all the groups that were imported so far
 
 
 class RuleGroup(Generic[Context]):
-    """The rules that look at one thing, and the section of the book that explains them."""
+    """The rules that look at one thing, and the section of the book that explains them.
 
-    def __init__(self, section: str) -> None:
-        self.section = section
+    Parameters
+    ----------
+    section : str
+        The heading.
+    registry : dict of str to Rule
+        Where the codes stand: those of findings, unless another is given.
+    """
+
+    def __init__(self, section: str, registry: dict[str, Rule] = RULES) -> None:
+        self.section, self.registry = section, registry
         self.checks: list[tuple[str, str, Check[Context]]] = []
 
     @property
@@ -97,10 +105,10 @@ class RuleGroup(Generic[Context]):
         ValueError
             If the code is taken.
         """
-        if code in RULES:
+        if code in self.registry:
             raise ValueError(f"Expected a new code, found {code!r} twice. Name one otherwise.")
-        RULES[code] = Rule(code, severity, title, remedy, self.section)
-        return RULES[code]
+        self.registry[code] = Rule(code, severity, title, remedy, self.section)
+        return self.registry[code]
 
     def rule(
         self, code: str, *, expected: str = "", severity: str = "error", remedy: str = ""
@@ -129,9 +137,10 @@ class RuleGroup(Generic[Context]):
     def problems(self, context: Context) -> Iterator[Problem]:
         """Yield what the rules find, rule by rule."""
         for code, expected, check in self.checks:
-            for found in check(context):
-                wanted = found.expected or expected
-                yield finding(code, found.where, wanted, found.found, line=found.line)
+            rule = self.registry[code]
+            for where, found, other, line in check(context):
+                wanted, remedy = other or expected, plain(rule.remedy)
+                yield Problem(code, where, wanted, found, remedy, rule.severity, line)
 
 
 def finding(

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from datkit.book.gate import check_executed
-from datkit.book.notebook import Problem
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.inspect.page import findings_page
+from datkit.problems import Problem
 
 __all__ = ["build_book", "check_copies", "main", "stage_book"]
 
@@ -44,8 +44,8 @@ def check_copies(sources: Path, executed: Path) -> list[Problem]:
         if (copy := executed / source.name).is_file():
             problems += check_executed(copy, source)
         else:
-            found = f"There is no executed copy in {executed}."
-            problems.append(Problem(source.name, None, found, "Run it: make notebooks."))
+            expected, remedy = f"an executed copy in {executed}", "Run it: make notebooks."
+            problems.append(Problem("no-copy", source.name, expected, "none", remedy))
     return problems
 
 
@@ -75,7 +75,7 @@ def stage_book(
         If an executed copy is missing, stale, failed, or has a figure without words; all problems.
     """
     if problems := check_copies(sources, executed):
-        raise NotebookError.of(map(str, problems), where=executed)
+        raise NotebookError.of(problems, where=executed)
     if out.exists() and not (out / MARK).exists():
         raise UsageError(
             f"{out} exists and is no staged book: move it away, or name another --out."

@@ -6,41 +6,27 @@ import ast
 import re
 import statistics
 from collections.abc import Iterator
-from functools import cache
+from typing import TypeVar
 
 from datkit.book.imports import import_problem
-from datkit.book.notebook import Cell, Notebook, Rulebook
+from datkit.book.notebook import COMMITTED, LISTS, Cell, Findings, Notebook
+from datkit.rules import Found
 
-__all__ = ["CODE", "asserts", "defined_functions", "glued_names"]
+__all__ = ["asserts", "glued_names"]
 
-CODE = Rulebook()
-Findings = Iterator[tuple[int | None, str]]
+Node = TypeVar("Node", bound=ast.AST)
+Import = ast.Import | ast.ImportFrom
 
 MAX_LINES, MAX_MEDIAN, MAX_FUNCTION = 15, 6, 5  # lines; what a reader takes in at a glance
 FIGURE_WITHIN = 3  # code cells, counted from the top
 
-SHELL = {"os.system", "os.popen", "get_ipython", "exec", "eval"}
-SILENCERS = {"filterwarnings", "simplefilter", "catch_warnings", "seterr", "errstate",
-             "redirect_stderr", "captureWarnings"}  # fmt: skip
-LOUD_MAPS = {"jet", "rainbow", "gist_rainbow", "hsv", "nipy_spectral", "turbo", "Spectral",
-             "RdYlGn"}  # fmt: skip
-TAKES_STATE = {"train_test_split", "permutation_importance", "resample", "shuffle",
-               "RandomForestClassifier", "ExtraTreesClassifier", "MLPClassifier"}  # fmt: skip
-TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
-NUMPY_SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
+
+def _nodes(cell: Cell, kind: type[Node]) -> Iterator[Node]:
+    return (node for node in cell.syntax if isinstance(node, kind))
 
 
-@cache
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        return None
-
-
-def _nodes(cell: Cell, *kinds: type) -> Iterator[ast.AST]:
-    tree = _parsed(cell.source)
-    return (node for node in ast.walk(tree) if isinstance(node, kinds)) if tree else iter(())
+def _imports(cell: Cell) -> list[Import]:
+    return [*_nodes(cell, ast.Import), *_nodes(cell, ast.ImportFrom)]
 
 
 def _dotted(node: ast.expr) -> str:
@@ -63,13 +49,6 @@ def _strings(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
                 yield cell, node.value
 
 
-def defined_functions(notebook: Notebook) -> Iterator[tuple[Cell, ast.FunctionDef]]:
-    """Yield each function that a notebook defines, with its cell."""
-    for cell in notebook.code:
-        for node in _nodes(cell, ast.FunctionDef, ast.AsyncFunctionDef):
-            yield cell, node
-
-
 def asserts(cell: Cell) -> list[ast.Assert]:
     """Return the assertions of a code cell."""
     return list(_nodes(cell, ast.Assert))
@@ -78,93 +57,129 @@ def asserts(cell: Cell) -> list[ast.Assert]:
 def glued_names(notebook: Notebook) -> set[str]:
     """Return the names under which a notebook glues values into its prose."""
     return {
-        call.args[0].value
+        str(call.args[0].value)
         for _, name, call in _calls(notebook)
         if name == "glue" and call.args and isinstance(call.args[0], ast.Constant)
     }
 
 
-@CODE.rule("Remove magics (%), shell lines (!) and help (?), or mend the syntax.")
+@COMMITTED.rule("plain-python", expected="plain Python, which runs anywhere as it stands")
 def plain_python(notebook: Notebook) -> Findings:
-    """Code cells hold plain Python, so that they run anywhere as they stand."""
+    """A code cell is no Python.
+
+    Remove magics (%), shell lines (!) and help (?), or mend the syntax.
+    """
     for cell in notebook.code:
-        if _parsed(cell.source) is None:
-            yield cell.number, "Expected plain Python, found what does not parse."
+        if cell.source.strip() and not cell.syntax:
+            yield Found(cell.place, "what does not parse")
 
 
-@CODE.rule("One idea a cell: split it, or move machinery into datkit.")
+@COMMITTED.rule("short-cells", expected="1 to 15 lines of code, 6 in the median")
 def short_cells(notebook: Notebook) -> Findings:
-    """A code cell has 1 to 15 lines, blank ones not counted; the median is 6 or less."""
-    lengths = [sum(bool(line.strip()) for line in c.source.splitlines()) for c in notebook.code]
-    for cell, length in zip(notebook.code, lengths, strict=True):
-        if not 1 <= length <= MAX_LINES:
-            yield cell.number, f"Expected 1 to {MAX_LINES} lines of code, found {length}."
-    if (median := statistics.median(lengths or [0])) > MAX_MEDIAN:
-        yield (
-            None,
-            f"Expected a median of {MAX_MEDIAN} lines a code cell or less, found {median:g}.",
-        )
+    """Code cells are long, imports and blank lines not counted, or empty.
 
-
-@CODE.rule("Move it into datkit, with a test.")
-def short_functions(notebook: Notebook) -> Findings:
-    """A function has 5 lines or less and is defined once."""
-    seen: set[str] = set()
-    for cell, node in defined_functions(notebook):
-        length = node.end_lineno - node.lineno + 1
-        if length > MAX_FUNCTION:
-            yield cell.number, f"Function {node.name} has {length} lines, over {MAX_FUNCTION}."
-        if node.name in seen:
-            yield cell.number, f"Function {node.name} is defined twice."
-        seen.add(node.name)
-
-
-@CODE.rule("Use declared dependencies and datkit's public names; fetch with `datkit data fetch`.")
-def declared_imports(notebook: Notebook) -> Findings:
-    """Imports come from the standard library, declared dependencies and datkit's `__all__`."""
+    One idea a cell: split it, or move machinery into datkit.
+    """
+    lengths = []
     for cell in notebook.code:
-        for node in _nodes(cell, ast.Import, ast.ImportFrom):
-            aliases = [alias.name for alias in node.names]
-            is_from = isinstance(node, ast.ImportFrom)
-            wanted = [(node.module or ".", aliases)] if is_from else [(n, []) for n in aliases]
-            for module, names in wanted:
-                if found := import_problem(module, names):
-                    yield cell.number, found
+        lines = sum(bool(line.strip()) for line in cell.source.splitlines())
+        imported = sum((n.end_lineno or n.lineno) - n.lineno + 1 for n in _imports(cell))
+        lengths.append(lines - imported)
+        if not lines or lengths[-1] > MAX_LINES:
+            yield Found(cell.place, f"{lengths[-1]} lines")
+    if (median := statistics.median(lengths or [0])) > MAX_MEDIAN:
+        yield Found(notebook.name, f"a median of {median:g} lines")
 
 
-@CODE.rule("A notebook runs as it stands: call Python, not the shell.")
+@COMMITTED.rule("short-functions", expected="5 lines a function, defined once in all notebooks")
+def short_functions(notebook: Notebook) -> Findings:
+    """A function is long, or a copy.
+
+    Move it into datkit, with a test.
+    """
+    for cell in notebook.code:
+        for node in _nodes(cell, ast.FunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > MAX_FUNCTION:
+                yield Found(cell.place, f"{length} lines in {node.name}")
+            place = f"{cell.place}, line {node.lineno}"
+            if (first := notebook.defined.setdefault(node.name, place)) != place:
+                yield Found(cell.place, f"a second {node.name}, after that of {first}")
+
+
+@COMMITTED.rule("declared-imports", expected="what is declared, and public names of datkit")
+def declared_imports(notebook: Notebook) -> Findings:
+    """An import is undeclared, or not on the API pages.
+
+    Use declared dependencies and public names; fetch with `datkit data fetch`.
+    """
+    for cell in notebook.code:
+        for node in _imports(cell):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                problems = [import_problem(node.module or ".", names)]
+            else:
+                problems = [import_problem(name, []) for name in names]
+            yield from (Found(cell.place, problem) for problem in problems if problem)
+
+
+@COMMITTED.rule("imports-first", expected="all imports in the first code cell after `parameters`")
+def imports_first(notebook: Notebook) -> Findings:
+    """An import stands where it is used.
+
+    Move it to the others, so that a reader sees at once what the notebook uses.
+    """
+    first = next((cell for cell in notebook.code if "parameters" not in cell.tags), None)
+    for cell in notebook.code:
+        if cell is not first and _imports(cell):
+            yield Found(cell.place, "an import")
+
+
+@COMMITTED.rule("no-shell", expected="no shell, no other program, no code made from strings")
 def no_shell(notebook: Notebook) -> Findings:
-    """No shell, no other program, no code made from strings."""
+    """A cell leaves Python.
+
+    A notebook runs as it stands: call Python, not the shell.
+    """
     for cell, name, _ in _calls(notebook):
-        if name in SHELL:
-            yield cell.number, f"Call of {name}."
+        if name in LISTS["shell"]:
+            yield Found(cell.place, f"a call of {name}")
 
 
-@CODE.rule("Remove the cause of the warning.")
+@COMMITTED.rule("no-silencing", expected="no warning silenced")
 def no_silencing(notebook: Notebook) -> Findings:
-    """No warning is silenced."""
+    """A cell silences warnings.
+
+    Remove the cause of the warning.
+    """
     for cell, name, _ in _calls(notebook):
-        if name.rpartition(".")[2] in SILENCERS or name == "logging.disable":
-            yield cell.number, f"Call of {name}."
+        if name.rpartition(".")[2] in LISTS["silencers"] or name == "logging.disable":
+            yield Found(cell.place, f"a call of {name}")
 
 
-@CODE.rule("Name files relative to the working folder.")
+@COMMITTED.rule("relative-paths", expected="no absolute path and no home folder")
 def relative_paths(notebook: Notebook) -> Findings:
-    """No absolute path and no home folder."""
+    """A path holds on one machine only.
+
+    Name files relative to the working folder.
+    """
     for cell, text in _strings(notebook):
         if re.match(r"/\w|~|[A-Za-z]:[\\/]", text):
-            yield cell.number, f"Absolute path {text!r}."
+            yield Found(cell.place, f"the path {text!r}")
     for cell, name, _ in _calls(notebook):
         if name.endswith(("Path.home", "expanduser")):
-            yield cell.number, f"Call of {name}."
+            yield Found(cell.place, f"a call of {name}")
 
 
-@CODE.rule("Use viridis, cividis, magma or inferno.")
+@COMMITTED.rule("safe-colours", expected="an even colour map, safe for colour blindness")
 def safe_colours(notebook: Notebook) -> Findings:
-    """Colour maps are even and safe for colour blindness."""
+    """A colour map misleads.
+
+    Use viridis, cividis, magma or inferno.
+    """
     for cell, text in _strings(notebook):
-        if text in LOUD_MAPS:
-            yield cell.number, f"Colour map {text!r}."
+        if text in LISTS["loud_maps"]:
+            yield Found(cell.place, f"the colour map {text!r}")
 
 
 def _is_unseeded(name: str, call: ast.Call, torch_seeded: bool) -> bool:
@@ -173,37 +188,47 @@ def _is_unseeded(name: str, call: ast.Call, torch_seeded: bool) -> bool:
     if last == "default_rng":
         return not call.args and not given
     if owner in ("np.random", "numpy.random"):
-        return last not in NUMPY_SEEDED
+        return last not in LISTS["numpy_seeded"]
     if owner == "random":
         return last != "Random" or not call.args
     if owner == "torch":
-        return last in TORCH_DRAWS and not torch_seeded and "generator" not in given
+        return last in LISTS["torch_draws"] and not torch_seeded and "generator" not in given
     shuffles = getattr(given.get("shuffle"), "value", False) is True
     # rng.shuffle(x) draws from a seeded generator; a bare shuffle(x) is scikit-learn's.
-    takes_state = (last in TAKES_STATE and not owner) or (last == "sample" and bool(owner))
+    takes_state = (last in LISTS["takes_state"] and not owner) or (last == "sample" and bool(owner))
     return (shuffles or takes_state) and not given.keys() & {"random_state", "generator"}
 
 
-@CODE.rule("Give it one: default_rng(seed), random_state=seed or torch.manual_seed(seed).")
+@COMMITTED.rule("seeded-draws", expected="a seed for every random draw")
 def seeded_draws(notebook: Notebook) -> Findings:
-    """Every random draw has a seed, so that two executions agree."""
+    """A draw differs from run to run.
+
+    Give it one: default_rng(seed), random_state=seed or torch.manual_seed(seed).
+    """
     calls = list(_calls(notebook))
     torch_seeded = any(name == "torch.manual_seed" for _, name, _ in calls)
     for cell, name, call in calls:
         if _is_unseeded(name, call, torch_seeded):
-            yield cell.number, f"{name} draws without a seed."
+            yield Found(cell.place, f"{name}, which draws without a seed")
 
 
-@CODE.rule("Show the win first, then take it apart.")
+@COMMITTED.rule("early-figure", expected="a figure in the first 3 code cells")
 def early_figure(notebook: Notebook) -> Findings:
-    """The first figure (a cell with metadata mystnb.image.alt) is in the first 3 code cells."""
+    """The first figure comes late.
+
+    Show the win first, then take it apart.
+    """
     if not any(cell.alt for cell in notebook.code[:FIGURE_WITHIN]):
-        yield None, f"The first {FIGURE_WITHIN} code cells hold no figure."
+        yield Found(notebook.name, "none")
 
 
-@CODE.rule("Put a markdown cell that says what one sees right after the figure.")
+@COMMITTED.rule("read-figures", expected="a Markdown cell right after the figure")
 def read_figures(notebook: Notebook) -> Findings:
-    """A sentence after each figure reads it."""
-    for cell, following in zip(notebook.cells, (*notebook.cells[1:], None), strict=True):
-        if cell.kind == "code" and cell.alt and getattr(following, "kind", "") != "markdown":
-            yield cell.number, "No sentence after the figure reads it."
+    """No sentence reads a figure.
+
+    Say there what one sees.
+    """
+    following = [cell.kind for cell in notebook.cells[1:]] + ["the end"]
+    for cell, kind in zip(notebook.cells, following, strict=True):
+        if cell.kind == "code" and cell.alt and kind != "markdown":
+            yield Found(cell.place, "no sentence after the figure")

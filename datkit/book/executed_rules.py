@@ -10,155 +10,158 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datkit.book.notebook import FIGURE_TYPES, Cell, Notebook, Rulebook
+from datkit.book.notebook import EXECUTED, LISTS, Cell, Findings, Notebook
 from datkit.book.prose_rules import ALT_LENGTH, plain_prose
+from datkit.rules import Found
 
-__all__ = ["EXECUTED", "INJECTED", "ORIGIN"]
-
-EXECUTED, ORIGIN = Rulebook(), Rulebook()
-Findings = Iterator[tuple[int | None, str]]
+__all__ = ["INJECTED", "WIDGET"]
 
 INJECTED = "injected-parameters"  # papermill's tag for the parameters of one run
-FIGURE_WITHIN = 3  # code cells, counted from the top
 MAX_MEGABYTES = 3.0  # of one output; a volume of 2 mm takes 0.3
 WIDGET = "application/vnd.jupyter.widget-view+json"
 GLUED = "application/papermill.record/text/plain"
 
 
-def _text(output: dict[str, Any]) -> str:
-    """Return all that an output says in words: its stream, plain text and HTML."""
-    data = output.get("data", {})
-    said = [data[key] for key in data if key.endswith(("text/plain", "text/html"))]
-    return "\n".join("".join(part) for part in [output.get("text", ""), *said])
+def _outputs(notebook: Notebook) -> Iterator[tuple[Cell, dict[str, Any], str]]:
+    """Yield each output with its cell and all that it says: stream, plain text and HTML."""
+    for cell in notebook.code:
+        for output in cell.outputs:
+            data = output.get("data", {})
+            said = [data[key] for key in data if key.endswith(("text/plain", "text/html"))]
+            yield cell, output, "\n".join(map("".join, [output.get("text", ""), *said]))
 
 
-def _outputs(notebook: Notebook) -> Iterator[tuple[Cell, dict[str, Any]]]:
-    return ((cell, output) for cell in notebook.code for output in cell.outputs)
-
-
-def _figures(cell: Cell) -> int:
-    return sum(bool(output.get("data", {}).keys() & {*FIGURE_TYPES}) for output in cell.outputs)
-
-
-@EXECUTED.rule("Run it with `python -m datkit.book.run`.")
+@EXECUTED.rule("every-cell-ran", expected="every code cell run once, from top to bottom")
 def every_cell_ran(notebook: Notebook) -> Findings:
-    """Every code cell ran once, from top to bottom."""
+    """The copy was not run as a whole.
+
+    Run it with `python -m datkit.book.run`.
+    """
     counts = [cell.execution_count for cell in notebook.code if cell.source.strip()]
     if counts and not any(counts):
-        yield None, "The notebook was never executed."
+        yield Found(notebook.name, "a notebook that was never executed")
     elif counts != [*range(1, len(counts) + 1)]:
-        yield None, "The cells did not each run once, from top to bottom."
+        yield Found(notebook.name, "cells that ran not at all, twice or in another order")
 
 
-@EXECUTED.rule("Mend the cell and run the notebook again.")
+@EXECUTED.rule("no-errors", expected="no error, and nothing on stderr")
 def no_errors(notebook: Notebook) -> Findings:
-    """No cell raised, and none wrote to stderr."""
-    for cell, output in _outputs(notebook):
+    """A cell failed, or warned.
+
+    Mend the cell and run the notebook again.
+    """
+    for cell, output, text in _outputs(notebook):
         if output["output_type"] == "error":
-            yield cell.number, f"The cell raised {output['ename']}: {output['evalue']}."
+            yield Found(cell.place, f"{output['ename']}: {output['evalue']}")
         if output.get("name") == "stderr":
-            yield cell.number, f"The cell wrote to stderr: {_text(output).strip()[:120]!r}."
+            yield Found(cell.place, f"on stderr {text.strip()[:120]!r}")
 
 
-@EXECUTED.rule('Set cell metadata {"mystnb": {"image": {"alt": "what one sees"}}}.')
+@EXECUTED.rule(
+    "described-figures", expected="a figure and 30 to 300 characters of alt text, or none"
+)
 def described_figures(notebook: Notebook) -> Findings:
-    """Every figure has an alt text of 30 to 300 characters."""
+    """A figure and its text do not fit.
+
+    Make the figure the last expression, and set metadata mystnb.image.alt.
+    """
     for cell in notebook.code:
-        if _figures(cell) and len(cell.alt) not in ALT_LENGTH:
-            yield cell.number, f"The figure's alt text has {len(cell.alt)} characters, not 30–300."
+        count = sum(
+            bool(output.get("data", {}).keys() & LISTS["figure_types"]) for output in cell.outputs
+        )
+        if (
+            count > 1
+            or bool(count) != bool(cell.alt)
+            or (count and len(cell.alt) not in ALT_LENGTH)
+        ):
+            yield Found(
+                cell.place, f"{count} figures and an alt text of {len(cell.alt)} characters"
+            )
 
 
-@EXECUTED.rule("Let the figure be the cell's last expression, or call its show().")
-def shown_figures(notebook: Notebook) -> Findings:
-    """A cell with an alt text shows a figure."""
-    for cell in notebook.code:
-        if cell.alt and not _figures(cell):
-            yield cell.number, "The cell has an alt text, yet shows no figure."
-
-
-@EXECUTED.rule("Show one figure a cell; one that is both returned and left open shows twice.")
-def single_figures(notebook: Notebook) -> Findings:
-    """A cell shows one figure, so that the alt text is its own."""
-    for cell in notebook.code:
-        if (count := _figures(cell)) > 1:
-            yield cell.number, f"{count} figures share one alt text."
-
-
-@EXECUTED.rule("Show the win first, then take it apart.")
-def early_figure(notebook: Notebook) -> Findings:
-    """One of the first 3 code cells shows a figure."""
-    own = [cell for cell in notebook.code if INJECTED not in cell.tags]
-    if not any(map(_figures, own[:FIGURE_WITHIN])):
-        yield None, f"The first {FIGURE_WITHIN} code cells show no figure."
-
-
-def _betrayals() -> str:
-    """Return a pattern of paths that betray the machine on which a notebook ran."""
-    here = {str(path) for path in (Path.home(), Path.cwd(), tempfile.gettempdir(), sys.prefix)}
-    literal = [re.escape(path) + r"\b" for path in sorted(here) if len(path) > 1]
-    return "|".join([*literal, r"/(?:home|Users|root|tmp)/\w", r"[A-Z]:\\+Users"])
-
-
-@EXECUTED.rule("Print a file's name, not its whole path.")
+@EXECUTED.rule("no-machine-paths", expected="no folder of this machine in an output")
 def no_machine_paths(notebook: Notebook) -> Findings:
-    """No output names a folder of the machine."""
-    pattern = re.compile(rf"(?:{_betrayals()})[^\s'\"<]*")
-    for cell, output in _outputs(notebook):
-        if found := pattern.search(_text(output)):
-            yield cell.number, f"The output names this machine: {found[0]!r}."
+    """An output names a folder.
+
+    Print a file's name, not its whole path.
+    """
+    here = {str(path) for path in (Path.home(), Path.cwd(), tempfile.gettempdir(), sys.prefix)}
+    known = [re.escape(path) + r"\b" for path in sorted(here) if len(path) > 1]
+    pattern = "|".join([*known, r"/(?:home|Users|root|tmp)/\w", r"[A-Z]:\\+Users"])
+    for cell, _, text in _outputs(notebook):
+        if found := re.search(rf"(?:{pattern})[^\s'\"<]*", text):
+            yield Found(cell.place, repr(found[0]))
 
 
-@EXECUTED.rule("Assign the last line, so that no object prints itself.")
+@EXECUTED.rule("no-addresses", expected="no memory address in an output")
 def no_addresses(notebook: Notebook) -> Findings:
-    """No output holds a memory address, which changes with every run."""
-    for cell, output in _outputs(notebook):
-        if found := re.search(r"\bat 0x[0-9a-f]{6,}", _text(output)):
-            yield cell.number, f"The output changes with every run: {found[0]!r}."
+    """An output changes with every run.
+
+    Assign the last line, so that no object prints itself.
+    """
+    for cell, _, text in _outputs(notebook):
+        if found := re.search(r"\bat 0x[0-9a-f]{6,}", text):
+            yield Found(cell.place, repr(found[0]))
 
 
-@EXECUTED.rule("Cast to uint8 or float32, or show fewer points.")
+@EXECUTED.rule("small-outputs", expected="at most 3 MB an output")
 def small_outputs(notebook: Notebook) -> Findings:
-    """No output is over 3 MB."""
-    for cell, output in _outputs(notebook):
+    """An output is heavy.
+
+    Cast to uint8 or float32, or show fewer points.
+    """
+    for cell, output, _ in _outputs(notebook):
         if (size := len(json.dumps(output)) / 1e6) > MAX_MEGABYTES:
-            yield cell.number, f"The output has {size:.1f} MB, over {MAX_MEGABYTES:g}."
+            yield Found(cell.place, f"{size:.1f} MB")
 
 
-@EXECUTED.rule("Embed what it needs, and show a still picture beside a widget.")
+@EXECUTED.rule("self-contained", expected="outputs that work with no kernel and no network")
 def self_contained(notebook: Notebook) -> Findings:
-    """Every output works with no kernel and no network."""
-    for cell, output in _outputs(notebook):
+    """An output needs more than the page.
+
+    Embed what it needs, and show a still picture beside a widget.
+    """
+    for cell, output, text in _outputs(notebook):
         if WIDGET in output.get("data", {}):
-            yield cell.number, "The output is a widget, which needs a kernel."
-        if re.search(r"(?:src|href)=[\"']?(?:https?:)?//", _text(output)):
-            yield cell.number, "The output loads from the network."
+            yield Found(cell.place, "a widget")
+        if re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text):
+            yield Found(cell.place, "what is loaded from the network")
 
 
-@EXECUTED.rule("Glue float(value), int(value) or str(value).")
+@EXECUTED.rule("plain-glue", expected="plain numbers or words glued")
 def plain_glue(notebook: Notebook) -> Findings:
-    """Glued values are plain numbers or words, which prose can format."""
-    for cell, output in _outputs(notebook):
+    """Prose cannot format a glued value.
+
+    Glue float(value), int(value) or str(value).
+    """
+    for cell, output, _ in _outputs(notebook):
         text = "".join(output.get("data", {}).get(GLUED, ""))
         if text.startswith(("np.", "array(", "tensor(")):
-            yield cell.number, f"Glued {text!r}."
+            yield Found(cell.place, repr(text))
 
 
-@EXECUTED.rule("Glue it, so that prose and run cannot part.")
+@EXECUTED.rule("no-typed-numbers", expected="numbers that the run computes to be glued")
 def no_typed_numbers(notebook: Notebook) -> Findings:
-    """No number that the run computes is typed into prose (tested from three digits on)."""
-    said = " ".join(_text(output) for _, output in _outputs(notebook))
+    """A computed number is typed, three digits or more.
+
+    Glue it, so that prose and run cannot part.
+    """
+    said = " ".join(text for _, _, text in _outputs(notebook))
     computed = [float(number) for number in re.findall(r"\d+\.\d+", said)]
     for cell in notebook.prose:
         for number in re.findall(r"(?<![\w.])\d+\.\d+(?!\.?\w)", plain_prose(cell.source)):
             significant = len(number.replace(".", "").lstrip("0"))
             digits = len(number.partition(".")[2])
             if significant >= 3 and float(number) in {round(value, digits) for value in computed}:
-                yield cell.number, f"{number} is typed, yet the run computes it."
+                yield Found(cell.place, f"{number}, which is typed")
 
 
-@ORIGIN.rule("Run it again with `python -m datkit.book.run`.")
-def fresh_copy(notebook: Notebook, source: Notebook) -> Findings:
-    """An executed copy holds the cells of the committed notebook as it stands now."""
+@EXECUTED.rule("fresh-copy", expected="the cells of the committed notebook as it stands now")
+def fresh_copy(notebook: Notebook) -> Findings:
+    """The copy is old.
+
+    Run it again with `python -m datkit.book.run`.
+    """
     copied = [cell.source for cell in notebook.cells if INJECTED not in cell.tags]
-    if copied != [cell.source for cell in source.cells]:
-        yield None, "The executed copy is older than the notebook."
+    if notebook.origin and copied != [cell.source for cell in notebook.origin.cells]:
+        yield Found(notebook.name, "the cells of an older notebook")

@@ -1,4 +1,9 @@
-"""Execute one notebook with papermill, and keep of it what every execution gives alike."""
+"""Execute one notebook with papermill, and keep of it what every execution gives alike.
+
+A check lists wrong answers that it must reject. They are tried in the notebook's own kernel, in
+cells that are added before an execution and taken out after it, so each execution of the book also
+tests its exercises.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +13,59 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datkit.book.executed_rules import INJECTED, WIDGET
-from datkit.book.notebook import FIGURE_TYPES
-from datkit.book.wrong_answers import add_trials, drop_trials
+from datkit.book.notebook import LISTS
 from datkit.errors import NotebookError
 from datkit.files import replace_atomically
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-    from traitlets.config import Config
 
-__all__ = ["Run", "execute", "settle"]
+__all__ = ["Run", "execute", "remove_volatile"]
 
 KERNEL = "python3"
 START = 180  # seconds in which a kernel answers, on a busy machine too
 NUMBER = "number"  # cell metadata: its place in the source, while the notebook runs
-KEPT_METADATA = {"kernelspec", "language_info"}
+WRONG_ANSWER = "wrong-answer"  # the tag of an added cell
+# A copy of the kernel's names takes the wrong answer, so the notebook goes on with the right one.
+TRY_WRONG_ANSWER = """
+_names = dict(globals())
+exec({wrong!r}, _names)
+try:
+    exec({check!r}, _names)
+except AssertionError:
+    del _names
+else:
+    raise AssertionError("The check accepts a wrong answer: " + {wrong!r})
+"""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One notebook on its way: where from, where to, in which folder, with which parameters."""
+    """One execution of a notebook.
+
+    Attributes
+    ----------
+    source, target : Path
+        The notebook, and its executed copy.
+    folder : Path
+        Where it runs; emptied first.
+    parameters : dict
+        Values for its cell tagged `parameters`.
+    budget : float
+        Seconds that the whole notebook may take.
+    key : str
+        Changes when the execution could; kept in a file beside the folder.
+    """
 
     source: Path
     target: Path
     folder: Path
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     budget: float
     key: str
-    cell: Any = None  # the cell that runs now
-    notebook: Any = None
 
     @property
     def stamp(self) -> Path:
@@ -47,21 +73,33 @@ class Run:
         return self.folder.with_name(f"{self.source.stem}.key")
 
 
-def _still_output(output: NotebookNode) -> NotebookNode | None:
-    """Return an output without its live widget; None if only the widget's name would be left."""
+def _prepare(run: Run) -> NotebookNode:
+    """Return the notebook with its cells numbered, and after each check its wrong answers."""
+    from nbformat.v4 import new_code_cell
+    from papermill.iorw import load_notebook_node
+
+    notebook, cells = load_notebook_node(str(run.source)), []
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.metadata[NUMBER] = number
+        cells.append(cell)
+        for wrong in cell.metadata.get("wrong", []):
+            source = TRY_WRONG_ANSWER.format(wrong=wrong, check=cell.source)
+            cells.append(new_code_cell(source, metadata={NUMBER: number, "tags": [WRONG_ANSWER]}))
+    notebook.cells = cells
+    return notebook
+
+
+def _keep_still_picture(output: NotebookNode) -> bool:
+    """Drop an output's live widget, and return whether more than the widget's name is left."""
     data = output.get("data", {})
-    if WIDGET in data:
-        del data[WIDGET]
-        if not data.keys() & {*FIGURE_TYPES, "text/html"}:
-            return None
-    return output
+    return not data.pop(WIDGET, None) or bool(data.keys() & {*LISTS["figure_types"], "text/html"})
 
 
-def settle(notebook: NotebookNode) -> None:
+def remove_volatile(notebook: NotebookNode) -> None:
     """Leave in an executed notebook only what does not change from one execution to the next."""
-    drop_trials(notebook)
-    kept = {name: notebook.metadata[name] for name in KEPT_METADATA & notebook.metadata.keys()}
-    notebook.metadata = type(notebook)(kept)
+    for name in notebook.metadata.keys() - {"kernelspec", "language_info"}:
+        del notebook.metadata[name]
+    notebook.cells = [c for c in notebook.cells if WRONG_ANSWER not in c.metadata.get("tags", [])]
     count = 0
     for cell in notebook.cells:
         for volatile in ("papermill", "execution", NUMBER):
@@ -71,60 +109,10 @@ def settle(notebook: NotebookNode) -> None:
             cell.metadata.tags.append("remove-cell")
         if cell.cell_type == "code":
             cell.execution_count = count = count + 1
-            cell.outputs = [out for out in map(_still_output, cell.outputs) if out is not None]
+            cell.outputs = [output for output in cell.outputs if _keep_still_picture(output)]
             for output in cell.outputs:
                 if "execution_count" in output:
                     output.execution_count = count
-
-
-def _transport(folder: str) -> Config:
-    """Reach the kernel through a socket file, where the system has them, not over open TCP."""
-    from traitlets.config import Config
-
-    ipc = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
-    return Config({"KernelManager": ipc, "AsyncKernelManager": ipc})
-
-
-def _papermill(run: Run) -> NotebookNode:
-    """Execute the prepared notebook and return it. Raises what papermill raises."""
-    import papermill
-
-    end = time.monotonic() + run.budget
-
-    def seconds_left(cell: Any) -> int:
-        run.cell = cell
-        return max(1, int(end - time.monotonic()))
-
-    # A socket's path has about 100 characters at most, so it lies directly under the system's own.
-    with tempfile.TemporaryDirectory(prefix="datkit-") as sockets:
-        return papermill.execute_notebook(
-            run.notebook,
-            None,
-            kernel_name=KERNEL,
-            progress_bar=False,
-            coalesce_streams=True,  # else timing decides into how many outputs a print splits
-            start_timeout=START,
-            timeout_func=seconds_left,
-            resources={"metadata": {"path": str(run.folder)}},
-            config=_transport(sockets),
-        )
-
-
-def _prepare(run: Run) -> None:
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-
-    run.target.unlink(missing_ok=True)  # if this run fails, no older copy may pass for its result
-    shutil.rmtree(run.folder, ignore_errors=True)
-    run.folder.mkdir(parents=True)
-    run.notebook = load_notebook_node(str(run.source))
-    for number, cell in enumerate(run.notebook.cells, start=1):
-        cell.metadata[NUMBER] = number
-    if run.parameters:
-        run.notebook = parameterize_notebook(
-            run.notebook, run.parameters, kernel_name=KERNEL, language="python"
-        )
-    add_trials(run.notebook)
 
 
 def execute(run: Run) -> None:
@@ -136,29 +124,57 @@ def execute(run: Run) -> None:
         In three lines: the notebook, the cell, the error.
     """
     import nbformat
+    import papermill
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
-    _prepare(run)
-    try:
-        executed = _papermill(run)
-    except PapermillExecutionError as error:
-        raise _failure(run, f"{error.ename}: {error.evalue}") from error
-    except CellTimeoutError as error:
-        raise _failure(run, f"over the notebook's {run.budget:g} s: shorten it") from error
-    except RuntimeError as error:  # the kernel died, or never answered
-        raise _failure(run, f"{error}: it may have run out of memory") from error
-    settle(executed)
+    run.target.unlink(missing_ok=True)  # if this run fails, no older copy may pass for its result
+    shutil.rmtree(run.folder, ignore_errors=True)
+    run.folder.mkdir(parents=True)
+    notebook, end = _prepare(run), time.monotonic() + run.budget
+    cell = notebook.cells[0]
+
+    def seconds_left(next_cell: NotebookNode) -> int:
+        nonlocal cell
+        cell = next_cell
+        return max(1, int(end - time.monotonic()))
+
+    # A socket's path has about 100 characters at most, so it lies directly under the system's own.
+    with tempfile.TemporaryDirectory(prefix="datkit-") as sockets:
+        # A kernel is reached through a socket file, where there are any, not over open TCP.
+        ipc = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {}
+        try:
+            executed = papermill.execute_notebook(
+                notebook,
+                None,
+                parameters=run.parameters,
+                kernel_name=KERNEL,
+                language="python",
+                progress_bar=False,
+                coalesce_streams=True,  # else timing decides into how many outputs a print splits
+                start_timeout=START,
+                timeout_func=seconds_left,
+                resources={"metadata": {"path": str(run.folder)}},
+                config=Config({"KernelManager": ipc, "AsyncKernelManager": ipc}),
+            )
+        except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
+            raise _failure(run, cell, error) from error
+    remove_volatile(executed)
     with replace_atomically(run.target) as part:
         nbformat.write(executed, part)
     run.stamp.write_text(run.key)
 
 
-def _failure(run: Run, error: str) -> NotebookError:
-    cell = run.cell or run.notebook.cells[0]
-    number, source = cell.metadata.get(NUMBER, INJECTED), cell.source.strip()
-    return NotebookError(
-        f"notebook  {run.source}\n"
-        f"cell      {number}: {source.partition(chr(10))[0]}\n"
-        f"error     {error}"
-    )
+def _failure(run: Run, cell: NotebookNode, error: Exception) -> NotebookError:
+    from nbclient.exceptions import CellTimeoutError
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        what = f"{error.ename}: {error.evalue}"
+    elif isinstance(error, CellTimeoutError):
+        what = f"over the notebook's {run.budget:g} s: shorten it"
+    else:  # the kernel died, or never answered
+        what = f"{error}: it may have run out of memory"
+    place = f"{cell.metadata.get(NUMBER, INJECTED)}: {cell.source.strip().partition(chr(10))[0]}"
+    return NotebookError(f"notebook  {run.source}\ncell      {place}\nerror     {what}")

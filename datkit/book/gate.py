@@ -16,59 +16,25 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
-from datkit.book.code_rules import CODE, defined_functions
-from datkit.book.executed_rules import EXECUTED, ORIGIN
-from datkit.book.notebook import Notebook, Problem, Rulebook, Shelf, read_notebook
-from datkit.book.prose_rules import PROSE, SHELF
+# Each module enters its rules when it is imported.
+from datkit.book import code_rules, executed_rules, prose_rules  # noqa: F401
+from datkit.book.notebook import COMMITTED, EXECUTED, Notebook, References, read_notebook
 from datkit.errors import DatkitError, UsageError
+from datkit.problems import Problem
+from datkit.rules import RuleGroup
 
-__all__ = ["check_executed", "check_source", "check_sources", "main"]
+__all__ = ["check_executed", "check_sources", "main"]
 
 StrPath = str | os.PathLike[str]
 
 
-def _by_cell(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda problem: problem.cell or 0)
-
-
-def check_source(path: StrPath, shelf: Shelf) -> list[Problem]:
-    """Return what is wrong with a committed notebook, in the order of its cells.
-
-    Parameters
-    ----------
-    path : path
-        The notebook, without outputs.
-    shelf : Shelf
-        The words of the book's glossary and the keys of its bibliography.
-
-    Raises
-    ------
-    UsageError, NotebookError
-        If there is no such file, or it is no notebook.
-    """
-    notebook = read_notebook(path)
-    return _by_cell(
-        [*CODE.problems(notebook), *PROSE.problems(notebook), *SHELF.problems(notebook, shelf)]
-    )
-
-
-def _shared_functions(notebooks: Iterable[Notebook]) -> list[Problem]:
-    """Return a problem for each function that a second notebook defines again."""
-    home: dict[str, str] = {}
-    return [
-        Problem(
-            notebook.name,
-            cell.number,
-            f"Function {node.name} is also defined in {home[node.name]}.",
-            "Move it into datkit, with a test.",
-        )
-        for notebook in notebooks
-        for cell, node in defined_functions(notebook)
-        if home.setdefault(node.name, notebook.name) != notebook.name
-    ]
+def _by_cell(rules: RuleGroup[Notebook], notebook: Notebook) -> list[Problem]:
+    """Return what breaks the rules, from the top of a notebook to its bottom."""
+    order = {cell.place: cell.number for cell in notebook.cells}
+    return sorted(rules.problems(notebook), key=lambda problem: order.get(problem.where, 0))
 
 
 def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
@@ -77,7 +43,7 @@ def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
     Parameters
     ----------
     paths : iterable of path
-        The notebooks.
+        The notebooks, without outputs.
     book : path
         The book's folder, with ``glossary.md`` and ``references.bib``.
 
@@ -86,9 +52,9 @@ def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
     UsageError, NotebookError
         If a file does not exist, or is no notebook.
     """
-    paths, shelf = list(paths), Shelf.read(book)
-    problems = [problem for path in paths for problem in check_source(path, shelf)]
-    return problems + _shared_functions(read_notebook(path) for path in paths)
+    references, defined = References.read(book), dict[str, str]()
+    notebooks = [replace(read_notebook(p), references=references, defined=defined) for p in paths]
+    return [problem for notebook in notebooks for problem in _by_cell(COMMITTED, notebook)]
 
 
 def check_executed(path: StrPath, source: StrPath | None = None) -> list[Problem]:
@@ -106,21 +72,8 @@ def check_executed(path: StrPath, source: StrPath | None = None) -> list[Problem
     UsageError, NotebookError
         If a file does not exist, or is no notebook.
     """
-    notebook = read_notebook(path)
-    problems = EXECUTED.problems(notebook)
-    if source is not None:
-        problems += ORIGIN.problems(notebook, read_notebook(source))
-    return _by_cell(problems)
-
-
-def _print_rules() -> None:
-    books: dict[str, list[Rulebook]] = {
-        "The committed notebook": [CODE, PROSE, SHELF],
-        "The executed copy": [EXECUTED, ORIGIN],
-    }
-    for title, rulebooks in books.items():
-        print(title)
-        print(*(f"  - {check.__doc__}" for book in rulebooks for check, _ in book), sep="\n")
+    origin = None if source is None else read_notebook(source)
+    return _by_cell(EXECUTED, replace(read_notebook(path), origin=origin))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,21 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _report(problems: list[Problem], count: int, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([asdict(problem) for problem in problems], indent=1, ensure_ascii=False))
-        return
-    for problem in problems:
-        print(problem)
-    print(f"Notebooks checked: {count}. Problems found: {len(problems)}.")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Check notebooks from the command line and return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.rules:
-        _print_rules()
+        for group in (COMMITTED, EXECUTED):
+            print(group.section)
+            print(
+                *(f"  {code}: expected {expected}" for code, expected, _ in group.checks), sep="\n"
+            )
         return 0
     if not options.notebooks:
         parser.error("name at least one notebook")
@@ -163,7 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
     except DatkitError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    _report(problems, len(options.notebooks), options.json)
+    if options.json:
+        print(json.dumps([p.to_dict() for p in problems], indent=1, ensure_ascii=False))
+    else:
+        count = f"Notebooks checked: {len(options.notebooks)}. Problems found: {len(problems)}."
+        print(*problems, count, sep="\n")
     return 1 if problems else 0
 
 

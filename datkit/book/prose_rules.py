@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from datkit.book.code_rules import asserts, glued_names
-from datkit.book.notebook import Cell, Notebook, Rulebook, Shelf
+from datkit.book.notebook import COMMITTED, LISTS, Cell, Findings, Notebook
+from datkit.rules import Found
 
-__all__ = ["ALT_LENGTH", "PROSE", "SHELF", "plain_prose"]
-
-PROSE, SHELF = Rulebook(), Rulebook()
-Findings = Iterator[tuple[int | None, str]]
+__all__ = ["ALT_LENGTH", "plain_prose"]
 
 OBJECTIVES = range(3, 6)  # how many of them
 ALT_LENGTH = range(30, 301)  # characters: a sentence or two
@@ -22,31 +19,24 @@ OVERVIEW = {
     "minutes for reading": r"reading\W+(?:about )?\d+ min",
     "minutes for exercises": r"exercises?\W+(?:about )?\d+ min",
 }
-VOLATILE = {"papermill", "execution", "ExecuteTime", "collapsed", "scrolled"}
-# Verbs whose doing can be watched; nobody can watch someone understand or know.
-VERBS = frozenset(re.findall(r"\w+", """
-    align assess build calculate calibrate check choose classify compare compute contrast convert
-    correct count defend define describe detect distinguish draw estimate evaluate explain fetch
-    find fit fix identify interpret judge justify label list load locate make mark measure name
-    open pack place plot point predict prepare quantify rank read recognise recognize reject report
-    run say scale score select separate show simulate sketch sort split state submit summarise
-    summarize tell test trace train translate validate verify weigh write"""))  # fmt: skip
-# Words that an objective and a claim may share without meaning the same.
-COMMON = frozenset(
-    re.findall(
-        r"\w+",
-        """
-    about does each every from have into only that their them then this what when which with""",
-    )
-)
-
-
-def _items(cell: Cell | None) -> list[str]:
-    return re.findall(r"^\s*(?:[-*+]|\d+[.)])\s+(.+)", cell.source, re.M) if cell else []
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[A-Za-z]+", text)
+
+
+def _list(notebook: Notebook, tag: str) -> tuple[str, list[str]]:
+    """Return the place of the cell with a tag, and the items of its list."""
+    for cell in notebook.tagged(tag):
+        return cell.place, re.findall(r"^\s*(?:[-*+]|\d+[.)])\s+(.+)", cell.source, re.M)
+    return notebook.name, []
+
+
+def _used(notebook: Notebook, pattern: str) -> list[tuple[Cell, str]]:
+    """Return what a pattern finds in the prose, each with its cell."""
+    return [
+        (cell, found) for cell in notebook.prose for found in re.findall(pattern, cell.source, re.S)
+    ]
 
 
 def plain_prose(text: str) -> str:
@@ -65,147 +55,177 @@ def plain_prose(text: str) -> str:
     return re.sub(r"^\s*:\w+:.*$|^\(.*\)=$", " ", text, flags=re.M)
 
 
-@PROSE.rule("Begin with one `# Title`; use `##` for sections.")
+@COMMITTED.rule("one-heading", expected="one `#` heading, in cell 1")
 def one_heading(notebook: Notebook) -> Findings:
-    """The first cell holds the notebook's only `#` heading."""
-    headings = [
-        cell.number for cell in notebook.prose for _ in re.findall(r"^# \S", cell.source, re.M)
-    ]
+    """The title is missing, or not alone.
+
+    Begin with one `# Title`; use `##` for sections.
+    """
+    headings = [c.number for c in notebook.prose for _ in re.findall(r"^# \S", c.source, re.M)]
     if headings != [1]:
-        yield None, f"Expected one `#` heading, in cell 1, found it in cells {headings}."
+        yield Found(notebook.name, f"them in cells {headings}")
 
 
-@PROSE.rule("Write **Prerequisites.** …, **Reading** 10 minutes. **Exercises** 15 minutes.")
+@COMMITTED.rule("overview", expected="a cell tagged `overview` that names it")
 def overview(notebook: Notebook) -> Findings:
-    """A cell tagged `overview` names prerequisites and the minutes of reading and exercises."""
+    """Prerequisites or minutes are not said.
+
+    Write **Prerequisites.** …, **Reading** 10 minutes. **Exercises** 15 minutes.
+    """
     text = "\n".join(cell.source for cell in notebook.tagged("overview"))
     for what, pattern in OVERVIEW.items():
         if not re.search(pattern, text, re.I):
-            yield None, f"No cell tagged `overview` names {what}."
+            yield Found(notebook.name, f"no {what}")
 
 
-@PROSE.rule("List what the reader will be able to do: locate, compute, compare, explain …")
+@COMMITTED.rule("objectives", expected="3 to 5, each with a verb that can be observed")
 def objectives(notebook: Notebook) -> Findings:
-    """A cell tagged `objectives` lists 3 to 5, each beginning with a verb that can be observed."""
-    items = _items(cell := next(notebook.tagged("objectives"), None))
-    if len(items) not in OBJECTIVES:
-        yield cell and cell.number, f"Expected 3 to 5 objectives, found {len(items)}."
-    for item in items:
-        if (verb := (_words(item) or [""])[0]).lower() not in VERBS:
-            yield cell.number, f"Objective begins with {verb!r}, which nobody can observe."
+    """Objectives are missing, or vague.
+
+    List in a cell tagged `objectives` what the reader will be able to do: locate, compute …
+    """
+    place, goals = _list(notebook, "objectives")
+    if len(goals) not in OBJECTIVES:
+        yield Found(place, f"{len(goals)} objectives")
+    for goal in goals:
+        if (verb := (_words(goal) or [""])[0]).lower() not in LISTS["verbs"]:
+            yield Found(place, f"an objective that begins with {verb!r}")
 
 
 def _stems(text: str) -> set[str]:
     words = (word.lower() for word in _words(text))
-    return {word[:5] for word in words if len(word) >= 4 and word not in COMMON}
+    return {word[:5] for word in words if len(word) >= 4 and word not in LISTS["common"]}
 
 
-@PROSE.rule("Close with one claim for each objective, in their order and words.")
+@COMMITTED.rule("claims", expected="a claim for each objective in a cell tagged `claims`")
 def claims(notebook: Notebook) -> Findings:
-    """A cell tagged `claims` lists what the reader can now defend, one to one with objectives."""
-    goals = _items(next(notebook.tagged("objectives"), None))
-    items = _items(cell := next(notebook.tagged("claims"), None))
-    if not items or len(items) != len(goals):
-        yield cell and cell.number, f"Expected {len(goals)} claims, found {len(items)}."
-    for place, (goal, claim) in enumerate(zip(goals, items, strict=False), start=1):
+    """The claims do not answer the objectives.
+
+    Close with what the reader can now defend, in the objectives' order and words.
+    """
+    _, goals = _list(notebook, "objectives")
+    place, found = _list(notebook, "claims")
+    if not found or len(found) != len(goals):
+        yield Found(place, f"{len(found)} claims for {len(goals)} objectives")
+    for n, (goal, claim) in enumerate(zip(goals, found, strict=False), start=1):
         if not _stems(goal) & _stems(claim):
-            yield cell.number, f"Claim {place} shares no word with objective {place}."
+            yield Found(place, f"claim {n}, which shares no word with objective {n}")
 
 
-@PROSE.rule("Ask in a cell tagged `prediction` before the surprise, answer in one tagged `answer`.")
+@COMMITTED.rule("prediction", expected="a cell tagged `prediction` and a later one tagged `answer`")
 def prediction(notebook: Notebook) -> Findings:
-    """The reader predicts before a surprising cell; the answer comes later."""
+    """Nothing is asked before it is shown.
+
+    Let the reader predict before a surprising cell, and answer after it.
+    """
     asked = next(notebook.tagged("prediction"), None)
     if asked is None:
-        yield None, "No cell is tagged `prediction`."
+        yield Found(notebook.name, "no cell tagged `prediction`")
     elif not any(cell.number > asked.number for cell in notebook.tagged("answer")):
-        yield asked.number, "The prediction has no answer."
+        yield Found(asked.place, "no answer")
 
 
-@PROSE.rule("Write it as an admonition with `:class: dropdown`.")
+@COMMITTED.rule("folded-answers", expected="it folded")
 def folded_answers(notebook: Notebook) -> Findings:
-    """Answers and hints are folded."""
+    """An answer or a hint lies open.
+
+    Write it as an admonition with `:class: dropdown`.
+    """
     for tag in ("answer", "hint"):
         for cell in notebook.tagged(tag):
             if ":class: dropdown" not in cell.source:
-                yield cell.number, f"The {tag} is not folded."
+                yield Found(cell.place, f"an open {tag}")
 
 
-@PROSE.rule(
-    "Tag the cells of each exercise `exercise`, `hint`, `solution`, `check`, in this order."
-)
+@COMMITTED.rule("whole-exercises", expected="two or more, each with hint, solution and check")
 def whole_exercises(notebook: Notebook) -> Findings:
-    """There are two exercises or more, each with hint, solution and check."""
-    steps = [(cell, tag) for cell in notebook.cells for tag in cell.tags if tag in EXERCISE]
-    count = sum(tag == "exercise" for _, tag in steps)
-    if count < MIN_EXERCISES:
-        yield None, f"Expected {MIN_EXERCISES} exercises or more, found {count}."
-    for place, (cell, tag) in enumerate(steps):
-        if tag != (wanted := EXERCISE[place % len(EXERCISE)]):
-            yield cell.number, f"Expected a cell tagged `{wanted}` before this one (`{tag}`)."
+    """Exercises are few, or lack a part.
+
+    Tag the cells of each `exercise`, `hint`, `solution`, `check`, in this order.
+    """
+    steps = [(cell.place, t) for cell in notebook.cells for t in cell.tags if t in EXERCISE]
+    if (count := sum(tag == "exercise" for _, tag in steps)) < MIN_EXERCISES:
+        yield Found(notebook.name, f"{count} exercises")
+    for n, (place, tag) in enumerate(steps):
+        if tag != (wanted := EXERCISE[n % len(EXERCISE)]):
+            yield Found(place, f"`{tag}` without `{wanted}` before it")
             return  # what follows is out of step only because of this
     if len(steps) % len(EXERCISE):
-        yield steps[-1][0].number, f"Nothing follows the last `{steps[-1][1]}`."
+        yield Found(steps[-1][0], f"nothing after the last `{steps[-1][1]}`")
 
 
-@PROSE.rule("Write an {exercise} directive that holds a ```python block with `...` to fill.")
+@COMMITTED.rule("stubs", expected="a blank for the reader to fill")
 def stubs(notebook: Notebook) -> Findings:
-    """Each exercise shows the blank that the reader fills."""
+    """An exercise has no blank.
+
+    Write an exercise directive that holds a Python block with `...` in it.
+    """
     for cell in notebook.tagged("exercise"):
         blocks = re.findall(r"```python\n(.*?)```", cell.source, re.S)
         if "{exercise}" not in cell.source or "..." not in "".join(blocks):
-            yield cell.number, "The exercise shows no blank."
+            yield Found(cell.place, "an exercise without one")
 
 
-@PROSE.rule(
-    'Write `assert …, "what is wrong"`; list plausible wrong code in cell metadata `wrong`.'
-)
+@COMMITTED.rule("checks", expected="assertions with messages, and what they reject")
 def checks(notebook: Notebook) -> Findings:
-    """Each check says what is wrong, and lists wrong answers that it rejects."""
+    """A check is mute or untested.
+
+    Write `assert …, "what is wrong"`; list wrong code in cell metadata `wrong`.
+    """
     for cell in notebook.tagged("check"):
         if not (found := asserts(cell)) or any(node.msg is None for node in found):
-            yield cell.number, "The check has no assertion, or one without a message."
+            yield Found(cell.place, "no assertion, or one without a message")
         if not cell.metadata.get("wrong"):
-            yield cell.number, "The check lists no wrong answer."
+            yield Found(cell.place, "no wrong answer")
 
 
-@PROSE.rule("Show one way to go wrong, with its number, in a cell tagged `trap`.")
+@COMMITTED.rule("trap", expected="a cell tagged `trap` with a number")
 def trap(notebook: Notebook) -> Findings:
-    """A cell tagged `trap` says when the method fails, with a number."""
+    """Nothing says when the method fails.
+
+    Show one way to go wrong, with its number.
+    """
     if not any(re.search(r"\d|\{glue", cell.source) for cell in notebook.tagged("trap")):
-        yield None, "No cell tagged `trap` holds a number."
+        yield Found(notebook.name, "no such cell")
 
 
-@PROSE.rule("Say what one sees in the figure, in 30 to 300 characters.")
+@COMMITTED.rule("alt-texts", expected="an alt text of 30 to 300 characters")
 def alt_texts(notebook: Notebook) -> Findings:
-    """A figure's alt text has 30 to 300 characters."""
+    """A figure is not described.
+
+    Say what one sees in the figure.
+    """
     for cell in notebook.code:
         if cell.alt and len(cell.alt) not in ALT_LENGTH:
-            yield cell.number, f"The alt text has {len(cell.alt)} characters."
+            yield Found(cell.place, f"one of {len(cell.alt)} characters")
 
 
-@PROSE.rule("Use glue(name, float(value), display=False) and {glue:text}`name:.2f`.")
+@COMMITTED.rule("glued-numbers", expected="numbers that come into the prose from the run")
 def glued_numbers(notebook: Notebook) -> Findings:
-    """Computed numbers come into the prose from the run: one at least, and none unknown."""
-    made = glued_names(notebook)
-    if not made:
-        yield None, "No number is glued from the run into the prose."
-    for cell in notebook.prose:
-        for key in re.findall(r"\{glue:?\w*\}`([^`:]+)", cell.source):
-            if key not in made:
-                yield cell.number, f"{key!r} is used but never glued."
+    """A number is not glued, or not computed.
+
+    Call glue(name, float(value), display=False), and use the role glue:text.
+    """
+    if not (made := glued_names(notebook)):
+        yield Found(notebook.name, "no glued number")
+    for cell, key in _used(notebook, r"\{glue:?\w*\}`([^`:]+)"):
+        if key not in made:
+            yield Found(cell.place, f"{key!r}, which is never glued")
 
 
-@PROSE.rule("Run `nbstripout` on the file; keep only kernelspec and language_info.")
+@COMMITTED.rule("clean-copy", expected="no outputs, counts or volatile metadata")
 def clean_copy(notebook: Notebook) -> Findings:
-    """The committed file holds no outputs, counts or volatile metadata."""
+    """The file holds traces of a run.
+
+    Run `nbstripout` on it; keep only kernelspec and language_info.
+    """
     for cell in notebook.cells:
         if cell.outputs or cell.execution_count is not None:
-            yield cell.number, "The cell holds outputs or an execution count."
-        if found := VOLATILE & cell.metadata.keys():
-            yield cell.number, f"The cell holds volatile metadata {sorted(found)}."
+            yield Found(cell.place, "outputs or an execution count")
+        if found := LISTS["volatile"] & cell.metadata.keys():
+            yield Found(cell.place, f"metadata {sorted(found)}")
     if extra := notebook.metadata.keys() - {"kernelspec", "language_info"}:
-        yield None, f"The notebook holds metadata {sorted(extra)}."
+        yield Found(notebook.name, f"metadata {sorted(extra)}")
 
 
 def _is_acronym(word: str) -> bool:
@@ -213,40 +233,44 @@ def _is_acronym(word: str) -> bool:
     return capitals >= 2 and 2 * capitals > len(word)
 
 
-@SHELF.rule("Add it to a term line of book/glossary.md.")
-def acronyms(notebook: Notebook, shelf: Shelf) -> Findings:
-    """Every acronym is in the glossary."""
-    seen = set(shelf.words)
+@COMMITTED.rule("acronyms", expected="every acronym in the glossary")
+def acronyms(notebook: Notebook) -> Findings:
+    """An acronym is not explained.
+
+    Add it to a term line of book/glossary.md.
+    """
+    seen = set(_words(" ".join(notebook.references.terms)))
     for cell in notebook.prose:
         for word in _words(plain_prose(cell.source)):
             word = re.sub(r"(?<=[A-Z])s$", "", word)  # SBRs
             if _is_acronym(word) and word not in seen:
                 seen.add(word)
-                yield cell.number, f"{word} is not in the glossary."
+                yield Found(cell.place, f"{word}, which is not in the glossary")
 
 
-@SHELF.rule("Use a term of book/glossary.md, or write {term}`your words <term>`.")
-def terms(notebook: Notebook, shelf: Shelf) -> Findings:
-    """Every {term} is in the glossary."""
-    known = {term.lower() for term in shelf.terms}
-    for cell in notebook.prose:
-        for text in re.findall(r"\{term\}`([^`]+)`", cell.source):
-            term = re.sub(r".*<(.*)>$", r"\1", text, flags=re.S)
-            if " ".join(term.split()).lower() not in known:
-                yield cell.number, f"{term!r} is no term of the glossary."
+@COMMITTED.rule("terms", expected="a term of the glossary")
+def terms(notebook: Notebook) -> Findings:
+    """A term is not in the glossary.
+
+    Use one of book/glossary.md; other words for it stand before <the term>.
+    """
+    known = {term.lower() for term in notebook.references.terms}
+    for cell, text in _used(notebook, r"\{term\}`([^`]+)`"):
+        term = re.sub(r".*<(.*)>$", r"\1", text, flags=re.S)
+        if " ".join(term.split()).lower() not in known:
+            yield Found(cell.place, f"{term!r}, which is no term of the glossary")
 
 
-@SHELF.rule("Cite with {cite}`key`; keep the source, with its DOI, in book/references.bib.")
-def citations(notebook: Notebook, shelf: Shelf) -> Findings:
-    """Claims are cited, and every citation resolves."""
-    cited = [
-        (cell.number, key.strip())
-        for cell in notebook.prose
-        for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", cell.source)
-        for key in keys.split(",")
-    ]
+@COMMITTED.rule("citations", expected="claims cited from book/references.bib")
+def citations(notebook: Notebook) -> Findings:
+    """A citation is missing, or leads nowhere.
+
+    Cite by key with the role cite; keep the source, with its DOI, in that file.
+    """
+    cited = _used(notebook, r"\{cite(?::\w+)?\}`([^`]+)`")
     if not cited:
-        yield None, "Nothing is cited."
-    for number, key in cited:
-        if key not in shelf.citations:
-            yield number, f"{key!r} is not in references.bib."
+        yield Found(notebook.name, "no citation")
+    for cell, keys in cited:
+        for key in map(str.strip, keys.split(",")):
+            if key not in notebook.references.citations:
+                yield Found(cell.place, f"{key!r}, which is not in references.bib")

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from datkit.book.execution import Run, execute
@@ -49,17 +48,6 @@ def _parameters_of(source: Path) -> set[str]:
     return {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
-def _check_parameters(sources: list[Path], parameters: Mapping[str, Any]) -> None:
-    known = {source.name: _parameters_of(source) for source in sources}
-    for name in parameters:
-        if not any(name in names for names in known.values()):
-            offered = ", ".join(sorted(set().union(*known.values()))) or "none"
-            raise UsageError(
-                f"No notebook has a parameter {name!r}. The parameters of {', '.join(known)} are: "
-                f"{offered}."
-            )
-
-
 @cache
 def _package_digest() -> str:
     """Return a hash of datkit's own files: an executed copy is stale once they change."""
@@ -70,19 +58,15 @@ def _package_digest() -> str:
     return digest.hexdigest()
 
 
-def _key(source: Path, parameters: Mapping[str, Any]) -> str:
+def _key(source: Path, parameters: Mapping[str, object]) -> str:
     said = json.dumps([parameters, _package_digest()], sort_keys=True).encode()
     return hashlib.sha256(source.read_bytes() + said).hexdigest()
-
-
-def _is_current(run: Run) -> bool:
-    return run.target.is_file() and run.stamp.is_file() and run.stamp.read_text() == run.key
 
 
 def run_notebooks(
     sources: Iterable[str | os.PathLike[str]],
     out_folder: str | os.PathLike[str],
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, object] | None = None,
     *,
     work_folder: str | os.PathLike[str] | None = None,
     workers: int = WORKERS,
@@ -121,12 +105,18 @@ def run_notebooks(
     NotebookError
         If notebooks fail: three lines for each, after all have run.
     """
-    sources, out = [Path(source) for source in sources], Path(out_folder)
-    parameters, work = parameters or {}, Path(work_folder or out / "work").resolve()
-    _check_parameters(sources, parameters)
+    out, parameters = Path(out_folder), parameters or {}
+    work = Path(work_folder or out / "work").resolve()
+    offered = {source: _parameters_of(source) for source in map(Path, sources)}
+    if unknown := parameters.keys() - set().union(*offered.values()):
+        raise UsageError(
+            f"No notebook has a parameter {sorted(unknown)[0]!r}. The parameters of "
+            f"{', '.join(source.name for source in offered)} are: "
+            f"{', '.join(sorted(set().union(*offered.values()))) or 'none'}."
+        )
     runs = []
-    for source in sources:
-        own = {name: parameters[name] for name in parameters if name in _parameters_of(source)}
+    for source, names in offered.items():
+        own = {name: value for name, value in parameters.items() if name in names}
         folder, key = work / source.stem, _key(source, own)
         runs.append(Run(source, out / source.name, folder, own, budget, key))
     failures = _run_all(runs, workers, if_changed, report)
@@ -141,17 +131,18 @@ def _run_all(
     """Run what must run and return one text for each notebook that failed."""
 
     def one(run: Run) -> str:
-        if if_changed and _is_current(run):
-            report(f"{run.source.name}: unchanged")
+        name, start = run.source.name, time.monotonic()
+        is_there = run.target.is_file() and run.stamp.is_file()
+        if if_changed and is_there and run.stamp.read_text() == run.key:
+            report(f"{name}: unchanged")
             return ""
-        start = time.monotonic()
-        report(f"{run.source.name}: running")
+        report(f"{name}: running")
         try:
             execute(run)
         except NotebookError as error:
-            report(f"{run.source.name}: FAILED")
+            report(f"{name}: FAILED")
             return str(error)
-        report(f"{run.source.name}: done in {time.monotonic() - start:.0f} s")
+        report(f"{name}: done in {time.monotonic() - start:.0f} s")
         return ""
 
     with (
@@ -163,7 +154,7 @@ def _run_all(
         return [failure for failure in pool.map(one, runs) if failure]
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def _pair(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {text!r}")
@@ -179,16 +170,15 @@ def _parser() -> argparse.ArgumentParser:
         description="Execute notebooks with papermill.",
         epilog="Exit codes: 0 all ran, 1 a notebook failed, 2 wrong use.",
     )
-    parser.add_argument("notebooks", nargs="+", type=Path, help="notebook files")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the executed copies")
-    parser.add_argument("--work", type=Path, help="folder in which they run (OUT/work)")
-    parser.add_argument("-p", dest="parameters", metavar="NAME=VALUE", type=_pair, action="append",
-                        default=[], help="set a parameter")  # fmt: skip
-    parser.add_argument("--workers", type=int, default=WORKERS, help=f"at once ({WORKERS})")
-    parser.add_argument("--budget", type=float, default=BUDGET, metavar="SECONDS",
-                        help=f"for one whole notebook ({BUDGET})")  # fmt: skip
-    parser.add_argument("--if-changed", action="store_true",
-                        help="skip a notebook that ran as it stands")  # fmt: skip
+    add = parser.add_argument
+    add("sources", nargs="+", type=Path, metavar="NOTEBOOK", help="notebook file")
+    add("--out", dest="out_folder", type=Path, required=True, help="folder of the executed copies")
+    add("--work", dest="work_folder", type=Path, help="folder in which they run (OUT/work)")
+    add("-p", dest="parameters", metavar="NAME=VALUE", type=_pair, action="append", default=[],
+        help="set a parameter")  # fmt: skip
+    add("--workers", type=int, default=WORKERS, help=f"at once ({WORKERS})")
+    add("--budget", type=float, default=BUDGET, help=f"seconds for a whole notebook ({BUDGET})")
+    add("--if-changed", action="store_true", help="skip a notebook that ran as it stands")
     return parser
 
 
@@ -196,15 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run notebooks from the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        run_notebooks(
-            options.notebooks,
-            options.out,
-            dict(options.parameters),
-            work_folder=options.work,
-            workers=options.workers,
-            budget=options.budget,
-            if_changed=options.if_changed,
-        )
+        run_notebooks(**vars(options) | {"parameters": dict(options.parameters)})
     except DatkitError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

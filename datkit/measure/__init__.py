@@ -20,7 +20,8 @@ from datkit.measure.definitions import (
     asymmetry,
 )
 from datkit.measure.exam import measure_cohort, measure_prepared, measure_scan, measure_volume
-from datkit.measure.normals import compare_with_normals
+from datkit.measure.normals import compare_with_normals, load_normals, reconstruction_type
+from datkit.measure.regions import shifts_of, take_side
 
 __all__ = [
     "DEFINITIONS",
@@ -31,8 +32,12 @@ __all__ = [
     "Measure",
     "asymmetry",
     "compare_with_normals",
+    "load_normals",
     "measure_cohort",
     "measure_prepared",
     "measure_scan",
     "measure_volume",
+    "reconstruction_type",
+    "shifts_of",
+    "take_side",
 ]

@@ -14,6 +14,7 @@ from datkit.prepare.cohort import PreparedCohort, prepare_cohort
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.grid import GRID, load_regions
 from datkit.prepare.reference import find_reference, reference_level
+from datkit.prepare.sampling import blur
 from datkit.prepare.striatum import SHIFTS, locate_striata
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PrepareSettings",
     "Prepared",
     "PreparedCohort",
+    "blur",
     "find_reference",
     "load_regions",
     "locate_striata",

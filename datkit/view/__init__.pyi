@@ -1,3 +1,6 @@
+from .canvas import ABNORMAL as ABNORMAL
+from .canvas import BELOW as BELOW
+from .canvas import NORMAL as NORMAL
 from .charts import plot_measures as plot_measures
 from .charts import plot_reliability as plot_reliability
 from .charts import plot_scores as plot_scores
@@ -7,6 +10,13 @@ from .explore import explore_exam as explore_exam
 from .pages.contact_sheet import write_contact_sheet as write_contact_sheet
 from .pages.report import render_report as render_report
 from .pages.report import write_report as write_report
+from .pages.report_table import measure_rows as measure_rows
+from .pages.report_table import summarise as summarise
+from .physics_lab import plot_lines as plot_lines
+from .physics_lab import plot_picture_slider as plot_picture_slider
+from .physics_lab import plot_turn_slider as plot_turn_slider
+from .planes import draw_plane as draw_plane
+from .planes import draw_slice as draw_slice
 from .raw import plot_raw as plot_raw
 from .slices import plot_exam as plot_exam
 from .slices import plot_mean_maps as plot_mean_maps

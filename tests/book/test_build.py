@@ -31,11 +31,11 @@ def without_words(raw: dict) -> None:
 
 FAULTS: dict[str, tuple[Callable[[dict], object], str]] = {
     "saved with an error output": (
-        lambda raw: code_cells(raw)[0]["outputs"].append(ERROR), "raised ValueError: no"),
-    "never executed": (unexecuted, "was never executed"),
-    "a figure without alt text": (without_words, "alt text has 0 characters"),
+        lambda raw: code_cells(raw)[0]["outputs"].append(ERROR), "ValueError: no"),
+    "never executed": (unexecuted, "never executed"),
+    "a figure without alt text": (without_words, "an alt text of 0 characters"),
     "an older copy": (
-        lambda raw: code_cells(raw)[0].update(source="seed = 1"), "older than the notebook"),
+        lambda raw: code_cells(raw)[0].update(source="seed = 1"), "an older notebook"),
 }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_a_bad_notebook_turns_the_build_red_twice(
 def test_a_notebook_that_raised_leaves_no_copy_and_no_book(parts: dict[str, Path]) -> None:
     (parts["--notebooks"] / "01_toy.ipynb").unlink()  # what a failed run leaves
     for _ in range(2):
-        with pytest.raises(NotebookError, match="01_toy.ipynb: There is no executed copy"):
+        with pytest.raises(NotebookError, match="01_toy.ipynb: expected an executed copy in"):
             stage_book(*parts.values())
 
 

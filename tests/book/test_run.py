@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from datkit.book.execution import settle
+from datkit.book.execution import remove_volatile
 from datkit.book.run import _pair, main, run_notebooks
 from datkit.errors import NotebookError, UsageError
 
@@ -45,7 +45,7 @@ def test_an_executed_copy_tells_nothing_of_when_and_where(toy_book: Path) -> Non
     executed = nbformat.read(toy_book / "run" / "01_toy.ipynb", as_version=4)
     assert set(executed.metadata) == {"kernelspec", "language_info"}
     assert not any(set(cell.metadata) & {"papermill", "execution"} for cell in executed.cells)
-    assert "_trial" not in nbformat.writes(executed)
+    assert "_names" not in nbformat.writes(executed)
     counts = [cell.execution_count for cell in executed.cells if cell.cell_type == "code"]
     assert counts == [*range(1, len(counts) + 1)]
 
@@ -109,7 +109,7 @@ def test_failures_are_told_together_in_three_lines_each(tmp_path: Path) -> None:
 
 def test_a_wrong_answer_leaves_the_right_one_in_place(tmp_path: Path) -> None:
     tried = check("assert value == 1, 'not one'", "value = 2")
-    source = write(tmp_path, "good", "value = 1", tried, "print(value, '_trial' in dir())")
+    source = write(tmp_path, "good", "value = 1", tried, "print(value, '_names' in dir())")
     [copy] = run_notebooks([source], tmp_path / "out", report=quiet)
     cells = nbformat.read(copy, as_version=4).cells
     assert len(cells) == 3 and cells[2].outputs[0].text == "1 False\n"
@@ -129,7 +129,7 @@ def test_a_live_widget_leaves_its_still_picture() -> None:
         new_output("display_data", {view: {}, "image/png": "iVBORw0KGgo="}),
     ]
     notebook = new_notebook(cells=[new_code_cell("", outputs=outputs)], metadata={"widgets": {}})
-    settle(notebook)
+    remove_volatile(notebook)
     [left] = notebook.cells[0].outputs
     assert left.data == {"image/png": "iVBORw0KGgo="} and not notebook.metadata
 

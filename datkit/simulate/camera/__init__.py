@@ -1,1 +1,5 @@
 """Cameras: centres and their protocols, projection, noise and reconstruction."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

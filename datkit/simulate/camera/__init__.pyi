@@ -1,0 +1,9 @@
+from .acquisition import rotation as rotation
+from .imaging import Counts as Counts
+from .imaging import broad_background as broad_background
+from .imaging import count as count
+from .imaging import reconstruct as reconstruct
+from .projector import Projector as Projector
+from .protocols import Recipe as Recipe
+from .protocols import load_collimators as load_collimators
+from .reconstruction import filtered_back_projection as filtered_back_projection
