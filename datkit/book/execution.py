@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from datkit.book.executed_rules import INJECTED, WIDGET
 from datkit.book.notebook import LISTS
-from datkit.errors import NotebookError
 from datkit.files import replace_atomically
+from datkit.problems import Problem
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -92,7 +92,8 @@ def _prepare(run: Run) -> NotebookNode:
 def _keep_still_picture(output: NotebookNode) -> bool:
     """Drop an output's live widget, and return whether more than the widget's name is left."""
     data = output.get("data", {})
-    return not data.pop(WIDGET, None) or bool(data.keys() & {*LISTS["figure_types"], "text/html"})
+    was_live = data.pop(WIDGET, None) is not None
+    return not was_live or bool(data.keys() & {*LISTS["figure_types"], "text/html"})
 
 
 def remove_volatile(notebook: NotebookNode) -> None:
@@ -115,14 +116,8 @@ def remove_volatile(notebook: NotebookNode) -> None:
                     output.execution_count = count
 
 
-def execute(run: Run) -> None:
-    """Run one notebook and write its executed copy.
-
-    Raises
-    ------
-    NotebookError
-        In three lines: the notebook, the cell, the error.
-    """
+def execute(run: Run) -> Problem | None:
+    """Run one notebook and write its executed copy; return what stopped it, if anything did."""
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError
@@ -159,22 +154,26 @@ def execute(run: Run) -> None:
                 config=Config({"KernelManager": ipc, "AsyncKernelManager": ipc}),
             )
         except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
-            raise _failure(run, cell, error) from error
+            return _problem(run, cell, error)
     remove_volatile(executed)
     with replace_atomically(run.target) as part:
         nbformat.write(executed, part)
     run.stamp.write_text(run.key)
+    return None
 
 
-def _failure(run: Run, cell: NotebookNode, error: Exception) -> NotebookError:
+def _problem(run: Run, cell: NotebookNode, error: Exception) -> Problem:
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillExecutionError
 
+    where = f"{run.source}, cell {cell.metadata.get(NUMBER, INJECTED)}"
+    expected, remedy = "every cell to run", "Mend the cell."
     if isinstance(error, PapermillExecutionError):
-        what = f"{error.ename}: {error.evalue}"
+        found = f"{error.ename}: {error.evalue}"
     elif isinstance(error, CellTimeoutError):
-        what = f"over the notebook's {run.budget:g} s: shorten it"
+        expected, found = f"at most {run.budget:g} s for the notebook", "more"
+        remedy = "Shorten it, or name another --budget."
     else:  # the kernel died, or never answered
-        what = f"{error}: it may have run out of memory"
-    place = f"{cell.metadata.get(NUMBER, INJECTED)}: {cell.source.strip().partition(chr(10))[0]}"
-    return NotebookError(f"notebook  {run.source}\ncell      {place}\nerror     {what}")
+        found, remedy = str(error), "It may have run out of memory."
+    line = cell.source.strip().partition("\n")[0]
+    return Problem("notebook-failed", where, expected, f"{found}, in `{line}`", remedy)

@@ -25,6 +25,7 @@ from unittest import mock
 from datkit.book.execution import Run, execute
 from datkit.book.notebook import read_notebook
 from datkit.errors import DatkitError, NotebookError, UsageError
+from datkit.problems import Problem
 
 __all__ = ["main", "run_notebooks"]
 
@@ -103,7 +104,7 @@ def run_notebooks(
     UsageError
         If there is no notebook of a name, or no notebook has one of the parameters.
     NotebookError
-        If notebooks fail: three lines for each, after all have run.
+        If notebooks fail: a problem for each, after all have run.
     """
     out, parameters = Path(out_folder), parameters or {}
     work = Path(work_folder or out / "work").resolve()
@@ -119,31 +120,26 @@ def run_notebooks(
         own = {name: value for name, value in parameters.items() if name in names}
         folder, key = work / source.stem, _key(source, own)
         runs.append(Run(source, out / source.name, folder, own, budget, key))
-    failures = _run_all(runs, workers, if_changed, report)
-    if failures:
-        raise NotebookError("\n\n".join(failures), failures)
+    if problems := _run_all(runs, workers, if_changed, report):
+        raise NotebookError.of(problems, where="the notebooks")
     return [run.target for run in runs]
 
 
 def _run_all(
     runs: list[Run], workers: int, if_changed: bool, report: Callable[[str], None]
-) -> list[str]:
-    """Run what must run and return one text for each notebook that failed."""
+) -> list[Problem]:
+    """Run what must run and return what stopped each notebook that failed."""
 
-    def one(run: Run) -> str:
+    def one(run: Run) -> Problem | None:
         name, start = run.source.name, time.monotonic()
         is_there = run.target.is_file() and run.stamp.is_file()
         if if_changed and is_there and run.stamp.read_text() == run.key:
             report(f"{name}: unchanged")
-            return ""
+            return None
         report(f"{name}: running")
-        try:
-            execute(run)
-        except NotebookError as error:
-            report(f"{name}: FAILED")
-            return str(error)
-        report(f"{name}: done in {time.monotonic() - start:.0f} s")
-        return ""
+        problem = execute(run)
+        report(f"{name}: {'FAILED' if problem else f'done in {time.monotonic() - start:.0f} s'}")
+        return problem
 
     with (
         # An own folder for IPython: a person's startup files may not change what the book shows.
@@ -151,7 +147,7 @@ def _run_all(
         mock.patch.dict(os.environ, {**ENVIRONMENT, "IPYTHONDIR": profile}),
         ThreadPoolExecutor(workers) as pool,
     ):
-        return [failure for failure in pool.map(one, runs) if failure]
+        return [problem for problem in pool.map(one, runs) if problem]
 
 
 def _pair(text: str) -> tuple[str, object]:
