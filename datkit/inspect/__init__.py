@@ -1,13 +1,15 @@
 """What reading a submission shows, without running any of it: every problem at once.
 
-``submission``    all of it, member by member
-``rules``         every fault that can be found: code, severity, title, remedy
-``zip_file``      whether the zip is whole and safe to unpack
-``content``       what does not belong there; ``weight_files``, what weights are made of
-``python``        one source, on the syntax tree of ``source`` with ``imports``: ``portability``,
-                  ``network``, ``logging``, ``assets``
+``submission``    the zip, opened and verified once, and the check of all that is in it
+``names``         what the members' names tell: where main.py lies, what does not belong there
+``content``       what a member's bytes tell: pickles, weights, tables of exams
+``source``        one source and its syntax tree, which the rules on code read: ``imports``,
+                  ``assets``, ``network``, ``portability``, ``logging``
 ``runtime``       what the challenge's platform has
 ``findings``      the table and the page that show the problems
+``page``          every rule of the kit, and the book's page of them
+
+A rule is one decorated function: see :mod:`datkit.rules`.
 """
 
 import lazy_loader

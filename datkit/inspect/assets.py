@@ -11,11 +11,8 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from datkit.inspect.rules import finding
-from datkit.inspect.source import HERE, UNKNOWN, Source, keywords_of, shown
-from datkit.problems import Problem
-
-__all__ = ["find_missing_assets"]
+from datkit.inspect.source import CODE, HERE, UNKNOWN, Source, keywords_of, shown
+from datkit.rules import Found
 
 _READERS = re.compile(
     r"(io\.)?open|numpy\.(load|loadtxt|genfromtxt)|torch\.(jit\.)?load|(joblib|pickle)\.load"
@@ -26,40 +23,34 @@ _READ_METHODS = ("read_text", "read_bytes")
 _NOT_OURS = ("data/", "submission", "/", "~", "../")
 
 
-def find_missing_assets(source: Source, names: frozenset[str]) -> Iterator[Problem]:
-    """Yield every file that the source reads by a path that is written out, and nobody packed.
+@CODE.rule("missing-asset")
+def missing_asset(source: Source) -> Iterator[Found]:
+    """The code opens a file beside itself that is not in the archive.
 
-    Parameters
-    ----------
-    source : Source
-    names : frozenset of str
-        The members of the archive.
+    Pack it too, under that path, and test the zip, not the folder that it was made from.
     """
-    reads = [call for call in source.calls if _reads(source, call)]
-    others = {source.text(one) for call in source.calls if call not in reads for one in call.args}
-    for call in reads:
-        text = source.text(_path_of(call))
+    reads = {call: one for name, call in source.calls if (one := _path_read(source, name, call))}
+    others = {
+        source.text(one) for _, call in source.calls if call not in reads for one in call.args
+    }
+    for call, given in reads.items():
+        text = source.text(given)
         path = posixpath.normpath(text.removeprefix(f"{HERE}/"))
         if call in source.guarded or (text in others and not text.startswith(HERE)):
             continue
-        if _is_written_out(path) and path not in names:
-            where, expected = source.where(call), f"{path!r} in the archive"
-            yield finding("missing-asset", where, expected, f"only {shown(call)}")
+        if _is_written_out(path) and path not in source.contents.names:
+            yield source.at(call, f"only {shown(call)}", f"{path!r} in the archive")
 
 
-def _reads(source: Source, call: ast.Call) -> bool:
-    name = source.dotted(call.func)
+def _path_read(source: Source, name: str, call: ast.Call) -> ast.expr | None:
+    """Return the path that a call reads, None if it reads nothing."""
     if name.rpartition(".")[2] in _READ_METHODS:
-        return True
+        return call.func.value if isinstance(call.func, ast.Attribute) else None
     if not (_READERS.fullmatch(name) and call.args):
-        return False
+        return None
     mode = call.args[1] if len(call.args) > 1 else keywords_of(call).get("mode")
-    return "open" not in name or mode is None or source.text(mode).startswith("r")
-
-
-def _path_of(call: ast.Call) -> ast.expr:
-    method = isinstance(call.func, ast.Attribute) and call.func.attr in _READ_METHODS
-    return call.func.value if method else call.args[0]
+    writes = "open" in name and mode is not None and not source.text(mode).startswith("r")
+    return None if writes else call.args[0]
 
 
 def _is_written_out(path: str) -> bool:

@@ -1,134 +1,233 @@
-"""What does not belong into a submission, told by a member's name and by its bytes."""
+"""What a member's bytes tell: pickles, weights that cannot be read, tables of exams."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import pickletools
+import re
+import zipfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
-from datkit.inspect.rules import finding
-from datkit.inspect.weight_files import entries_of, find_baked_in, find_pickle, find_weight_damage
-from datkit.problems import Problem
+from datkit.rules import Found, RuleGroup
 
-__all__ = ["MAX_VOLUMES", "check_bytes", "check_names", "is_mac_note"]
+__all__ = ["CONTENT", "SAFE_SUFFIXES", "Member"]
 
-# One volume may be a template; a folder of them is a data set, which no submission may carry.
-MAX_VOLUMES = 5
-_VOLUMES = (".nii", ".nii.gz", ".dcm", ".mha", ".mhd", ".nrrd", ".hdr", ".img")
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z", ".rar")
-_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", "__pycache__"})
-_HISTORY = frozenset({".git", ".svn", ".hg"})
-_ENVIRONMENTS = frozenset({"site-packages", "pyvenv.cfg", "node_modules", "conda-meta"})
-_LOGS = frozenset({"lightning_logs", "mlruns", "wandb", "tensorboard"})
-_SECRETS = frozenset({".env", ".netrc", ".pypirc", "kaggle.json", "id_rsa", "id_ed25519"})
-# What is told by one part of a name: code, parts, what was expected.
-_BY_PART = (
-    ("litter", _LITTER, "no litter"),
-    ("version-control", _HISTORY, "no history"),
-    ("environment", _ENVIRONMENTS, "sources only"),
-    ("run-logs", _LOGS, "no logs"),
-    ("secret", _SECRETS, "no secrets"),
+_PICKLES = (".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
+_OBJECTS = "an array of Python objects"
+_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+# As TorchScript writes them: 5 is float16 and 15 bfloat16 (c10/core/ScalarType.h).
+_FIXED = re.compile(r'torch\.device\("[^"]*"\)|dtype=(?:5|15)\b|torch\.to\(.*, (?:5|15)[,)]')
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of the archive.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> Member("weights/model.bin", pickle.dumps([1.0])).pickle
+    'the bytes of a pickle'
+    >>> Member("weights/model.json", b"[1.0]").pickle
+    ''
+    """
+
+    name: str
+    content: bytes
+
+    def says(self, found: str) -> Iterator[Found]:
+        """Yield what was found, if that is anything."""
+        if found:
+            yield Found(f"member {self.name!r}", found)
+
+    @property
+    def suffix(self) -> str:
+        """How its name ends, in small letters."""
+        return PurePosixPath(self.name).suffix.lower()
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """The names in its zip; none if it is no zip."""
+        if not self.content.startswith(b"PK"):
+            return []
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+                return archive.namelist()
+        except (zipfile.BadZipFile, ValueError):
+            return []
+
+    @cached_property
+    def pickle(self) -> str:
+        """What shows that it is a pickle, its name or its bytes; '' if it is not."""
+        if self.is_torchscript:
+            return ""  # torch.jit.load runs no Python of the file
+        if self.suffix in _PICKLES:
+            return f"a {self.suffix} file"
+        if _is_pickle(self.content):
+            return "the bytes of a pickle"
+        if any(entry.endswith("data.pkl") for entry in self.entries):
+            return "a PyTorch archive, which holds a pickle"
+        if self.suffix in (".npy", ".npz") and _load_numpy(self.content) == _OBJECTS:
+            return "an array of Python objects, which NumPy stores as a pickle"
+        return ""
+
+    @property
+    def is_torchscript(self) -> bool:
+        """Whether it is a compiled model of PyTorch."""
+        compiled = any("/code/" in entry for entry in self.entries)
+        return compiled and any(entry.endswith("/constants.pkl") for entry in self.entries)
+
+    @cached_property
+    def code(self) -> str | None:
+        """The sources in a TorchScript file, None if they cannot be read; '' in any other."""
+        if not self.is_torchscript:
+            return ""
+        sources = [name for name in self.entries if "/code/" in name and name.endswith(".py")]
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+                return "".join(archive.read(name).decode("utf-8", "replace") for name in sources)
+        except _UNREADABLE:
+            return None
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with weights that are no pickle; '' if they can be read."""
+        if self.suffix in _LOADERS:
+            return _LOADERS[self.suffix](self.content)
+        return "a damaged TorchScript file" if self.code is None else ""
+
+
+CONTENT: RuleGroup[Member] = RuleGroup("What does not belong there")
+
+
+@CONTENT.rule("pickle", expected="weights as safetensors, NPZ or JSON")
+def pickle(member: Member) -> Iterator[Found]:
+    """Weights are stored as a pickle.
+
+    A pickle breaks with another version of its library and can run code: save again.
+    """
+    return member.says(member.pickle)
+
+
+@CONTENT.rule("weights", expected="readable weights")
+def weights(member: Member) -> Iterator[Found]:
+    """A file of weights cannot be read.
+
+    Save the model again.
+    """
+    return member.says("" if member.pickle else member.damage)
+
+
+@CONTENT.rule(
+    "torchscript-device", expected="no fixed device or half precision", severity="warning"
 )
+def torchscript_device(member: Member) -> Iterator[Found]:
+    """TorchScript was traced with a device or half precision baked in.
 
-
-def check_names(names: list[str]) -> Iterator[Problem]:
-    """Yield what is told by the members' names alone.
-
-    Examples
-    --------
-    >>> [problem.code for problem in check_names(["main.py", "data/readme.txt"])]
-    ['data-folder']
+    Script the model instead of tracing it, or trace in float32 on the device it runs on.
     """
-    for name in names:
-        yield from _check_name(name)
-    for code, parts, expected in _BY_PART:
-        if there := [name for name in names if _has_part(name, parts)]:
-            yield finding(code, f"member {there[0]!r}", expected, _count(there))
-    if volumes := [name for name in names if name.lower().endswith(_VOLUMES)]:
-        yield from _check_volumes(volumes)
+    fixed = _FIXED.search(member.code or "")
+    return member.says(fixed[0][-60:] if fixed else "")
 
 
-def check_bytes(name: str, content: bytes) -> Iterator[Problem]:
-    """Yield what is wrong with one member's bytes: weights, or a table of exams."""
-    where, suffix = f"member {name!r}", PurePosixPath(name).suffix.lower()
-    if pickle := find_pickle(name, content):
-        yield finding("pickle", where, "weights as safetensors, NPZ or JSON", pickle)
-    elif damage := find_weight_damage(suffix, content):
-        yield finding("weights", where, "readable weights", damage)
-    for code, expected, found in find_baked_in(content):
-        yield finding(code, where, expected, found)
-    if column := _find_exams(name, suffix, content):
-        yield finding("exam-table", where, "no table of exams", column)
+@CONTENT.rule("traced-input", expected="no input", severity="warning")
+def traced_input(member: Member) -> Iterator[Found]:
+    """{term}`TorchScript` holds the input that it was traced with.
 
-
-def _check_name(name: str) -> Iterator[Problem]:
-    where, path = f"member {name!r}", PurePosixPath(name)
-    if path.suffix == ".ipynb":
-        yield finding("notebook", where, "no notebook", "one")
-    if path.parts[:1] == ("data",):
-        yield finding("data-folder", where, "nothing under data/", "a member there")
-    if name == "submission.csv":
-        yield finding("old-predictions", where, "no predictions", "a submission.csv")
-    if name.lower().endswith(_ARCHIVES):
-        yield finding("nested-archive", where, "files", "an archive")
-    if path.suffix == ".log" or path.name.startswith("events.out.tfevents"):
-        yield finding("run-logs", where, "no logs", "one")
-
-
-def is_mac_note(name: str) -> bool:
-    """Whether a member is what macOS notes about another file: ``._main.py`` is no Python.
-
-    Examples
-    --------
-    >>> is_mac_note("__MACOSX/._main.py"), is_mac_note("main.py")
-    (True, False)
+    Trace with random numbers or script the model: an exam must not be shared.
     """
-    return PurePosixPath(name).name.startswith("._")
+    # Newer versions store it beside the code: https://pytorch.org/docs/stable/jit.html.
+    stored = any("/traced_inputs/" in entry for entry in member.entries)
+    return member.says("the input of the tracing" if stored and member.is_torchscript else "")
 
 
-def _has_part(name: str, parts: frozenset[str]) -> bool:
-    whole = PurePosixPath(name).parts
-    return not parts.isdisjoint(whole) or (parts is _LITTER and is_mac_note(name))
+@CONTENT.rule("exam-table", expected="no table of exams")
+def exam_table(member: Member) -> Iterator[Found]:
+    """A table holds one row for each exam: labels, uids, features.
+
+    Leave it out: the rules forbid to share anything of single exams.
+    """
+    found = ""
+    if PurePosixPath(member.name).name.startswith(("train_labels", "submission_format")):
+        found = "the name of one of the challenge's tables"
+    elif member.suffix in (".csv", ".tsv") and member.name != "submission.csv":  # has its own code
+        found = "a column 'uid'" if "uid" in _columns(member.content) else ""
+    elif member.suffix == ".json":
+        found = "a key 'uid'" if {"uid", "uids"} & _keys(member.content) else ""
+    elif member.suffix == ".npz" and {"uid.npy", "uids.npy"} & {*member.entries}:
+        found = "an array of uids"
+    return member.says(found)
 
 
-def _check_volumes(volumes: list[str]) -> Iterator[Problem]:
-    exams = [name for name in volumes if name.lower().endswith(".dcm") or "niftis/" in name]
-    if exams or len(volumes) > MAX_VOLUMES:
-        found = f"{len(volumes)}, such as {(exams or volumes)[0]!r}"
-        expected = f"no exams, and at most {MAX_VOLUMES} volumes"
-        yield finding("volumes", "the archive", expected, found)
-
-
-def _count(names: list[str]) -> str:
-    return "it" if len(names) == 1 else f"it and {len(names) - 1} more"
-
-
-def _find_exams(name: str, suffix: str, content: bytes) -> str | None:
-    """Say what shows that a member holds a row for each exam; None if nothing does."""
-    if PurePosixPath(name).name.startswith(("train_labels", "submission_format")):
-        return "the name of one of the challenge's tables"
-    if suffix in (".csv", ".tsv") and name != "submission.csv":  # that one has its own code
-        return _find_column(content)
-    if suffix == ".json":
-        return _find_key(content)
-    if suffix == ".npz" and any(entry in ("uid.npy", "uids.npy") for entry in entries_of(content)):
-        return "an array of uids"
-    return None
-
-
-def _find_column(content: bytes) -> str | None:
+def _columns(content: bytes) -> list[str]:
     first = content[:10_000].decode("utf-8", "replace").lstrip("\ufeff").splitlines()[:1]
     delimiter = max("\t;,", key="".join(first).count)
-    header = next(csv.reader(first, delimiter=delimiter), [])
-    return "a column 'uid'" if "uid" in [column.strip().lower() for column in header] else None
+    return [name.strip().lower() for name in next(csv.reader(first, delimiter=delimiter), [])]
 
 
-def _find_key(content: bytes) -> str | None:
+def _keys(content: bytes) -> set[str]:
+    """Return the keys of a JSON object, or of those in a list."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        return None  # reported as damage
+        return set()  # reported as damage
     rows = value if isinstance(value, list) else [value]
-    named = any(isinstance(row, dict) and {"uid", "uids"} & row.keys() for row in rows)
-    return "a key 'uid'" if named else None
+    return {key for row in rows if isinstance(row, dict) for key in row}
+
+
+def _load_json(content: bytes) -> str:
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return f"no JSON ({error})"
+    return ""
+
+
+def _is_pickle(content: bytes) -> bool:
+    # Protocols 2 to 5 begin with byte 0x80 and the protocol, and all end with a full stop.
+    if not (content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5" and content[-1:] == b"."):
+        return False
+    try:
+        return all(True for _ in pickletools.genops(content))
+    except (ValueError, IndexError, OverflowError):
+        return False  # not every opcode makes sense: something else that begins alike
+
+
+def _load_numpy(content: bytes) -> str:
+    import numpy as np
+
+    if not content.startswith((b"\x93NUMPY", b"PK")):
+        return "no NumPy file (its first bytes are other ones)"
+    try:
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        for name in getattr(loaded, "files", ()):
+            loaded[name]
+    except (*_UNREADABLE, MemoryError) as error:
+        return _OBJECTS if "Object arrays" in str(error) else f"no NumPy file ({error})"
+    return ""
+
+
+def _load_safetensors(content: bytes) -> str:
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        deserialize(content)
+    except (SafetensorError, ValueError) as error:
+        return f"no safetensors file ({error})"
+    return ""
+
+
+# Each says what is wrong with a file of its kind, '' if nothing is.
+_LOADERS = {
+    ".json": _load_json,
+    ".npy": _load_numpy,
+    ".npz": _load_numpy,
+    ".safetensors": _load_safetensors,
+}
+SAFE_SUFFIXES = tuple(_LOADERS)

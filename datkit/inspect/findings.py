@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datkit.inspect.rules import RULES, plain
 from datkit.problems import Problem
+from datkit.rules import RULES, plain
 
 __all__ = [
     "Group",
@@ -44,10 +45,11 @@ def group_findings(problems: Iterable[Problem]) -> list[Group]:
 
     Examples
     --------
-    >>> from datkit.inspect.rules import finding
-    >>> found = [finding("litter", "a", "b", "c"), finding("bom", "d", "e", "f")]
+    >>> from datkit.inspect import names  # declares the codes
+    >>> from datkit.rules import finding
+    >>> found = [finding("litter", "a", "b", "c"), finding("notebook", "d", "e", "f")]
     >>> [group.code for group in group_findings(found)]
-    ['bom', 'litter']
+    ['notebook', 'litter']
     """
     groups: dict[tuple[bool, str], list[Problem]] = {}
     for problem in problems:
@@ -66,11 +68,9 @@ def count_findings(problems: Iterable[Problem]) -> str:
     >>> count_findings([])
     'no problem found'
     """
-    grave = [problem.is_error for problem in problems]
-    errors, warnings = sum(grave), len(grave) - sum(grave)
-    counts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((errors, "error"),
-              (warnings, "warning")) if n]  # fmt: skip
-    return ", ".join(counts) or "no problem found"
+    counts = Counter(problem.severity for problem in problems)
+    kinds = [(word, counts[word]) for word in ("error", "warning") if counts[word]]
+    return ", ".join(f"{n} {word}{'s' * (n > 1)}" for word, n in kinds) or "no problem found"
 
 
 def findings_table(problems: list[Problem], width: int = 100) -> str:
@@ -78,12 +78,13 @@ def findings_table(problems: list[Problem], width: int = 100) -> str:
 
     Examples
     --------
-    >>> from datkit.inspect.rules import finding
-    >>> print(findings_table([finding("bom", "row 1", "no byte order mark", "one")]))
-    1 error
+    >>> from datkit.inspect import names
+    >>> from datkit.rules import finding
+    >>> print(findings_table([finding("litter", "member 'Thumbs.db'", "no litter", "it")]))
+    1 warning
     <BLANKLINE>
-    error    bom               row 1: expected no byte order mark, found one
-                               -> Write it with encoding='utf-8', not 'utf-8-sig'.
+    warning  litter            member 'Thumbs.db': expected no litter, found it
+                               -> Leave it out: it does no work.
     """
     lines = [count_findings(problems)]
     for group in group_findings(problems):
@@ -142,7 +143,7 @@ def next_step(problems: list[Problem]) -> str:
 
 def _lines_of(group: Group, width: int) -> list[str]:
     places = [
-        f"{problem.where}: expected {problem.expected}, found {problem.found}"
+        f"{problem.place}: expected {problem.expected}, found {problem.found}"
         for problem in group.problems[:_SHOWN]
     ]
     more = len(group.problems) - len(places)

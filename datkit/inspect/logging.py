@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from datkit.inspect.rules import finding
-from datkit.inspect.source import Source, keywords_of, shown
-from datkit.problems import Problem
+from datkit.inspect.source import CODE, Source, keywords_of, shown
+from datkit.rules import Found
 
-__all__ = ["find_prints", "mentions_uid"]
+__all__ = ["mentions_uid"]
 
 _UID = re.compile(r"(?:(?!by_)\w+_)?uids?", re.IGNORECASE)
 _LOGGERS = re.compile(r"(?:\w+\.)*(?:\w*log(?:ger|ging)?)(?:\(\))?", re.IGNORECASE)
@@ -28,11 +28,24 @@ _COUNT_METHODS = ("nunique", "count")
 _COUNT_ATTRIBUTES = ("shape", "size", "empty", "dtype")
 
 
-def find_prints(source: Source) -> Iterator[Problem]:
-    """Yield every call that prints a uid, and every one that prints for each exam anew."""
-    visitor = _Visitor(source)
-    visitor.visit(source.tree)
-    yield from visitor.found
+@CODE.rule("prints-uids", expected="counts only", severity="warning")
+def prints_uids(source: Source) -> Iterator[Found]:
+    """The code prints or logs uids.
+
+    Print counts only: logging anything about test exams disqualifies.
+    """
+    return (source.at(one.call) for one in _find_prints(source) if one.has_uid)
+
+
+@CODE.rule("prints-per-exam", expected="a few lines", severity="warning")
+def prints_per_exam(source: Source) -> Iterator[Found]:
+    """The code prints a line for each exam.
+
+    Print every hundredth, or nothing: the platform keeps 300 lines, the test set is larger.
+    """
+    for one in _find_prints(source):
+        if one.each_exam and not one.has_uid:
+            yield source.at(one.call, f"{shown(one.call)} in a loop over exams")
 
 
 def mentions_uid(node: ast.AST, names: frozenset[str] | set[str] = frozenset()) -> bool:
@@ -65,12 +78,25 @@ def mentions_uid(node: ast.AST, names: frozenset[str] | set[str] = frozenset()) 
     return any(mentions_uid(child, names) for child in ast.iter_child_nodes(node))
 
 
+class _Print(NamedTuple):
+    call: ast.Call
+    has_uid: bool
+    each_exam: bool
+
+
+def _find_prints(source: Source) -> list[_Print]:
+    visitor = _Visitor(source)
+    visitor.visit(source.tree)
+    return visitor.found
+
+
 class _Visitor(ast.NodeVisitor):
     """Walks the tree, knowing which names hold uids and whether each exam passes here."""
 
     def __init__(self, source: Source) -> None:
-        self.source, self.names, self.each_exam = source, set(), False
-        self.found: list[Problem] = []
+        self.source, self.each_exam = source, False
+        self.names: set[str] = set()
+        self.found: list[_Print] = []
 
     def visit_Assign(self, node: ast.Assign) -> None:
         made = isinstance(node.value, ast.JoinedStr | ast.BinOp) or self._is_path(node.value)
@@ -84,30 +110,19 @@ class _Visitor(ast.NodeVisitor):
         self.generic_visit(node)
         self.each_exam = outside
 
-    def visit_If(self, node: ast.If) -> None:
-        self._visit_now_and_then(node)
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        self._visit_now_and_then(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._visit_now_and_then(node)
-
     def visit_Call(self, node: ast.Call) -> None:
         if self._prints(node):
             given = [*node.args, *keywords_of(node).values()]
-            where, expected = self.source.where(node), "counts only"
-            if any(mentions_uid(one, self.names) for one in given):
-                self.found.append(finding("prints-uids", where, expected, shown(node)))
-            elif self.each_exam:
-                found = f"{shown(node)} in a loop over exams"
-                self.found.append(finding("prints-per-exam", where, "a few lines", found))
+            has_uid = any(mentions_uid(one, self.names) for one in given)
+            self.found.append(_Print(node, has_uid, self.each_exam))
         self.generic_visit(node)
 
     def _visit_now_and_then(self, node: ast.AST) -> None:
         outside, self.each_exam = self.each_exam, False
         self.generic_visit(node)
         self.each_exam = outside
+
+    visit_If = visit_ExceptHandler = visit_FunctionDef = _visit_now_and_then
 
     def _runs_over_exams(self, loop: ast.For) -> bool:
         rows = ("iterrows", "itertuples", "DictReader")

@@ -6,11 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from datkit.inspect.rules import finding
-from datkit.inspect.source import UNKNOWN, Source, keywords_of, shown
-from datkit.problems import Problem
-
-__all__ = ["find_outward"]
+from datkit.inspect.source import CODE, UNKNOWN, Source, keywords_of
+from datkit.rules import Found
 
 _CLIENTS = re.compile(
     r"(requests|httpx)\.(get|post|put|patch|delete|head|request|stream|Session|Client|AsyncClient)"
@@ -36,53 +33,56 @@ _INSTALL = re.compile(
 _FETCH = re.compile(r"\b(wget|curl|aria2c|gdown|scp|rsync|git clone|huggingface-cli|gsutil)\b")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", UNKNOWN)
+_PIP = ("pip.main", "pip._internal.main", "pip._internal.cli.main.main")
+_STAY = "nothing that leaves the machine"
+_FETCH_BEFORE = "Put all that is needed into the zip: the platform has no network."
 
 
-def find_outward(source: Source, bundled: frozenset[str]) -> Iterator[Problem]:
-    """Yield every call that would download, use the network or install something.
+@CODE.rule("installs", expected=_STAY)
+def installs(source: Source) -> Iterator[Found]:
+    """The code would install packages.
 
-    Parameters
-    ----------
-    source : Source
-    bundled : frozenset of str
-        Names of files and folders in the archive: what is there need not be downloaded.
+    Put the package's sources into the zip, or do without: the platform installs nothing.
     """
-    for call in source.calls:
-        name = source.dotted(call.func)
-        code = _code_of(source, call, name, bundled)
-        if code:
-            expected = "nothing that leaves the machine"
-            yield finding(code, source.where(call), expected, shown(call))
+    for name, call in source.calls:
+        if name in _PIP or _INSTALL.search(_command(source, name, call)):
+            yield source.at(call)
 
 
-def _code_of(source: Source, call: ast.Call, name: str, bundled: frozenset[str]) -> str | None:
-    if _SHELLS.fullmatch(name) and call.args:
-        return _code_of_command(source.text(call.args[0]))
-    if name in ("pip.main", "pip._internal.main", "pip._internal.cli.main.main"):
-        return "installs"
-    if _downloads(source, call, name, bundled):
-        return "download"
-    if _CLIENTS.fullmatch(name) and not _is_local(source, call):
-        return "network-use"
-    if name.endswith(".connect") and call.args and isinstance(call.args[0], ast.Tuple):
-        return None if _is_local(source, call) else "network-use"
-    return None
+@CODE.rule("download", expected=_STAY, remedy=_FETCH_BEFORE)
+def download(source: Source) -> Iterator[Found]:
+    """Weights or files would be downloaded."""
+    for name, call in source.calls:
+        command = _command(source, name, call)
+        fetches = _FETCH.search(command) and not _INSTALL.search(command)
+        if fetches or _downloads(source, name, call):
+            yield source.at(call)
 
 
-def _code_of_command(command: str) -> str | None:
-    if _INSTALL.search(command):
-        return "installs"
-    return "download" if _FETCH.search(command) else None
+@CODE.rule("network-use", expected=_STAY, remedy=_FETCH_BEFORE)
+def network_use(source: Source) -> Iterator[Found]:
+    """The code talks to the network."""
+    for name, call in source.calls:
+        first = call.args[0] if call.args else None
+        connects = name.endswith(".connect") and isinstance(first, ast.Tuple)
+        if (connects or _CLIENTS.fullmatch(name)) and not _is_local(source, first):
+            yield source.at(call)
 
 
-def _downloads(source: Source, call: ast.Call, name: str, bundled: frozenset[str]) -> bool:
+def _command(source: Source, name: str, call: ast.Call) -> str:
+    """Return what a call would run in a shell; '' if it runs nothing there."""
+    return source.text(call.args[0]) if call.args and _SHELLS.fullmatch(name) else ""
+
+
+def _downloads(source: Source, name: str, call: ast.Call) -> bool:
     given = keywords_of(call)
     if name == "torch.hub.load" and source.text(given.get("source", call)) == "local":
         return False
     if _DOWNLOADS.fullmatch(name):
         return True
     if name.endswith(".from_pretrained"):
-        return _is_remote(source, call, bundled)
+        first = call.args[0] if call.args else given.get("pretrained_model_name_or_path")
+        return first is not None and _is_of_a_hub(source, source.text(first))
     if _KERAS_ZOO.fullmatch(name) and name.rpartition(".")[2][:1].isupper():
         return "weights" not in given or source.text(given["weights"]) == "imagenet"
     return bool(_ZOOS.fullmatch(name)) and _wants_weights(given)
@@ -100,19 +100,14 @@ def _wants_weights(given: dict[str, ast.expr]) -> bool:
     )
 
 
-def _is_remote(source: Source, call: ast.Call, bundled: frozenset[str]) -> bool:
-    """Whether from_pretrained names a model of a hub, not a folder of the archive."""
-    name = keywords_of(call).get("pretrained_model_name_or_path")
-    first = call.args[0] if call.args else name
-    if first is None:
-        return False
-    text = source.text(first)
-    return bool(_HUB_NAME.fullmatch(text)) and text.partition("/")[0] not in bundled
+def _is_of_a_hub(source: Source, name: str) -> bool:
+    """Whether a model's name is that of a hub, not a folder of the archive."""
+    return bool(_HUB_NAME.fullmatch(name)) and name.partition("/")[0] not in source.contents.bundled
 
 
-def _is_local(source: Source, call: ast.Call) -> bool:
+def _is_local(source: Source, address: ast.expr | None) -> bool:
     """Whether an address is this machine's; a host by a name that is unknown counts as such."""
-    first = call.args[0] if call.args else None
-    if isinstance(first, ast.Tuple) and first.elts:
-        return source.text(first.elts[0]) in _LOOPBACK
-    return first is not None and source.text(first).startswith(("file:", "http://localhost"))
+    if isinstance(address, ast.Tuple) and address.elts:
+        return source.text(address.elts[0]) in _LOOPBACK
+    local = ("file:", "http://localhost")
+    return address is not None and source.text(address).startswith(local)

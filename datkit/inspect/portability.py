@@ -1,4 +1,4 @@
-"""Habits that work at a desk and fail on the platform: paths, pickles, devices, arguments, uids.
+"""What works at a desk and fails on the platform: paths, pickles, devices, arguments, uids.
 
 Read from the tree of one source. What cannot be seen this way: paths that come from a command line
 or a file, names that are put together at run time, and what another program does.
@@ -11,11 +11,8 @@ import re
 from collections.abc import Iterator
 
 from datkit.inspect.logging import mentions_uid
-from datkit.inspect.rules import finding
-from datkit.inspect.source import Source, keywords_of, shown
-from datkit.problems import Problem
-
-__all__ = ["find_habits"]
+from datkit.inspect.source import CODE, Source, keywords_of
+from datkit.rules import Found
 
 # Folders of one desk or of another platform. /tmp and /dev/shm are there, /code_execution is ours.
 _ELSEWHERE = re.compile(
@@ -36,43 +33,32 @@ _TABLES = ("submission_format", "train_labels")
 _ALWAYS_SET = ("HOME", "PATH", "PWD", "USER", "LANG", "HOSTNAME")
 
 
-def find_habits(source: Source, asks_for_gpu: bool) -> Iterator[Problem]:
-    """Yield what would fail, or may, where the platform differs from a desk.
+@CODE.rule("absolute-path", expected="a relative path")
+def absolute_path(source: Source) -> Iterator[Found]:
+    """A path of one machine is written into the code.
 
-    Parameters
-    ----------
-    source : Source
-    asks_for_gpu : bool
-        Whether any source of the archive asks if there is a graphics card.
+    Find assets beside `main.py` with `Path(__file__).parent`; data and output are relative.
     """
-    yield from _check_texts(source)
-    yield from _check_environment(source)
-    for call in source.calls:
-        name = source.dotted(call.func)
-        yield from _check_loads(source, call, name)
-        yield from _check_listing(source, call, name)
-        yield from _check_uids(source, call, name)
-        if any(re.match(r"(\./)?data/train_labels", source.text(one)) for one in call.args):
-            yield finding("reads-labels", source.where(call), "no labels", shown(call))
-        if _WAITING.fullmatch(name):
-            yield finding("waits-for-input", source.where(call), "no question", shown(call))
-    if not asks_for_gpu:
-        yield from _check_device(source)
-    yield from _check_flips(source)
-    if source.name == "main.py":
-        yield from _check_main(source)
+    for node, text in _texts(source):
+        if _ELSEWHERE.match(text):
+            yield source.at(node, repr(text[:60]))
 
 
-def _check_texts(source: Source) -> Iterator[Problem]:
+@CODE.rule("absent-gpu", expected="one graphics card")
+def absent_gpu(source: Source) -> Iterator[Found]:
+    """A second graphics card is named.
+
+    Use `'cuda'` or `'cuda:0'`: the platform has one.
+    """
+    return (source.at(node) for node, text in _texts(source) if _SECOND_GPU.fullmatch(text))
+
+
+def _texts(source: Source) -> Iterator[tuple[ast.Constant, str]]:
+    """Yield the texts that may be paths; not those where an error is expected."""
     apart = source.docstrings | source.guarded | {*_fragments(source)}
     for node in source.nodes:
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or node in apart:
-            continue
-        where, text = source.where(node), node.value
-        if _ELSEWHERE.match(text):
-            yield finding("absolute-path", where, "a relative path", repr(text[:60]))
-        if _SECOND_GPU.fullmatch(text):
-            yield finding("absent-gpu", where, "one graphics card", repr(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in apart:
+            yield node, node.value
 
 
 def _fragments(source: Source) -> Iterator[ast.AST]:
@@ -89,65 +75,118 @@ def _fragments(source: Source) -> Iterator[ast.AST]:
                 yield from rest
 
 
-def _check_environment(source: Source) -> Iterator[Problem]:
-    keys = [node for node in source.nodes if _is_environment_key(source, node)]
-    known = {node.slice.value for node in keys if not isinstance(node.ctx, ast.Load)}
-    known |= {*_ALWAYS_SET, *_asked_keys(source)}
+@CODE.rule("environment-key", expected="a variable with a default")
+def environment_key(source: Source) -> Iterator[Found]:
+    """An environment variable is read that the platform may not set.
+
+    Use `os.environ.get` with a default; `IS_SMOKE_TEST` is set in smoke runs only.
+    """
+    keys = [node for node in source.nodes
+            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+            and source.dotted(node.value) == "os.environ"]  # fmt: skip
+    known = {source.text(node.slice) for node in keys if not isinstance(node.ctx, ast.Load)}
+    known.update(_ALWAYS_SET, _asked_keys(source))
     for node in keys:
-        if node.slice.value not in known and node not in source.guarded:
-            where, expected = source.where(node), "a variable with a default"
-            yield finding("environment-key", where, expected, shown(node))
-
-
-def _is_environment_key(source: Source, node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Subscript)
-        and source.dotted(node.value) == "os.environ"
-        and isinstance(node.slice, ast.Constant)
-    )
+        if source.text(node.slice) not in known and node not in source.guarded:
+            yield source.at(node)
 
 
 def _asked_keys(source: Source) -> Iterator[str]:
     """Yield the variables that ``in os.environ`` or ``os.environ.setdefault`` name."""
-    for node in source.nodes:
-        if isinstance(node, ast.Compare):
-            yield source.text(node.left)
-        elif isinstance(node, ast.Call) and source.dotted(node.func) == "os.environ.setdefault":
-            yield source.text(node.args[0]) if node.args else ""
+    compared = (node for node in source.nodes if isinstance(node, ast.Compare))
+    yield from (source.text(node.left) for node in compared)
+    for name, call in source.calls:
+        if name == "os.environ.setdefault" and call.args:
+            yield source.text(call.args[0])
 
 
-def _check_loads(source: Source, call: ast.Call, name: str) -> Iterator[Problem]:
-    given, where = keywords_of(call), source.where(call)
-    unsafe = _is_constant(given.get("weights_only"), False)
-    objects = name == "numpy.load" and _is_constant(given.get("allow_pickle"), True)
-    if _PICKLES.fullmatch(name) or objects or (name == "torch.load" and unsafe):
-        yield finding("pickle-load", where, "weights that are no pickle", shown(call))
-    elif name == "torch.load" and not {"weights_only", "**"} & given.keys():
-        yield finding("torch-load", where, "weights_only=True", shown(call))
+@CODE.rule("pickle-load", expected="weights that are no pickle")
+def pickle_load(source: Source) -> Iterator[Found]:
+    """The code loads a pickle.
+
+    Store weights as safetensors, NPZ or JSON, and load those.
+    """
+    for name, call in source.calls:
+        given = keywords_of(call)
+        objects = name == "numpy.load" and _is_constant(given.get("allow_pickle"), True)
+        unsafe = name == "torch.load" and _is_constant(given.get("weights_only"), False)
+        if _PICKLES.fullmatch(name) or objects or unsafe:
+            yield source.at(call)
 
 
-def _check_listing(source: Source, call: ast.Call, name: str) -> Iterator[Problem]:
+@CODE.rule("torch-load", expected="weights_only=True", severity="warning")
+def torch_load(source: Source) -> Iterator[Found]:
+    """`torch.load` is called without `weights_only`.
+
+    Write `weights_only=True`: the default differs between versions.
+    """
+    for name, call in source.calls:
+        if name == "torch.load" and not {"weights_only", "**"} & keywords_of(call).keys():
+            yield source.at(call)
+
+
+@CODE.rule("lists-data", expected="exams opened by their names", severity="warning")
+def lists_data(source: Source) -> Iterator[Found]:
+    """The code lists the folder of exams.
+
+    Loop over `submission_format.csv` and open each exam by its name: the mount may look empty for
+    20 s, and a folder has another order.
+    """
+    for name, call in source.calls:
+        text = _listed(source, name, call)
+        unknown = source.name == "main.py" and re.search(r"niftis|^[{}/*]+\.nii", text)
+        if unknown or re.match(r"(\./)?data(/|$)", text):
+            yield source.at(call)
+
+
+def _listed(source: Source, name: str, call: ast.Call) -> str:
+    """Return the folder or pattern that a call lists; '' if it lists nothing."""
     if name in _LISTERS:
-        text = source.text(call.args[0]) if call.args else ""
-    elif isinstance(call.func, ast.Attribute) and call.func.attr in _LIST_METHODS:
-        text = "/".join([source.text(call.func.value), *map(source.text, call.args)])
-    else:
-        return
-    unknown = source.name == "main.py" and re.search(r"niftis|^[{}/*]+\.nii", text)
-    if unknown or re.match(r"(\./)?data(/|$)", text):
-        expected = "exams opened by their names"
-        yield finding("lists-data", source.where(call), expected, shown(call))
+        return source.text(call.args[0]) if call.args else ""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _LIST_METHODS:
+        return "/".join(map(source.text, [call.func.value, *call.args]))
+    return ""
 
 
-def _check_uids(source: Source, call: ast.Call, name: str) -> Iterator[Problem]:
-    numbers = name in ("int", "float") and any(mentions_uid(one) for one in call.args)
-    cast = name.endswith(".astype") and mentions_uid(call.func.value)
-    wanted = " ".join(ast.unparse(one) for one in call.args)
-    if numbers or (cast and re.search(r"\b(int|float)", wanted)) or _guesses(source, call, name):
-        yield finding("uid-as-number", source.where(call), "uids as text", shown(call))
+@CODE.rule("reads-labels", expected="no labels", severity="warning")
+def reads_labels(source: Source) -> Iterator[Found]:
+    """The code reads `data/train_labels.csv`.
+
+    Take it out of what predicts: there are no labels on the platform.
+    """
+    for _, call in source.calls:
+        if any(re.match(r"(\./)?data/train_labels", source.text(one)) for one in call.args):
+            yield source.at(call)
 
 
-def _guesses(source: Source, call: ast.Call, name: str) -> bool:
+@CODE.rule("waits-for-input", expected="no question")
+def waits_for_input(source: Source) -> Iterator[Found]:
+    """The code waits for a person: `input()` or a debugger.
+
+    Take it out: nobody sits before the platform.
+    """
+    return (source.at(call) for name, call in source.calls if _WAITING.fullmatch(name))
+
+
+@CODE.rule("uid-as-number", expected="uids as text", severity="warning")
+def uid_as_number(source: Source) -> Iterator[Found]:
+    """uids are read, or turned, into numbers.
+
+    Read them as text: `pandas.read_csv(…, dtype={'uid': str})`.
+    """  # noqa: D403 (uid is written small)
+    for name, call in source.calls:
+        if _turns_uids(name, call) or _guesses(source, name, call):
+            yield source.at(call)
+
+
+def _turns_uids(name: str, call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "astype":
+        wanted = " ".join(map(ast.unparse, call.args))
+        return mentions_uid(call.func.value) and bool(re.search(r"\b(int|float)", wanted))
+    return name in ("int", "float") and any(map(mentions_uid, call.args))
+
+
+def _guesses(source: Source, name: str, call: ast.Call) -> bool:
     """Whether a reader is left to guess the type of the uids of one of the challenge's tables."""
     if not call.args or not any(table in source.text(call.args[0]) for table in _TABLES):
         return False
@@ -166,61 +205,67 @@ def _types_uid(dtype: ast.expr | None) -> bool:
     return dtype is not None
 
 
-def _check_device(source: Source) -> Iterator[Problem]:
-    """Yield the first place that needs a graphics card; one is enough to mend all."""
-    for call in source.calls:
+@CODE.rule("cuda-only", expected="a device that is asked for", severity="warning")
+def cuda_only(source: Source) -> Iterator[Found]:
+    """The code needs a graphics card and never asks whether there is one.
+
+    Choose the device with `torch.cuda.is_available()`.
+    """
+    if source.contents.asks_for_gpu:
+        return
+    for name, call in source.calls:
         given = [*call.args, *keywords_of(call).values()]
-        named = any(_is_constant(one, "cuda") or _is_constant(one, "cuda:0") for one in given)
-        method = source.dotted(call.func).endswith(".cuda")
-        if named or method:
-            where, expected = source.where(call), "a device that is asked for"
-            yield finding("cuda-only", where, expected, shown(call))
-            return
+        named = any(_is_constant(one, card) for one in given for card in ("cuda", "cuda:0"))
+        if named or name.endswith(".cuda"):
+            yield source.at(call)
+            return  # one place is enough to mend all
 
 
-def _check_flips(source: Source) -> Iterator[Problem]:
-    """Yield the first flip along another axis than the flips before it."""
-    flips = [(call, axis) for call in source.calls if (axis := _flipped_axis(source, call))]
-    for call, axis in flips:
-        if axis != flips[0][1]:
-            expected = f"every flip along one axis, as in line {flips[0][0].lineno}"
-            yield finding("flips-differ", source.where(call), expected, shown(call))
-            return
+@CODE.rule("flips-differ", severity="warning")
+def flips_differ(source: Source) -> Iterator[Found]:
+    """Exams are flipped along different axes in one source.
+
+    Flip left and right only, as in training: no other flip leaves the label as it is.
+    """
+    flips = [(call, axis) for name, call in source.calls if (axis := _flipped_axis(name, call))]
+    other = next((call for call, axis in flips if axis != flips[0][1]), None)
+    if other:
+        expected = f"every flip along one axis, as in line {flips[0][0].lineno}"
+        yield source.at(other, expected=expected)
 
 
-def _flipped_axis(source: Source, call: ast.Call) -> str | None:
+def _flipped_axis(name: str, call: ast.Call) -> str | None:
     """Return the axis of a flip as it is written, None if the call is none."""
-    name, given = source.dotted(call.func), keywords_of(call)
     fixed = {"numpy.flipud": "0", "numpy.fliplr": "1"}
     if name in fixed or name.rpartition(".")[2] != "flip":
         return fixed.get(name)
-    place = 1 if name in ("numpy.flip", "torch.flip") else 0
-    axis = given.get("axis", given.get("dims", (call.args[place : place + 1] or [None])[0]))
+    given, place = keywords_of(call), int(name in ("numpy.flip", "torch.flip"))
+    positional = dict(enumerate(call.args)).get(place)
+    axis = given.get("axis", given.get("dims", positional))
     return None if axis is None else ast.unparse(axis).strip("()[], ")
 
 
-def _check_main(source: Source) -> Iterator[Problem]:
+# ---- What holds for main.py alone.
+
+
+@CODE.rule("needs-arguments", expected="no arguments")
+def needs_arguments(source: Source) -> Iterator[Found]:
+    """`main.py` asks for arguments on the command line.
+
+    Give every argument a default: the platform runs ``python main.py``.
+    """
+    if source.name != "main.py":
+        return
+    lengths = [call.args[0] for name, call in source.calls if name == "len" and call.args]
+    counted = any(source.dotted(one) == "sys.argv" for one in lengths)
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and source.dotted(node.value) == "sys.argv":
-            first = not isinstance(node.slice, ast.Slice) and not _is_constant(node.slice, 0)
-            if first and not _counts_arguments(source):
-                yield _asks(source, node)
-    for call in source.calls:
-        if source.dotted(call.func).endswith(".add_argument") and _is_required(source, call):
-            yield _asks(source, call)
-        if _FITS.fullmatch(source.dotted(call.func)):
-            where, expected = source.where(call), "a model that is fitted already"
-            yield finding("fits-at-inference", where, expected, shown(call))
-
-
-def _counts_arguments(source: Source) -> bool:
-    """Whether the source asks how many arguments there are before it takes one."""
-    counts = (call for call in source.calls if source.dotted(call.func) == "len" and call.args)
-    return any(source.dotted(call.args[0]) == "sys.argv" for call in counts)
-
-
-def _asks(source: Source, node: ast.expr) -> Problem:
-    return finding("needs-arguments", source.where(node), "no arguments", shown(node))
+            one = not isinstance(node.slice, ast.Slice) and not _is_constant(node.slice, 0)
+            if one and not counted:
+                yield source.at(node)
+    for name, call in source.calls:
+        if name.endswith(".add_argument") and _is_required(source, call):
+            yield source.at(call)
 
 
 def _is_required(source: Source, call: ast.Call) -> bool:
@@ -230,6 +275,17 @@ def _is_required(source: Source, call: ast.Call) -> bool:
     positional = bool(call.args) and not source.text(call.args[0]).startswith("-")
     optional = "nargs" in given and source.text(given["nargs"]) in ("?", "*")
     return positional and not optional and "default" not in given
+
+
+@CODE.rule("fits-at-inference", expected="a model that is fitted already", severity="warning")
+def fits_at_inference(source: Source) -> Iterator[Found]:
+    """`main.py` fits or ranks something.
+
+    Fit in training and load the result: nothing may be learnt across test exams.
+    """
+    for name, call in source.calls if source.name == "main.py" else []:
+        if _FITS.fullmatch(name):
+            yield source.at(call)
 
 
 def _is_constant(node: ast.expr | None, value: object) -> bool:

@@ -1,117 +1,27 @@
-"""What the challenge's runtime holds: the one list of its Python and its packages.
-
-Sources: the runtime's own declaration, `runtime/pyproject.toml` and `runtime/uv.lock` of
-https://github.com/drivendataorg/competition-sfmn-parkinsons-runtime (commit 976fdce, August 2026),
-and the challenge's code submission page,
-https://www.drivendata.org/competitions/311/dat-parkinsons-challenge/page/989/.
-nilearn and plotly are not there. A version stands where one was published for the final image.
-"""
+"""The Python and the packages of the challenge's runtime, as ``runtime.toml`` lists them."""
 
 from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
-__all__ = [
-    "COMPANIONS",
-    "PACKAGES",
-    "PYTHON",
-    "hidden_modules",
-    "is_in_runtime",
-    "version_differences",
-]
+__all__ = ["PACKAGES", "PYTHON", "hidden_modules", "is_in_runtime", "version_differences"]
 
-PYTHON = "3.12"
-
-# distribution: (version or None, import names)
-PACKAGES: dict[str, tuple[str | None, tuple[str, ...]]] = {
-    "SimpleITK": ("2.5.5", ("SimpleITK",)),
-    "accelerate": (None, ("accelerate",)),
-    "antspyx": ("0.6.3", ("ants",)),
-    "attrs": (None, ("attr", "attrs")),
-    "certifi": (None, ("certifi",)),
-    "cloudpickle": (None, ("cloudpickle",)),
-    "dill": (None, ("dill",)),
-    "diskcache": (None, ("diskcache",)),
-    "einops": (None, ("einops",)),
-    "filelock": (None, ("filelock",)),
-    "fsspec": (None, ("fsspec",)),
-    "huggingface-hub": (None, ("huggingface_hub",)),
-    "importlib-metadata": (None, ("importlib_metadata",)),
-    "joblib": ("1.5.3", ("joblib",)),
-    "jsonpickle": (None, ("jsonpickle",)),
-    "keras-cv-attention-models": (None, ("keras_cv_attention_models",)),
-    "lightgbm": ("4.6.0", ("lightgbm",)),
-    "loguru": ("0.7.3", ("loguru",)),
-    "matplotlib": (None, ("matplotlib", "mpl_toolkits", "pylab")),
-    "monai": ("1.6.0", ("monai",)),
-    "more-itertools": (None, ("more_itertools",)),
-    "nibabel": ("5.4.2", ("nibabel", "nisext")),
-    "ninja": (None, ("ninja",)),
-    "numba": (None, ("numba", "llvmlite")),
-    "numpy": ("2.2.6", ("numpy",)),
-    "opencv-python-headless": (None, ("cv2",)),
-    "packaging": (None, ("packaging",)),
-    "pandas": ("3.0.3", ("pandas",)),
-    "peft": (None, ("peft",)),
-    "pillow": (None, ("PIL",)),
-    "polars": (None, ("polars",)),
-    "psutil": (None, ("psutil",)),
-    "pydantic": (None, ("pydantic", "pydantic_core")),
-    "pydantic-settings": (None, ("pydantic_settings",)),
-    # The wheel of pytorch-lightning holds lightning_fabric too; `import lightning` is another
-    # distribution, which the lock file does not hold.
-    "pytorch-lightning": ("2.6.1", ("pytorch_lightning", "lightning_fabric")),
-    "pyyaml": (None, ("yaml", "_yaml")),
-    "regex": (None, ("regex",)),
-    "requests": (None, ("requests",)),
-    "safetensors": ("0.7.0", ("safetensors",)),
-    "scikit-image": ("0.26.0", ("skimage",)),
-    "scikit-learn": ("1.8.0", ("sklearn",)),
-    "scipy": ("1.15.3", ("scipy",)),
-    "statsmodels": (None, ("statsmodels",)),
-    "tensorflow": (None, ("tensorflow",)),
-    "tf-keras": (None, ("tf_keras",)),
-    "timm": ("1.0.27", ("timm",)),
-    "tokenizers": (None, ("tokenizers",)),
-    "torch": ("2.12.1", ("torch", "torchgen", "functorch")),
-    "torchio": ("1.2.1", ("torchio",)),
-    "torchvision": ("0.27.1", ("torchvision",)),
-    "tqdm": (None, ("tqdm",)),
-    "transformers": (None, ("transformers",)),
-    "urllib3": (None, ("urllib3",)),
-    "xarray": (None, ("xarray",)),
-    "xgboost": ("3.3.0", ("xgboost",)),
-}
-
-# Import names that are there only because a package above needs them.
-_COMPANION_NAMES = """
-    absl aiohappyeyeballs aiohttp aiosignal annotated_doc annotated_types astunparse
-    charset_normalizer click contourpy cycler dateutil deprecated flatbuffers fontTools frozenlist
-    ftfy gast google grpc h11 h5py hf_xet httpcore httpx humanize idna imageio jinja2 keras
-    kiwisolver lazy_loader lightning_utilities markdown markdown_it markupsafe mdurl ml_dtypes
-    mpmath multidict namex networkx opt_einsum optree patsy pkg_resources propcache pygments
-    pyparsing rich setuptools shellingham six sympy tensorboard termcolor threadpoolctl tifffile
-    torchmetrics triton typer typing_extensions typing_inspection wcwidth webcolors werkzeug wheel
-    wrapt yarl zipp
-"""
-COMPANIONS = frozenset(_COMPANION_NAMES.split())
-
-# https://docs.python.org/3/whatsnew/: what 3.12 dropped (distutils lives on in setuptools, which
-# torch brings), what later versions dropped but 3.12 still has, and what they added.
-_GONE_IN_PYTHON_3_12 = frozenset({"asynchat", "asyncore", "imp", "smtpd"})
-_STILL_IN_PYTHON_3_12 = """
-    aifc audioop cgi cgitb chunk crypt distutils imghdr lib2to3 mailcap msilib nis nntplib
-    ossaudiodev pipes sndhdr spwd sunau telnetlib uu xdrlib
-"""
-_NEWER_THAN_PYTHON_3_12 = frozenset({"annotationlib", "compression"})
-_STDLIB = sys.stdlib_module_names.union(_STILL_IN_PYTHON_3_12.split()) - (
-    _GONE_IN_PYTHON_3_12 | _NEWER_THAN_PYTHON_3_12
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+PYTHON: str = _TABLE["python"]
+# {distribution: {"imports": its import names, "version": where one was published}}
+PACKAGES: dict[str, dict[str, str]] = _TABLE["packages"]
+_COMPANIONS = frozenset(_TABLE["companions"].split())
+_GONE, _STILL_THERE, _NEWER = (
+    frozenset(_TABLE["standard_library"][kind].split()) for kind in ("gone", "still_there", "newer")
 )
-_IMPORTS = frozenset(name for _, names in PACKAGES.values() for name in names)
+_MODULES = (sys.stdlib_module_names | _STILL_THERE) - _GONE - _NEWER
+_MODULES |= _COMPANIONS.union(*(one["imports"].split() for one in PACKAGES.values()))
 
 
 def is_in_runtime(module: str) -> bool:
@@ -122,8 +32,7 @@ def is_in_runtime(module: str) -> bool:
     >>> is_in_runtime("scipy.ndimage"), is_in_runtime("json"), is_in_runtime("nilearn.plotting")
     (True, True, False)
     """
-    top = module.partition(".")[0]
-    return top in _STDLIB or top in _IMPORTS or top in COMPANIONS
+    return module.partition(".")[0] in _MODULES
 
 
 def hidden_modules(packages: Iterable[str] = PACKAGES) -> tuple[str, ...]:
@@ -144,24 +53,24 @@ def hidden_modules(packages: Iterable[str] = PACKAGES) -> tuple[str, ...]:
     (False, True)
     """
     present = _with_requirements(packages)
-    companions = COMPANIONS if packages is PACKAGES else frozenset()
+    companions = _COMPANIONS if packages is PACKAGES else frozenset()
     absent = {
         module
         for module, owners in _installed().items()
-        if module not in companions and not present & {_normal(owner) for owner in owners}
+        if module not in companions and present.isdisjoint(map(_normal, owners))
     }
-    gone = _GONE_IN_PYTHON_3_12 & sys.stdlib_module_names
-    return tuple(sorted(absent | gone | {__name__.partition(".")[0]}))
+    return tuple(sorted(absent | (_GONE & sys.stdlib_module_names) | {"datkit"}))
 
 
 def version_differences() -> dict[str, tuple[str, str]]:
     """Return {distribution: (version here, version in the runtime)} where the two differ."""
-    found = {}
-    for name, (there, _) in PACKAGES.items():
-        here = _version(name)
-        if there and here and here.partition("+")[0] != there:
-            found[name] = (here, there)
-    return found
+    here = {_normal(one.name): one.version for one in metadata.distributions()}
+    pairs = {name: (here.get(_normal(name)), one.get("version")) for name, one in PACKAGES.items()}
+    return {
+        name: (found, there)
+        for name, (found, there) in pairs.items()
+        if found and there and found.partition("+")[0] != there
+    }
 
 
 @cache
@@ -178,7 +87,7 @@ def _with_requirements(packages: Iterable[str]) -> set[str]:
         if name not in present:
             present.add(name)
             lines = (line for line in _requirements(name) if "extra ==" not in line)
-            queue += [_normal(_bare(line)) for line in lines]
+            queue += [_normal(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0]) for line in lines]
     return present
 
 
@@ -187,17 +96,6 @@ def _requirements(name: str) -> list[str]:
         return metadata.requires(name) or []
     except metadata.PackageNotFoundError:
         return []  # a package of the runtime that is not installed here requires nothing here
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _bare(requirement: str) -> str:
-    return re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]
 
 
 def _normal(name: str) -> str:

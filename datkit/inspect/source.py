@@ -1,5 +1,7 @@
 """A Python source as its tree tells it: what each name stands for, which text an expression spells.
 
+Every rule on code takes a :class:`Source`: it is parsed once, and its calls are listed once.
+
 Nothing runs. A name counts as known where the source gives it one value in one place; what comes
 from a file, a command line or another module stays unknown, written ``{}``.
 """
@@ -15,17 +17,37 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from datkit.inspect.runtime import PYTHON
+from datkit.rules import Found, RuleGroup
 
-__all__ = ["HERE", "UNKNOWN", "Source", "keywords_of", "parse", "reads_as_newer", "shown"]
+__all__ = [
+    "CODE",
+    "HERE",
+    "UNKNOWN",
+    "UNREAD",
+    "Contents",
+    "Source",
+    "Unread",
+    "keywords_of",
+    "shown",
+]
+
+CODE: RuleGroup[Source] = RuleGroup("The code")
 
 UNKNOWN = "{}"
 HERE = "<zip>"  # the folder that the archive is unpacked into, in paths made from __file__
+_VERSION = (int(PYTHON.partition(".")[0]), int(PYTHON.partition(".")[2]))
+_VENDORS = frozenset({"vendor", "vendored", "_vendor", "third_party", "site-packages"})
+_LICENCES = ("LICENSE", "LICENCE", "COPYING")
 _MAX_BYTES = 2**19  # longer ones are made by programs, such as the 1.9 MB of SimpleITK
 _LONGEST = 10_000  # characters: a stranger's source may double a text again and again
-_PATHS = ("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "os.path.join", "str")
-_PATHS += ("os.path.abspath", "os.path.realpath", "os.fspath")
+_PATHS = (
+    *("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "str"),
+    *("os.path.join", "os.path.abspath", "os.path.realpath", "os.fspath"),
+)
 _KEEP_PATH = ("resolve", "absolute", "expanduser", "as_posix", "format", "strip", "lower")
 # An error that is named was thought of; a bare `except Exception` catches what was not.
 _EXPECTED = re.compile(r"FileNotFoundError|OSError|IOError|KeyError")
@@ -48,7 +70,7 @@ def parse(content: bytes, name: str) -> ast.Module:
         raise MemoryError(f"{len(content)} bytes, more than {_MAX_BYTES}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd escapes in a stranger's strings
-        return ast.parse(content, name, feature_version=_version())
+        return ast.parse(content, name, feature_version=_VERSION)
 
 
 def reads_as_newer(error: BaseException) -> bool:
@@ -59,19 +81,57 @@ def reads_as_newer(error: BaseException) -> bool:
     >>> reads_as_newer(SyntaxError("invalid syntax", ("a.py", 1, 1, "def f(:")))
     False
     """
-    if sys.version_info[:2] >= _version() or not isinstance(error, SyntaxError):
+    if sys.version_info[:2] >= _VERSION or not isinstance(error, SyntaxError):
         return False
     return str(error.msg).startswith("f-string") or bool(_NEWER.search(error.text or ""))
 
 
-def _version() -> tuple[int, int]:
-    major, minor = PYTHON.split(".")
-    return int(major), int(minor)
+@dataclass(frozen=True)
+class Contents:
+    """What one source must know of the others.
+
+    Attributes
+    ----------
+    names : list of str
+        All members.
+    sources : dict
+        {name: bytes} of the Python among them.
+    """
+
+    names: list[str]
+    sources: dict[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def bundled(self) -> set[str]:
+        """Every name that could be imported from the archive, whatever is added to `sys.path`."""
+        folders = {part for name in self.names for part in PurePosixPath(name).parts[:-1]}
+        return folders | {PurePosixPath(name).stem.partition(".")[0] for name in self.names}
+
+    @cached_property
+    def vendored(self) -> set[str]:
+        """Folders that hold a library of somebody else.
+
+        Such a library keeps its licence beside it, lies beside its own `.dist-info`, or in a folder
+        of a telling name. It may hold code that could download, print or import what is not there;
+        whether that is called, only a run shows.
+        """
+        paths = [PurePosixPath(name) for name in self.names]
+        folders = {folder for path in paths for folder in path.parents}
+        licensed = {path.parent for path in paths if path.name.startswith(_LICENCES)}
+        named = {folder for folder in folders if folder.name in _VENDORS}
+        installed = {folder.parent / folder.name.partition("-")[0]
+                     for folder in folders if folder.suffix == ".dist-info"}  # fmt: skip
+        return {*map(str, licensed | named | installed)} - {"."}
+
+    @cached_property
+    def asks_for_gpu(self) -> bool:
+        """Whether any source asks if there is a graphics card."""
+        return any(b"is_available" in content for content in self.sources.values())
 
 
 @dataclass
 class Source:
-    """One source: its member's name, its tree, and what the names in it stand for.
+    r"""One source: its member's name, its tree, and what the names in it stand for.
 
     Attributes
     ----------
@@ -82,25 +142,39 @@ class Source:
         {name: what it was imported as}, such as ``{"np": "numpy"}``.
     values : dict
         {name: its one value}; a parameter's default counts as its value.
+    contents : Contents
+        What lies beside it.
 
     Examples
     --------
-    >>> source = Source.of("main.py", parse(b"import os.path as p\\nD = 'data'\\np.join(D, x)", ""))
-    >>> call = source.calls[0]
-    >>> source.dotted(call.func), source.text(call)
-    ('os.path.join', 'data/{}')
+    >>> source = Source.of("main.py", b"import os.path as p\nD = 'data'\np.join(D, x)")
+    >>> [(name, source.text(call)) for name, call in source.calls]
+    [('os.path.join', 'data/{}')]
     """
 
     name: str
     tree: ast.Module
-    aliases: dict[str, str] = field(default_factory=dict)
-    values: dict[str, ast.expr] = field(default_factory=dict)
+    aliases: dict[str, str]
+    values: dict[str, ast.expr]
+    contents: Contents
     _texts: dict[ast.expr, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, name: str, tree: ast.Module) -> Source:
-        """Collect what the names of a tree stand for."""
-        return cls(name, tree, dict(_aliases(tree)), _values(tree))
+    def of(cls, name: str, content: bytes, contents: Contents | None = None) -> Source:
+        """Parse a member, and collect what the names in it stand for.
+
+        Raises
+        ------
+        SyntaxError, ValueError, RecursionError, MemoryError
+            As :func:`parse` does.
+        """
+        tree, contents = parse(content, name), contents or Contents([name], {name: content})
+        return cls(name, tree, dict(_aliases(tree)), _values(tree), contents)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is no library's that was copied in."""
+        return self.contents.vendored.isdisjoint(map(str, PurePosixPath(self.name).parents))
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -108,10 +182,11 @@ class Source:
         return [*ast.walk(self.tree)]
 
     @cached_property
-    def calls(self) -> list[ast.Call]:
-        """Every call, in the order of lines."""
+    def calls(self) -> list[tuple[str, ast.Call]]:
+        """What is called and the call, in the order of lines."""
         calls = [node for node in self.nodes if isinstance(node, ast.Call)]
-        return sorted(calls, key=lambda call: (call.lineno, call.col_offset))
+        calls.sort(key=lambda call: (call.lineno, call.col_offset))
+        return [(self.dotted(call.func), call) for call in calls]
 
     @cached_property
     def docstrings(self) -> set[ast.Constant]:
@@ -124,9 +199,9 @@ class Source:
         """What stands where an error is expected, or where the code looks first what there is."""
         return {part for node in self.nodes if _is_guard(node) for part in ast.walk(node)}
 
-    def where(self, node: ast.expr | ast.stmt) -> str:
-        """Name the place of a node."""
-        return f"member {self.name!r}, line {node.lineno}"
+    def at(self, node: ast.expr, found: str = "", expected: str = "") -> Found:
+        """Say what was found in the line of a node, by default its source."""
+        return Found(f"member {self.name!r}", found or shown(node), expected, node.lineno)
 
     def dotted(self, node: ast.expr) -> str:
         """Return what is called or read, such as ``"torch.hub.load"``; a call in it is ``()``."""
@@ -150,27 +225,36 @@ class Source:
         match node:
             case ast.Constant(value=str(value)):
                 return value
-            case ast.Name(id="__file__"):
-                return f"{HERE}/{self.name}"
-            case ast.Attribute(value=value, attr="parent"):
-                return posixpath.dirname(self.text(value)) or UNKNOWN
             case ast.Name() | ast.Attribute():
-                value = self.values.get(_key(node))
-                return self.text(value) if value else UNKNOWN
+                return self._spell_name(node)
             case ast.JoinedStr(values=parts):
                 return "".join(map(self.text, parts))
-            case ast.FormattedValue(value=value):
-                return self.text(value)
-            case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return f"{self.text(left)}/{self.text(right)}"
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self.text(left) + self.text(right)
-            case ast.BinOp(left=left, op=ast.Mod()):
-                return re.sub(r"%\w", UNKNOWN, self.text(left))
+            case ast.FormattedValue(value=part):
+                return self.text(part)
+            case ast.BinOp():
+                return self._spell_sum(node)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 return " ".join(map(self.text, parts))
             case ast.Call():
                 return self._spell_call(node)
+        return UNKNOWN
+
+    def _spell_name(self, node: ast.Name | ast.Attribute) -> str:
+        match node:
+            case ast.Name(id="__file__"):
+                return f"{HERE}/{self.name}"
+            case ast.Attribute(value=value, attr="parent"):
+                return posixpath.dirname(self.text(value)) or UNKNOWN
+        return self.text(known) if (known := self.values.get(_key(node))) else UNKNOWN
+
+    def _spell_sum(self, node: ast.BinOp) -> str:
+        match node.op:
+            case ast.Div():
+                return f"{self.text(node.left)}/{self.text(node.right)}"
+            case ast.Add():
+                return self.text(node.left) + self.text(node.right)
+            case ast.Mod():
+                return re.sub(r"%\w", UNKNOWN, self.text(node.left))
         return UNKNOWN
 
     def _spell_call(self, call: ast.Call) -> str:
@@ -253,3 +337,57 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]
 
 def _names_in(node: ast.expr) -> Iterator[ast.Name]:
     return (part for part in ast.walk(node) if isinstance(part, ast.Name))
+
+
+class Unread(NamedTuple):
+    """A source that could not be read, and why."""
+
+    name: str
+    error: Exception
+
+    @property
+    def reason(self) -> Found:
+        """What Python says of it, and in which line."""
+        here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        found = f"{getattr(self.error, 'msg', self.error)} (as Python {here} reads it)"
+        return Found(f"member {self.name!r}", found, line=getattr(self.error, "lineno", None))
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it may be right, and is only too long or too deep."""
+        return isinstance(self.error, RecursionError | MemoryError)
+
+
+UNREAD: RuleGroup[Unread] = RuleGroup("The code")
+
+
+@UNREAD.rule("syntax", expected=f"Python {PYTHON}")
+def syntax(source: Unread) -> Iterator[Found]:
+    """A source is not Python, as the platform's version reads it.
+
+    Mend the line; notebook commands that begin with `!` or `%` are no Python.
+    """
+    if not (source.is_deep or reads_as_newer(source.error)):
+        yield source.reason
+
+
+@UNREAD.rule("syntax-unchecked", expected=f"Python {PYTHON}", severity="warning")
+def syntax_unchecked(source: Unread) -> Iterator[Found]:
+    """A source may need Python 3.12, and this machine has an older one.
+
+    Check again with Python 3.12, which the platform runs.
+    """
+    if reads_as_newer(source.error):
+        yield source.reason
+
+
+@UNREAD.rule(
+    "unread-source", expected="a source that can be read without running it", severity="warning"
+)
+def unread_source(source: Unread) -> Iterator[Found]:
+    """A source is too long, or nested too deeply, to be read.
+
+    Keep data in files of their own; what this source does shows in a run only.
+    """
+    if source.is_deep:
+        yield Found(f"member {source.name!r}", str(source.error) or "a deep one")

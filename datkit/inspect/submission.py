@@ -9,16 +9,45 @@ exams in a format of one's own, a probability that is wrong. For those,
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-from datkit.inspect.content import check_bytes, check_names, is_mac_note
-from datkit.inspect.python import Surroundings, check_source
-from datkit.inspect.zip_file import Submission
+from datkit.errors import SubmissionError
+from datkit.inspect import assets, logging, network, portability  # noqa: F401 (they enter rules)
+from datkit.inspect.content import CONTENT, Member
+from datkit.inspect.imports import IMPORTS, MODULES
+from datkit.inspect.names import MAIN, NAMES, is_mac_note
+from datkit.inspect.source import CODE, UNREAD, Contents, Source, Unread
+from datkit.io.archive import Archive
 from datkit.problems import Problem
 
-__all__ = ["check_submission"]
+__all__ = ["Submission", "check_source", "check_submission"]
 
 
-def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
+class Submission(Archive):
+    """A submission's zip, opened and verified once for all that a command does with it.
+
+    Its `problems` are those of the archive and of where `main.py` lies. With any of them it is not
+    to be unpacked: :meth:`unpack` raises a :class:`SubmissionError` that lists every one.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    """
+
+    error = SubmissionError
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        if self.is_listed:
+            self.problems += MAIN.problems([info.filename for info in self.infos])
+
+
+def check_submission(submission: str | os.PathLike[str] | Submission) -> list[Problem]:
     """Return every problem that can be found in a submission's zip without running it.
 
     The archive (whole, safe to unpack, `main.py` at its root), then each member: Python that
@@ -28,29 +57,43 @@ def check_submission(path: str | os.PathLike[str]) -> list[Problem]:
 
     Parameters
     ----------
-    path : path
-        The zip file.
+    submission : path or Submission
+        The zip file, or one that is open already and stays so.
 
     Raises
     ------
     UsageError
         If there is no such file.
     """
-    with path if isinstance(path, Submission) else Submission(path) as submission:
-        problems = [*submission.problems]
-        if not submission.is_readable:
-            return problems
-        names, read = submission.members, submission.zip.read
-        problems += check_names(names)
-        sources = {name: read(name) for name in names if _is_python(name)}
-        around = Surroundings.of(names, sources.values())
-        for name in names:  # one at a time: weights may be large
-            content = sources[name] if name in sources else read(name)
-            problems += check_bytes(name, content)
-            if name in sources:
-                problems += check_source(name, content, around)
+    if not isinstance(submission, Submission):
+        with Submission(submission) as opened:
+            return check_submission(opened)
+    if not submission.is_readable:
+        return submission.problems
+    names, read = submission.members, submission.zip.read
+    problems = [*submission.problems, *NAMES.problems(names), *MODULES.problems(names)]
+    sources = {name: read(name) for name in names if name.endswith(".py") and not is_mac_note(name)}
+    contents = Contents(names, sources)
+    for name in names:  # one at a time: weights may be large
+        problems += CONTENT.problems(Member(name, sources.get(name) or read(name)))
+        if name in sources:
+            problems += check_source(name, contents)
     return problems
 
 
-def _is_python(name: str) -> bool:
-    return name.endswith(".py") and not is_mac_note(name)
+def check_source(name: str, contents: Contents) -> Iterator[Problem]:
+    """Yield every problem of one source, in the order of its lines.
+
+    Examples
+    --------
+    >>> print(*check_source("main.py", Contents(["main.py"], {"main.py": b"import nilearn"})))
+    member 'main.py', line 1: expected a package that the platform has, found import nilearn.
+    Do without it, or put it into the zip: the platform installs nothing.
+    """
+    try:
+        source = Source.of(name, contents.sources[name], contents)
+        found = [*IMPORTS.problems(source), *(CODE.problems(source) if source.is_own else [])]
+    except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
+        yield from UNREAD.problems(Unread(name, error))
+    else:
+        yield from sorted(found, key=lambda problem: problem.line or 0)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from datkit.errors import SubmissionError, UsageError
 from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.inspect.content import SAFE_SUFFIXES
 from datkit.inspect.imports import imports_of
 from datkit.inspect.submission import check_submission
-from datkit.inspect.weight_files import SAFE_SUFFIXES
 
 __all__ = ["PackReport", "inference_modules", "pack_submission", "write_prior"]
 

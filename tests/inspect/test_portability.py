@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from datkit.inspect.python import Surroundings, check_source
+from datkit.inspect.source import Contents
+from datkit.inspect.submission import check_source
 
 FINE = {
     # uids
@@ -81,12 +82,15 @@ WRONG = {
         ["prints-per-exam", "prints-uids"],
     ),
 }
-AROUND = Surroundings.of(["main.py", "weights/config.json"], [])
+
+
+def check(text: str, name: str = "main.py"):
+    contents = Contents(["main.py", "weights/config.json"], {name: text.encode()})
+    return [*check_source(name, contents)]
 
 
 def codes(text: str, name: str = "main.py") -> list[str]:
-    asked = Surroundings.of(AROUND.names, [text.encode()])
-    return [problem.code for problem in check_source(name, text.encode(), asked)]
+    return [problem.code for problem in check(text, name)]
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -105,5 +109,6 @@ def test_only_main_is_run_with_arguments():
 
 
 def test_a_finding_names_member_and_line():
-    [problem] = check_source("main.py", b"x = 1\n\ninput('go?')", AROUND)
-    assert problem.where == "member 'main.py', line 3" and problem.found == "input('go?')"
+    [problem] = check("x = 1\n\ninput('go?')")
+    assert (problem.where, problem.line) == ("member 'main.py'", 3)
+    assert problem.place == "member 'main.py', line 3" and problem.found == "input('go?')"

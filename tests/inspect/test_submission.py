@@ -19,7 +19,7 @@ from datkit.errors import SubmissionError, UsageError
 from datkit.inspect import check_submission
 from datkit.inspect.imports import imports_of
 from datkit.inspect.runtime import PACKAGES, hidden_modules, is_in_runtime
-from datkit.inspect.zip_file import unpack
+from datkit.inspect.submission import Submission
 from datkit.submit import check_predictions
 
 GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
@@ -241,7 +241,7 @@ def test_a_missing_file_is_wrong_use(tmp_path):
 def test_what_is_not_safe_is_not_unpacked(tmp_path):
     path = zip_of(tmp_path, ("../../outside.py", ""), ("/outside.py", ""))
     with pytest.raises(SubmissionError, match="2 problems in"):
-        unpack(path, tmp_path / "out")
+        Submission(path).unpack(tmp_path / "out")
     assert [found.name for found in tmp_path.iterdir()] == ["submission.zip"]
 
 
@@ -274,7 +274,7 @@ def test_the_runtime_is_the_challenges():
         assert is_in_runtime(present)
     for absent in ("nilearn", "plotly", "lightning", "papermill", "datkit", "imp"):
         assert not is_in_runtime(absent)
-    assert PACKAGES["torch"][0] == "2.12.1"
+    assert PACKAGES["torch"]["version"] == "2.12.1"
 
 
 def test_what_packages_need_here_is_not_hidden():
