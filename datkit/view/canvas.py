@@ -28,27 +28,19 @@ __all__ = ["ABNORMAL", "BELOW", "BESIDE", "NORMAL", "TOP", "UPTAKE", "Picture", 
 TOP = 5.0
 UPTAKE = "uptake (non-specific = 1)"
 WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
-# At 6.4 inches 11 points are 2.4 % of the width: 9 pixels on a phone that shows 375.
-STYLE = {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 150,
-    "figure.facecolor": "white",  # legible on dark pages too
-    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same letters
-    "font.size": 11,
-    "legend.frameon": False,
-}
+STYLE = Path(__file__).with_name("house.mplstyle")
 # Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
 # Where a colour bar stands.
-BELOW: dict[str, Any] = {
+Bar = dict[str, Any]
+BELOW: Bar = {
     "location": "bottom",
     "shrink": 0.8,
     "aspect": 30,
     "extend": "max",
     "extendfrac": 0.03,
 }
-BESIDE: dict[str, Any] = {"location": "right", "aspect": 30, "extendfrac": 0.03}
+BESIDE: Bar = {"location": "right", "aspect": 30, "extendfrac": 0.03}
 
 
 class Picture(Figure):
@@ -73,7 +65,8 @@ class Picture(Figure):
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         # Covers the range of colours, where the default would give most to the dark background.
         cover = Image.Quantize.MAXCOVERAGE
-        return pack_image(picture.quantize(colours, cover, dither=Image.Dither.NONE))
+        few = picture.quantize(colours, cover, dither=Image.Dither.NONE)
+        return pack_image(few, "png", optimize=True)
 
     def save(self, path: str | os.PathLike[str], *, colours: int = 256) -> Path:
         """Write the figure as a PNG, atomically, and return its path.
@@ -137,10 +130,10 @@ def new_picture(
     return picture, axes
 
 
-def pack_image(image: Image.Image) -> bytes:
-    """Return an image as the bytes of a PNG, as small as they get."""
+def pack_image(image: Image.Image, form: str, **how: float) -> bytes:
+    """Return an image as the bytes of a file, such as a ``"png"``; `how` goes to Pillow's save."""
     packed = io.BytesIO()
-    image.save(packed, format="png", optimize=True)
+    image.save(packed, form, **how)
     return packed.getvalue()
 
 

@@ -161,13 +161,11 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
     height = 1.4 + 0.55 * len(scores)
     figure, grid = new_picture(1, len(kinds[0]), height, title, sharey=True)
     for axes, kind in zip(grid.flat, kinds[0], strict=True):
-        for row, of_model in enumerate(scores.values()):
-            score = of_model[kind]
-            _draw_interval(axes, row, score.value, (score.low, score.high))
+        found = [(name, of_model[kind]) for name, of_model in scores.items()]
+        rows = [(f"{name}\nn = {one.n}", one.value, (one.low, one.high)) for name, one in found]
+        _draw_intervals(axes, rows)
         axes.set_xlabel(SCORE_LABELS.get(kind, kind))
         axes.margins(x=0.15)
-    n = {name: of_model[kinds[0][0]].n for name, of_model in scores.items()}
-    _name_rows(grid[0, 0], [f"{name}\nn = {n[name]}" for name in scores])
     return figure
 
 
@@ -216,13 +214,14 @@ def plot_shares(
         )
     names, sizes = np.unique(members, return_counts=True)
     figure, ((axes,),) = new_picture(1, 1, 1.4 + 0.3 * names.size, title)
-    for row, name in enumerate(names):
-        test = binomtest(int(values[members == name].sum()), int(sizes[row]))
+    rows = []
+    for name, n in zip(names, sizes, strict=True):
+        test = binomtest(int(values[members == name].sum()), int(n))
         interval = 100 * np.array(test.proportion_ci(method="wilson"))
-        _draw_interval(axes, row, 100 * test.statistic, interval)
+        rows.append((f"{name}, n = {n}", 100 * test.statistic, interval))
+    _draw_intervals(axes, rows)
     axes.axvline(100 * values.mean(), color="0.5", linestyle="--")
     axes.set(xlabel=f"{outcome} (%), with 95 % interval", xlim=(-2, 102))
-    _name_rows(axes, [f"{name}, n = {n}" for name, n in zip(names, sizes, strict=True)])
     return figure
 
 
@@ -232,25 +231,14 @@ def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
     # Sorted values spread by the golden ratio never pile up, and need no random draw.
     spread = 0.12 * (np.arange(values.size) * 0.618034 % 1 - 0.5) * 2
     axes.scatter(place + spread, values, s=16, color=colour, marker=marker, alpha=0.6, linewidth=0)
-    box = {"color": colour, "linewidth": 1.5}
-    axes.boxplot(
-        values,
-        positions=[place],
-        widths=0.34,
-        showfliers=False,
-        showcaps=False,
-        manage_ticks=False,
-        boxprops=box,
-        whiskerprops=box,
-        medianprops={**box, "linewidth": 3},
-    )
+    box: Any = {f"{part}props": {"color": colour} for part in ("box", "whisker", "median")}
+    axes.boxplot(values, positions=[place], widths=0.34, manage_ticks=False, **box)
 
 
-def _draw_interval(axes: Axes, row: int, value: float, interval: npt.ArrayLike) -> None:
-    axes.plot(interval, [row, row], color=NORMAL, linewidth=3, alpha=0.5)
-    axes.plot(value, row, marker="o", color=NORMAL)
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)  # the first on top
+def _draw_intervals(axes: Axes, rows: Sequence[tuple[str, float, npt.ArrayLike]]) -> None:
+    """Draw a named row for each value and the two ends of its interval, the first on top."""
+    for place, (_, value, interval) in enumerate(rows):
+        axes.plot(interval, [place, place], color=NORMAL, linewidth=3, alpha=0.5)
+        axes.plot(value, place, marker="o", color=NORMAL)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)

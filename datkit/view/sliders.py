@@ -7,7 +7,9 @@ the page.) Slices are stored as bytes, eight times smaller than the floats that 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,8 @@ from datkit.view.planes import check_volume, signed_mm
 
 __all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
 
+STYLE = json.loads(Path(__file__).with_name("house_plotly.json").read_text(encoding="utf-8"))
+
 
 def use_offline_plotly() -> None:
     """Make notebooks store plotly figures as data alone, and take the upload button away.
@@ -29,12 +33,7 @@ def use_offline_plotly() -> None:
     plotly.js 4 shows a "Share chart" button that sends the figure's data to plotly's servers.
     The figures of this module call it; call it once before showing a plotly figure of your own.
     """
-    plotly.io.renderers["plotly_mimetype"].config = {
-        "displayModeBar": False,
-        "plotlyServerURL": "",
-        "responsive": True,
-        "showSendToCloud": False,
-    }
+    plotly.io.renderers["plotly_mimetype"].config = STYLE["config"]
     plotly.io.renderers.default = "plotly_mimetype"
 
 
@@ -174,8 +173,9 @@ def stack_slices(
     ticks = np.linspace(0, top, 6)
     names = [f"{tick:g}" for tick in ticks]
     bar = {"thickness": 14, "tickvals": list(ticks * 255 / top), "ticktext": names}
-    scale = {"cmin": 0, "cmax": 255, "colorscale": "Inferno", "colorbar": bar}
-    figure.update_layout(coloraxis=scale, title_subtitle_text=subtitle)
+    figure.update_layout(
+        coloraxis=STYLE["uptake"] | {"colorbar": bar}, title_subtitle_text=subtitle
+    )
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain", scaleanchor="x")
     return figure
@@ -183,15 +183,8 @@ def stack_slices(
 
 def cells(affine: np.ndarray) -> dict[str, object]:
     """Where plotly puts the cells of a slice (by their centres, mm), and how it draws them."""
-    return {
-        "x0": affine[0, 3],
-        "dx": affine[0, 0],
-        "y0": affine[1, 3],
-        "dy": affine[1, 1],
-        "coloraxis": "coloraxis",
-        "zsmooth": "best",
-        "hovertemplate": "x %{x} mm, y %{y} mm<extra></extra>",
-    }
+    place = {"x0": affine[0, 3], "dx": affine[0, 0], "y0": affine[1, 3], "dy": affine[1, 1]}
+    return place | STYLE["slice"]
 
 
 def add_slider(
@@ -213,27 +206,13 @@ def add_slider(
 def lay_out(figure: go.Figure, title: str, x_label: str, y_label: str, *, height: int) -> None:
     """Give a figure the house style: title, axis labels, height in pixels, margins and legend."""
     use_offline_plotly()
-    figure.update_layout(
-        template="simple_white",
-        title={"text": title, "yref": "container", "y": 0.98, "yanchor": "top"},
-        height=height,
-        font={"size": 14},
-        margin={"l": 64, "r": 16, "t": 80, "b": 16},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"},
-    )
+    figure.update_layout(STYLE["layout"], title_text=title, height=height)
     figure.update_xaxes(title=x_label)
     figure.update_yaxes(title=y_label)
 
 
 def print_sides(figure: go.Figure, axes: str = "", size: int = 18) -> None:
     """Print L and R on a slice; `axes` is what follows x and y in the names of its axes."""
+    on = {"xref": f"x{axes} domain", "yref": f"y{axes} domain", "font_size": size}
     for side, place in (("L", 0.04), ("R", 0.96)):
-        figure.add_annotation(
-            text=f"<b>{side}</b>",
-            x=place,
-            y=0.5,
-            xref=f"x{axes} domain",
-            yref=f"y{axes} domain",
-            showarrow=False,
-            font={"color": "white", "size": size},
-        )
+        figure.add_annotation(STYLE["side"], text=f"<b>{side}</b>", x=place, **on)

@@ -87,17 +87,18 @@ class VolumeView:
 
     def __post_init__(self) -> None:
         check_volume(self.volume)
-        problems = []
-        if self.overlay is not None and self.overlay.shape != self.volume.shape:
-            problems.append(f"overlay {self.overlay.shape} over volume {self.volume.shape}")
-        if not 0 <= self.cal_min < self.cal_max:
-            problems.append(f"colour scale from {self.cal_min:g} to {self.cal_max:g}")
-        if self.slice_type not in ("multiplanar", "render"):
-            problems.append(f"slice type {self.slice_type!r}")
-        if problems:
+        shape = self.volume.shape
+        over = shape if self.overlay is None else self.overlay.shape
+        low, high, kind = self.cal_min, self.cal_max, self.slice_type
+        problems = {
+            f"overlay {over} over volume {shape}": over != shape,
+            f"colour scale from {low:g} to {high:g}": not 0 <= low < high,
+            f"slice type {kind!r}": kind not in ("multiplanar", "render"),
+        }
+        if found := ", ".join(text for text, wrong in problems.items() if wrong):
             raise UsageError(
                 "Expected an overlay of the volume's shape, 0 ≤ cal_min < cal_max, and the slice "
-                f"type multiplanar or render; found {', '.join(problems)}."
+                f"type multiplanar or render; found {found}."
             )
 
     @classmethod

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
 
+from datkit.prepare import PreparedCohort
 from datkit.prepare.quality import describe
-from datkit.view.canvas import TOP
-from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
+from datkit.view.canvas import TOP, pack_image
+from datkit.view.pages.page import data_uri, describe_sides, render_page, write_page
 from datkit.view.slices import SLAB_MM, striatal_slab
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont
-
-    from datkit.prepare import PreparedCohort
 
 __all__ = ["render_contact_sheet", "write_contact_sheet"]
 
@@ -60,77 +55,46 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
     return render_page(
         "contact_sheet.html",
         title=title,
-        counts=f"{len(prepared)} exams prepared, {len(prepared.reasons)} to look at; "
-        f"{len(prepared.failures)} could not be prepared.",
+        prepared=prepared,
         slab=f"{np.ptp(SLAB_MM):g}",
         top=f"{TOP:g}",
-        failures=prepared.failures,
         groups=_groups(prepared),
     )
 
 
-def _groups(prepared: PreparedCohort) -> list[dict[str, Any]]:
+def _groups(prepared: PreparedCohort) -> dict[str, list[dict[str, object]]]:
     table = prepared.table
-    centre = table.get("centre", pd.Series("Every exam", table.index))
-    centre = centre.fillna("no centre given")
-    names = centre.mask(table.index.isin(prepared.reasons), LOOK)
+    centres = table.get("centre", pd.Series("Every exam", table.index)).fillna("no centre given")
+    names = centres.mask(table.index.isin(prepared.reasons), LOOK)
     order = sorted(set(names), key=lambda name: (name != LOOK, name))
-    worst_first = table["similarity"].sort_values(kind="stable").index
-    row_of = {uid: row for row, uid in enumerate(table.index)}
-    return [
-        {
-            "name": name,
-            "exams": [
-                _card(uid, centre[uid], prepared, row_of[uid])
-                for uid in worst_first
-                if names[uid] == name
-            ],
+    groups: dict[str, list[dict[str, object]]] = {name: [] for name in order}
+    for row in np.argsort(table["similarity"], kind="stable"):
+        slab, uid = striatal_slab(prepared.volumes[row]), table.index[row]
+        card = {
+            "uid": uid,
+            "centre": centres.iloc[row],
+            "reasons": [describe(reason) for reason in prepared.reasons.get(uid, [])],
+            "similarity": table["similarity"].iloc[row],
+            "uri": data_uri(_thumbnail(slab), "webp"),
+            "sides": describe_sides(slab),
         }
-        for name in order
-    ]
-
-
-def _card(uid: str, centre: str, prepared: PreparedCohort, row: int) -> dict[str, Any]:
-    slab = striatal_slab(prepared.volumes[row])
-    reasons = prepared.reasons.get(uid, [])
-    return {
-        "uid": uid,
-        "centre": centre,
-        "verdict": "look at it" if reasons else "good",
-        "reasons": [describe(reason) for reason in reasons],
-        "similarity": number(prepared.table["similarity"].iloc[row]),
-        "uri": data_uri(_thumbnail(slab), "webp"),
-        "alt": f"{uid}: {describe_sides(slab)}",
-    }
+        groups[names.iloc[row]].append(card)
+    return groups
 
 
 def _thumbnail(slab: np.ndarray) -> bytes:
-    import matplotlib
-    from PIL import Image
-
     shares = np.clip(slab.T[::-1] / TOP, 0, 1)  # rows from front to back, left on the left
     picture = Image.fromarray(matplotlib.colormaps["inferno"](shares, bytes=True)).convert("RGB")
-    size = tuple(ENLARGED * n for n in picture.size)
-    picture = picture.resize(size, Image.Resampling.BICUBIC)
-    _print_sides(picture)
-    packed = io.BytesIO()
-    picture.save(packed, format="webp", quality=QUALITY, method=4)
-    return packed.getvalue()
-
-
-def _print_sides(picture: Image) -> None:
-    from PIL import ImageDraw
-
-    style = {"fill": "white", "stroke_fill": "black", "stroke_width": 1, "font": _font()}
-    draw, (width, height) = ImageDraw.Draw(picture), picture.size
-    draw.text((6, height / 2), "L", anchor="lm", **style)
-    draw.text((width - 6, height / 2), "R", anchor="rm", **style)
+    width, height = (ENLARGED * size for size in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for side, x, anchor in (("L", 6, "lm"), ("R", width - 6, "rm")):
+        place = (x, height / 2)
+        draw.text(place, side, "white", _font(), anchor, stroke_width=1, stroke_fill="black")
+    return pack_image(picture, "webp", quality=QUALITY, method=4)
 
 
 @cache
-def _font() -> FreeTypeFont:
-    import matplotlib
-    from PIL import ImageFont
-
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(str(path), 20)
+def _font() -> ImageFont.FreeTypeFont:
+    path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")
+    return ImageFont.truetype(path, 20)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import matplotlib
 import nibabel as nib
 import numpy as np
+from PIL import Image
 
+from datkit import __version__
 from datkit.files import sha256_file
 from datkit.io.scan import load_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.quality import describe
-from datkit.view.canvas import TOP, Picture, house_style
-from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
-from datkit.view.pages.report_table import measure_rows, measure_tables, summarise
-from datkit.view.pages.verdict import check_rows
+from datkit.view.canvas import TOP, Picture, house_style, pack_image
+from datkit.view.pages.page import data_uri, describe_sides, render_page, write_page
+from datkit.view.pages.report_table import check_rows, measure_rows, measure_tables, summarise
 from datkit.view.planes import cut, draw_plane, signed_mm
 from datkit.view.slices import SLAB_MM, STRIATUM_MM, striatal_slab
 
@@ -30,13 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ReportContents", "read_exam", "render", "render_report", "report_name", "write_report"]
 
 N_SLICES = 6
-TILE_INCHES = np.array([2.0, 2.5])  # 64 × 80 voxels
-# A disc inside the range, a triangle that points to the side outside: drawn about 0, 0; pixels.
-MARKS = {
-    "": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
-    "below": "M-6-5h12L0 6z",
-    "above": "M-6 5h12L0-6z",
-}
+TILE_INCHES = (2.0, 2.5)  # 64 × 80 voxels
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,11 @@ class ReportContents:
 
 
 def write_report(
-    scan_path: str | os.PathLike[str], path: str | os.PathLike[str], **patient: Any
+    scan_path: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    age: float | None = None,
+    sex: str | None = None,
+    reconstruction: str | None = None,
 ) -> Path:
     """Write the report of one scan as an HTML file that opens offline, and return its path.
 
@@ -90,8 +89,8 @@ def write_report(
         A ``.nii`` or ``.nii.gz`` file.
     path : path
         Where to write; replaced atomically.
-    **patient
-        `age`, `sex` and `reconstruction` of :func:`render_report`.
+    age, sex, reconstruction
+        As for :func:`render_report`.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def write_report(
     OSError
         If the file cannot be written.
     """
-    return write_page(render_report(scan_path, **patient), path)
+    return write_page(render_report(scan_path, age, sex, reconstruction), path)
 
 
 def render_report(
@@ -147,7 +146,9 @@ def read_exam(
     scan, settings = load_scan(scan_path), PrepareSettings()
     prepared = prepare_scan(scan, settings)
     measures = measure_prepared(prepared)
-    known = age is not None and sex is not None
+    normals = None
+    if age is not None and sex is not None:
+        normals = compare_with_normals(measures, age, sex, reconstruction)
     return ReportContents(
         name=Path(scan_path).name,
         sha256=sha256_file(scan_path),
@@ -156,7 +157,7 @@ def read_exam(
         obliquity=float(np.degrees(nib.affines.obliquity(scan.affine)).max()),
         prepared=prepared,
         measures=measures,
-        normals=compare_with_normals(measures, age, sex, reconstruction) if known else None,
+        normals=normals,
         age=age,
         sex=sex,
         reconstruction=reconstruction,
@@ -183,97 +184,37 @@ def render(report: ReportContents) -> str:
         "report.html",
         title=f"{report.name}: DaT SPECT exam report",
         report=report,
-        patient=_patient(report),
         reasons=[(describe(reason), reason.remedy) for reason in report.prepared.reasons],
         pictures=list(_pictures(report.prepared.volume)),
         bar=data_uri(_colour_bar()),
         top=int(TOP),
         tables=measure_tables(rows),
-        ranged=report.normals is not None,
-        marks=MARKS,
         summary=summarise(rows),
-        legend=_legend(report),
         checks=check_rows(report.prepared.quality),
-        file=_file_facts(report),
-        made=_how_made(report),
+        grid=GRID,
+        slab=[signed_mm(mm) for mm in SLAB_MM],
+        version=__version__,
     )
-
-
-def _patient(report: ReportContents) -> str:
-    sexes = {"F": "female", "M": "male"}
-    age = "age not given" if report.age is None else f"{report.age:g} years"
-    sex = "sex not given" if report.sex is None else sexes.get(report.sex, report.sex)
-    recon = report.reconstruction or "not given"
-    return f"{age}, {sex}; reconstruction: {recon}"
 
 
 def _pictures(volume: np.ndarray) -> Iterator[dict[str, str]]:
     thickness = f"mean of {np.ptp(SLAB_MM):g} mm"
-    yield _picture(striatal_slab(volume), thickness, "Axial slab", inches=2 * TILE_INCHES)
+    yield _picture(striatal_slab(volume), thickness, "Axial slab", enlarged=2)
     for level in np.linspace(*STRIATUM_MM, N_SLICES):
         yield _picture(*cut(volume, GRID.affine, "axial", level), "Axial slice")
 
 
-def _picture(
-    plane: np.ndarray, caption: str, kind: str, inches: np.ndarray = TILE_INCHES
-) -> dict[str, str]:
-    alt = f"{kind}, {caption}, the patient’s left on the left: {describe_sides(plane)}."
-    return {"uri": data_uri(_draw(plane, caption, inches)), "alt": alt}
-
-
 @house_style()
-def _draw(plane: np.ndarray, caption: str, inches: np.ndarray) -> bytes:
-    tile = Picture(figsize=inches)
+def _picture(plane: np.ndarray, caption: str, kind: str, enlarged: float = 1) -> dict[str, str]:
+    width, height = TILE_INCHES
+    tile = Picture(figsize=(enlarged * width, enlarged * height))
     axes = tile.add_axes((0, 0, 1, 1))
     draw_plane(axes, plane, GRID.affine, "axial", caption, high=TOP)
     axes.set_axis_off()
-    return tile.png(colours=128)
+    alt = f"{kind}, {caption}, the patient’s left on the left: {describe_sides(plane)}."
+    return {"uri": data_uri(tile.png(colours=128)), "alt": alt}
 
 
 def _colour_bar() -> bytes:
-    import matplotlib
-    from PIL import Image
-
     colours = matplotlib.colormaps["inferno"](np.arange(256)[None], bytes=True)
-    packed = io.BytesIO()
-    Image.fromarray(colours).convert("RGB").save(packed, format="png", optimize=True)
-    return packed.getvalue()
-
-
-def _legend(report: ReportContents) -> str:
-    words = (
-        "SBR: specific binding ratio; it has no unit, nor have its ratios. Asymmetry: left − "
-        "right. Volume: above half of the maximum."
-    )
-    if report.normals is None:
-        how = "For the normal range give age and sex: datkit report SCAN --age 67 --sex F."
-        return f"{how} {words}"
-    against = report.normals.attrs.get("reference", report.reconstruction or "any")
-    return (
-        f"Band: normal range for this age and sex, of simulated normal exams (reconstruction: "
-        f"{against}); line: expected value; disc: inside the range; triangle: outside. z: standard "
-        "deviations from the expected value. Outside the range is not abnormal by itself, and "
-        f"camera and reconstruction move every binding ratio. {words}"
-    )
-
-
-def _file_facts(report: ReportContents) -> list[tuple[str, str]]:
-    return [
-        ("sha256", f"{report.sha256[:12]}…"),
-        ("matrix", " × ".join(str(size) for size in report.shape)),
-        ("voxel size", f"{' × '.join(f'{size:.3g}' for size in report.spacing)} mm"),
-        ("obliquity", f"{number(report.obliquity, 1)}°"),
-    ]
-
-
-def _how_made(report: ReportContents) -> str:
-    from datkit import __version__
-
-    settings = ", ".join(f"{name} {value}" for name, value in report.settings.to_dict().items())
-    size = " × ".join(str(n) for n in GRID.shape)
-    return (
-        f"Made by datkit {__version__}: read through the affine, aligned to the DaT template, "
-        f"resampled once to {size} voxels of {GRID.affine[0, 0]:g} mm, and divided by the "
-        f"occipital uptake. Settings: {settings}. Slices lie at heights of the template’s space, "
-        f"the slab from {signed_mm(SLAB_MM[0])} to {signed_mm(SLAB_MM[1])}."
-    )
+    return pack_image(Image.fromarray(colours).convert("RGB"), "png", optimize=True)

@@ -15,9 +15,9 @@ from datkit.errors import PrepareError, ScanError, UsageError
 from datkit.files import sha256_file
 from datkit.io.scan import save_scan
 from datkit.measure import MEASURES
+from datkit.measure.definitions import DEFINITIONS
 from datkit.prepare.grid import RESOURCES
 from datkit.view.pages.report import read_exam, render, render_report, write_report
-from datkit.view.pages.report_table import LABELS, NOT_SHOWN
 
 HOSTILE = "<img src=x onerror=alert(1)> & \"'.nii.gz"
 
@@ -109,7 +109,7 @@ def test_left_and_right_are_printed_in_every_picture(exam_report, monkeypatch) -
 
 def test_every_measure_stands_in_the_page(page) -> None:
     labels = [cell.text for cell in page.select(".measures tbody th")]
-    assert sorted(labels) == sorted(LABELS[name][0] for name in MEASURES if name not in NOT_SHOWN)
+    assert labels == [one.label for one in DEFINITIONS.values() if "report" in one.shown]
     assert "2.50" in page.find("th", string="putamen L").parent.text
 
 
@@ -127,6 +127,25 @@ def test_values_outside_the_range_are_told_by_words_shape_and_colour(ranged) -> 
     inside = ranged.find("th", string="putamen L").parent
     assert inside.find("path")["class"] == ["in"] and below.find("path")["class"] == ["out"]
     assert inside.find("path")["d"] != below.find("path")["d"]
+
+
+def test_a_row_draws_its_range_its_expectation_and_its_value(ranged) -> None:
+    row = ranged.find("th", string="putamen L").parent  # 2.5; 1 to 3, expected 2, on 0 to 3
+    assert [cell.text for cell in row.find_all("td")[:3]] == ["2.50", "1.00 to 3.00", "1.0"]
+    drawn = row.find("svg", role="img")
+    assert drawn["aria-label"] == "putamen L: 2.50, inside the normal range of 1.00 to 3.00"
+    assert (drawn.rect["x"], drawn.rect["width"]) == ("33.33%", "66.67%")
+    assert drawn.find(class_="expected")["x1"] == "66.67%" and drawn.svg["x"] == "83.33%"
+    assert [tick["x1"] for tick in drawn.select(".grid")] == ["0.0%", "33.33%", "66.67%", "100.0%"]
+
+
+def test_a_measure_without_a_range_or_a_value_draws_neither(exam_report, normal_table) -> None:
+    measures = {"putamen_left": np.nan, "caudate_right": 1.5}
+    shown = render(replace(exam_report, measures=measures, normals=normal_table))
+    lost, unranged = BeautifulSoup(shown, "html.parser").select(".measures tbody tr")[::-1]
+    assert lost.td.text == "–" and not lost.find("path") and lost.rect
+    assert unranged.find_all("td")[1].text == "–" and unranged.find("path") and not unranged.rect
+    assert unranged.find("svg", role="img")["aria-label"] == "caudate R: 1.50"
 
 
 def test_a_verdict_comes_with_its_figures_and_what_to_do(exam_report) -> None:
