@@ -106,7 +106,7 @@ def prepare(args: Namespace) -> Result:
     start dask scheduler, then dask worker tcp://node1:8786 on each machine.
     """
     _, prepared, code = _prepared(args)
-    look = {uid: prepared.table.loc[uid, "verdict"] for uid in prepared.reasons}
+    look = prepared.table["verdict"][list(prepared.reasons)].to_dict()
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
     lines = [f"{uid}: {text}" for uid, text in look.items()]
     lines.append(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
