@@ -14,12 +14,15 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 SUBMITS := $(wildcard notebooks/*make_a_valid_submission.ipynb)
 SUBMITTED := $(BUILD)/notebooks/work/$(basename $(notdir $(SUBMITS)))/submission.zip
 SUBMISSION := $(BUILD)/submission.zip
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+HTML := $(BUILD)/book/_build/html
+DIST := $(BUILD)/dist
 # `make test COVERAGE=1` measures which lines the tests run, and fails below pyproject.toml's floor.
 COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data lab cohort notebooks submission book serve test lint format constraints clean
+.PHONY: help install data lab cohort notebooks submission book serve test lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -63,8 +66,8 @@ book: notebooks  ## Simulate, run the notebooks, make and check a submission, bu
 	@echo "Submission, checked and run: $(CURDIR)/$(SUBMISSION)"
 
 serve:  ## Serve the built book on http://127.0.0.1:8000
-	@test -f $(BUILD)/book/_build/html/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }
-	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(BUILD)/book/_build/html
+	@test -f $(HTML)/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }
+	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(HTML)
 
 test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(COVERAGE),--cov=datkit --cov-report=term:skip-covered)
@@ -82,6 +85,16 @@ format: $(VENV)/.ok  ## Format the code and strip the notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/nbstripout --keep-id $(NOTEBOOKS)
+
+dist:  ## Build what a release holds: wheel, sdist, book and notes (needs a network)
+	@test -f $(HTML)/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	$(PYTHON) -m venv $(BUILD)/packaging
+	$(BUILD)/packaging/bin/python -m pip install --quiet $(PIP_FLAGS) 'build>=1.2'
+	$(BUILD)/packaging/bin/pyproject-build --outdir $(DIST) .
+	@tar -czf $(DIST)/book-$(VERSION).tar.gz -C $(BUILD)/book/_build html
+	@awk -v version='[$(VERSION)]' '/^## / { on = index($$0, version) } on' CHANGELOG.md > $(DIST)/notes.md
+	@echo "Built, in $(DIST). Next: 'git tag v$(VERSION)', then push the tag: it is released from there."
 
 environment.yml: pyproject.toml .ci/environment.py  ## Write environment.yml (for conda) from pyproject.toml
 	$(PYTHON) .ci/environment.py > $@

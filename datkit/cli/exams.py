@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from datkit import NOT_CLINICAL
+from datkit import NOT_CLINICAL, data
 from datkit.cli.command import FINE, JOBS, Group, Result, arg, complain, located
 from datkit.errors import DatkitError, UsageError
 
 if TYPE_CHECKING:
-    from datkit.data.cohort import Cohort
     from datkit.prepare.cohort import PreparedCohort
 
 T = TypeVar("T")
@@ -29,6 +28,7 @@ _SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to wo
     arg("--seed", type=int, metavar="S", help=f"0 or more; default: {SEED}"),
     arg("--out", type=Path, metavar="FOLDER", help="default: the data folder; with --uid, here"),
     arg("--uid", metavar="UID", help="make this exam's volume alone"),
+    arg("--centres", type=Path, metavar="FILE", help="centres of your own that join the kit's"),
     JOBS,
 )
 def simulate(args: Namespace) -> Result:
@@ -40,54 +40,53 @@ def simulate(args: Namespace) -> Result:
     full    1400, and two test sets of 400 each    50 min       1.1 GB
 
     The same seed gives the same bytes. An interrupted run goes on when it is started again.
-    Each process computes on one core and takes up to 1 GB of memory.
+    Each process computes on one core and takes up to 1 GB of memory. FILE is YAML like the kit's
+    own datkit/simulate/camera/centres.yaml; exams that its centres do not take over stay the same.
 
     For example:
       datkit simulate --size tiny --out cohort
+      datkit simulate --size tiny --out ours --centres ours.yaml
       datkit simulate --uid sim-2026-0003 --out volumes    # the same bytes as in the cohort
     """
     if args.uid:
         return _simulate_one(args)
-    from datkit.data.folder import open_folder
     from datkit.simulate.cohort import TEST_SETS, open_simulated, simulate_cohort
 
     size, seed = args.size or SIZE, SEED if args.seed is None else args.seed
-    make = partial(simulate_cohort, args.out) if args.out else open_simulated
+    if args.centres and not args.out:
+        raise UsageError("Expected --out with --centres: the data folder holds the kit's own.")
+    here = partial(simulate_cohort, args.out, centres=args.centres)
+    make = here if args.out else open_simulated
     cohort = make(size=size, seed=seed, n_jobs=args.jobs, progress=not args.json)
     tests = {name: cohort.folder / f"{name}_test" for name in TEST_SETS if size == "full"}
-    sets = {"train": cohort} | {name: open_folder(folder) for name, folder in tests.items()}
+    sets = {"train": cohort} | {name: data.open_folder(folder) for name, folder in tests.items()}
     rows = {name: _counts(one) for name, one in sets.items()}
     said = "{exams} simulated exams, {abnormal} read as abnormal: {folder}"
     lines = [said.format(**row) for row in rows.values()]
     return Result(lines, rows.pop("train") | {"test_sets": rows})
 
 
-def _counts(cohort: Cohort) -> dict[str, object]:
+def _counts(cohort: data.Cohort) -> dict[str, object]:
     abnormal = int((cohort.labels == 1).sum())
     return {"folder": str(cohort.folder), "exams": len(cohort), "abnormal": abnormal}
 
 
 def _simulate_one(args: Namespace) -> Result:
+    from datkit.simulate.camera.centres import load_added_centres
     from datkit.simulate.cohort import simulate_volume
 
     extra = [f"--{name}" for name in ("size", "seed", "jobs") if getattr(args, name) is not None]
     if extra:
-        raise UsageError(
-            "Expected --uid with --out only, since a uid names the seed and the exam; found "
-            f"{' and '.join(extra)}; leave them out, or leave out --uid to make a cohort."
-        )
-    path, exam = simulate_volume(args.uid, args.out or Path())
+        raise UsageError(f"Expected no {' or '.join(extra)} with --uid, found both; leave one out.")
+    added = load_added_centres(args.centres) if args.centres else ()
+    path, exam = simulate_volume(args.uid, args.out or Path(), added)
     called = "abnormal" if exam.label else "normal"
     said = f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}"
     rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
     return Result([said], {"uid": exam.uid, "file": str(path)} | rows)
 
 
-@EXAMS.command(
-    _FOLDER,
-    JOBS,
-    _SCHEDULER,
-)
+@EXAMS.command(_FOLDER, JOBS, _SCHEDULER)
 def prepare(args: Namespace) -> Result:
     """Bring a cohort's exams into one place and scale.
 
@@ -110,16 +109,15 @@ def prepare(args: Namespace) -> Result:
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
     lines = [f"{uid}: {text}" for uid, text in look.items()]
     lines.append(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
-    data = {"folder": folder, "exams": len(prepared), "look_at": look}
-    return Result(lines, data | {"failures": prepared.failures}, code)
+    found = {"folder": folder, "exams": len(prepared), "look_at": look}
+    return Result(lines, found | {"failures": prepared.failures}, code)
 
 
-def _prepared(args: Namespace) -> tuple[Cohort, PreparedCohort, int]:
+def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     """Prepare exams in any layout, labelled or not; complain of those that cannot be."""
-    from datkit.data.layouts import open_path
     from datkit.prepare.cohort import prepare_cohort
 
-    cohort = open_path(args.folder, require_labels=False)
+    cohort = data.open_path(args.folder, require_labels=False)
     prepared = prepare_cohort(
         cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
     )
@@ -139,7 +137,7 @@ def measure(args: Namespace) -> Result:
     """
     from datkit.measure import UNITS, measure_scan
 
-    rows, failures, code = _each_scan(args.scans, measure_scan)
+    rows, failures, code = _each(args.scans, measure_scan)
     lines = []
     for path, values in rows.items():
         shown = (f"  {name:32} {value:8.2f} {UNITS[name]}" for name, value in values.items())
@@ -149,7 +147,7 @@ def measure(args: Namespace) -> Result:
     return Result(lines, {"measures": rows, "failures": failures, "note": NOT_CLINICAL}, code)
 
 
-def _each_scan(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
+def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
     """Do something with each scan; one bad file never stops the others, it is complained of."""
     results, failures, code = {}, [], FINE
     for path in scans:
@@ -186,11 +184,11 @@ def report(args: Namespace) -> Result:
     one_file = args.out.suffix.lower() in (".html", ".htm")
     targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
     _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
-    pages, failures, code = _each_scan(
+    pages, failures, code = _each(
         args.scans, lambda path: str(write_report(path, targets[path], **patient))
     )
-    data = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
-    return Result(pages.values(), data, code)
+    found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
+    return Result(pages.values(), found, code)
 
 
 def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
@@ -228,6 +226,5 @@ def sheet(args: Namespace) -> Result:
 
     cohort, prepared, code = _prepared(args)
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
-    look = list(prepared.reasons)
-    data = {"sheet": path, "look_at": look, "failures": prepared.failures}
-    return Result([path], data, code)
+    found = {"sheet": path, "look_at": list(prepared.reasons), "failures": prepared.failures}
+    return Result([path], found, code)

@@ -101,6 +101,34 @@ def test_simulate_makes_one_volume_alone(run_json, tiny_cohort, tmp_path):
     assert made["label"] == tiny_cohort.labels[uid] and made["truth"]["uid"] == uid
 
 
+CENTRE = """
+- name: my-clinic
+  camera: my camera
+  joins: {train: 1}
+  prevalence: 0.5
+  radius_mm: [125, 140]
+  counts: [800_000, 1_500_000]
+  gain: 300
+  head_at: [0, 10, 5]
+  protocols:
+  - name: A
+    weight: 1
+    collimator: short
+    matrix: {columns: 64, slices: [50, 60], pixel: 5.0}
+    recipe: {method: fbp, attenuation: none, scatter: false, cutoff: 0.5}
+"""
+
+
+def test_simulate_takes_centres_from_a_file(capsys, run_json, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(CENTRE)
+    words = ["simulate", "--centres", own, "--uid", "sim-2026-0003", "--out", tmp_path]
+    code, made = run_json(*words)
+    assert (code, made["exam"]["centre"]) == (0, "my-clinic")
+    assert main(["simulate", "--centres", str(own), "--size", "tiny"]) == 2
+    assert "Expected --out with --centres" in capsys.readouterr().err
+
+
 def test_simulate_teaches_every_size(shown_help):
     shown = shown_help("simulate")
     assert f"--size {{{','.join(SIZES)}}}" in shown
@@ -113,8 +141,12 @@ def test_simulate_teaches_every_size(shown_help):
     [
         (["--jobs", "0"], "Expected 1 process or more"),
         (["--seed", "-1"], "A seed is an integer, 0 or more; found -1"),
+        (["--centres", "none.yaml"], "none.yaml"),
         (["--uid", "007"], "such as sim-2026-0003; found '007'"),
-        (["--uid", "sim-2026-0003", "--size", "tiny", "--seed", "7"], "found --size and --seed"),
+        (
+            ["--uid", "sim-2026-0003", "--size", "tiny", "--seed", "7"],
+            "Expected no --size or --seed",
+        ),
     ],
 )
 def test_an_impossible_simulation_is_wrong_use(words, said, capsys, tmp_path):
