@@ -8,6 +8,7 @@ A validator collects :class:`datkit.problems.Problem` and raises all together wi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from datkit.problems import Problem
 
@@ -24,6 +25,7 @@ __all__ = [
     "ScanError",
     "SubmissionError",
     "UsageError",
+    "problems_of",
 ]
 
 
@@ -39,7 +41,7 @@ class DatkitError(Exception):
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, problems: Iterable[Problem | str], *, where: object) -> DatkitError:
+    def of(cls, problems: Iterable[Problem | str], *, where: object) -> Self:
         """Make one error that lists every problem found in one place.
 
         Parameters
@@ -114,3 +116,17 @@ class SubmissionError(DatkitError):
 
 class NotebookError(DatkitError):
     """A notebook failed, or breaks the rules that the book sets."""
+
+
+def problems_of(error: Exception, where: object) -> tuple[Problem, ...]:
+    """Return the problems that an error carries, or its message as one of the file `where`.
+
+    Examples
+    --------
+    >>> print(*problems_of(OSError("Permission denied"), "a.nii"))
+    a.nii: expected a file that can be read, found Permission denied. Mend it or leave it out.
+    """
+    remedy = "Mend it or leave it out."
+    expected = "a file that can be read"
+    unreadable = Problem("unreadable", str(where), expected, str(error).rstrip("."), remedy)
+    return getattr(error, "problems", ()) or (unreadable,)

@@ -128,5 +128,4 @@ def test_nothing_but_fetch_can_open_a_connection():
         for one in imports_of(path.read_text(encoding="utf-8"))
         if {one.module, *(f"{one.module}.{name}" for name in one.names)} & network
     }
-    # submit/guard.py takes the socket away from a submission that runs in the replica
-    assert users <= {"fetch/transfer.py", "submit/guard.py"} and "fetch/transfer.py" in users
+    assert users == {"data/download.py"}

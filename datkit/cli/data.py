@@ -10,6 +10,7 @@ first steps:
 
 variables:
   DATKIT_DATA      where data are kept, instead of the user's cache folder
+  DATKIT_MANIFEST  a manifest of your own, instead of the one that comes with the kit
   DATKIT_MIRROR    a folder or address with the files by name, tried first
   DATKIT_OFFLINE   1: never use the network
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY as everywhere
@@ -24,7 +25,7 @@ from typing import TypeVar
 
 from datkit import data  # its names load what they need when they are first used
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, note, to_json
-from datkit.errors import CohortError
+from datkit.errors import CohortError, problems_of
 from datkit.files import data_folder, replace_atomically
 
 T = TypeVar("T")
@@ -159,10 +160,11 @@ def check(args: Namespace) -> Result:
     try:
         cohort = data.open_path(args.path, require_labels=False)
         said += f" in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
-        problems = [str(one) for one in data.find_problems(cohort, progress=not args.json)]
+        problems = data.find_problems(cohort, progress=not args.json)
     except CohortError as error:
-        problems = [str(one) for one in error.problems or [error]]
-    return Result(problems or [said], problems, FINDINGS if problems else FINE)
+        problems = [*problems_of(error, args.path)]
+    records = [problem.to_dict() for problem in problems]
+    return Result([*map(str, problems)] or [said], records, FINDINGS if problems else FINE)
 
 
 @DATA.command(_DESCRIBED, _OUT)
@@ -185,8 +187,8 @@ def card(args: Namespace) -> Result:
       datkit data card ppmi --out card.md
       datkit data card cohort
     """
-    text = _describe(args.name, data.card_of_entry, data.card_of_cohort).rstrip()
-    return _save(args, text, {"name": args.name, "card": text})
+    card = _describe(args.name, data.card_of_entry, data.card_of_cohort)
+    return _save(args, str(card).rstrip(), card.to_dict())
 
 
 def _describe(

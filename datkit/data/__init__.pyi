@@ -1,3 +1,4 @@
+from .card import Card as Card
 from .card import card_of_cohort as card_of_cohort
 from .card import card_of_entry as card_of_entry
 from .check import check_cohort as check_cohort
@@ -7,9 +8,9 @@ from .croissant import croissant_of_cohort as croissant_of_cohort
 from .croissant import croissant_of_entry as croissant_of_entry
 from .download import fetch as fetch
 from .folder import open_folder as open_folder
-from .geometry import family_of as family_of
-from .geometry import infer_families as infer_families
+from .groups import family_of as family_of
 from .groups import grouped_folds as grouped_folds
+from .groups import infer_families as infer_families
 from .layouts import open_path as open_path
 from .manifest import Avoided as Avoided
 from .manifest import Checked as Checked
@@ -19,7 +20,7 @@ from .manifest import File as File
 from .manifest import Licence as Licence
 from .manifest import Manifest as Manifest
 from .manifest import Uses as Uses
-from .manifest_fields import is_safe_address as is_safe_address
+from .manifest import is_safe_address as is_safe_address
 from .manifest_reader import load_manifest as load_manifest
 from .split import Fold as Fold
 from .split import Split as Split

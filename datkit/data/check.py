@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from datkit.data.cohort import Cohort
-from datkit.data.problems import Problems
-from datkit.errors import CohortError, DatkitError
+from datkit.errors import CohortError, DatkitError, problems_of
 from datkit.io.scan import Scan
+from datkit.problems import Problem
 
 __all__ = ["check_cohort", "find_problems", "image_hash", "image_hashes", "tracer_of"]
 
@@ -44,8 +43,8 @@ def check_cohort(cohort: Cohort) -> None:
         raise CohortError.of(problems, where=cohort.folder)
 
 
-def find_problems(cohort: Cohort, *, progress: bool = False) -> list[str]:
-    """Return everything that is wrong with the volumes of a cohort, a sentence each.
+def find_problems(cohort: Cohort, *, progress: bool = False) -> list[Problem]:
+    """Return everything that is wrong with the volumes of a cohort.
 
     Volumes that cannot be read or whose geometry is impossible, exams under two uids (the same
     voxels in the same place), a field of view that holds no head, and tracers that are mixed, as
@@ -60,18 +59,22 @@ def find_problems(cohort: Cohort, *, progress: bool = False) -> list[str]:
     """
     from tqdm import tqdm
 
-    problems, hashes = Problems(), {}
+    problems: list[Problem] = []
+    uids_of: dict[str, list[str]] = {}
     for uid in tqdm(cohort.uids, "checking", unit="exam", disable=None if progress else True):
         try:
             scan = cohort.load(uid)
         except (DatkitError, OSError) as error:
-            problems.append(str(error))
+            problems += problems_of(error, str(cohort.path_of(uid)))
             continue
-        hashes[uid] = image_hash(scan)
-        problems.extend(f"{uid}: {problem}" for problem in _field_problems(scan))
-    problems.extend(_duplicates(hashes))
-    problems.extend(_mixed_tracers(cohort.exams))
-    return list(problems)
+        uids_of.setdefault(image_hash(scan), []).append(uid)
+        problems += _field_problems(uid, scan)
+    for uids in uids_of.values():
+        if len(uids) > 1:
+            found = f"one under {', '.join(map(repr, uids))}"
+            expected = "another image under each uid"
+            problems.append(Problem("image-repeated", uids[0], expected, found, "Keep one."))
+    return problems + _mixed_tracers(cohort)
 
 
 def image_hash(scan: Scan) -> str:
@@ -81,7 +84,7 @@ def image_hash(scan: Scan) -> str:
     """
     content = hashlib.sha256(repr(scan.shape).encode())
     content.update(np.round(scan.affine, 4).astype("<f8").tobytes())
-    content.update(np.ascontiguousarray(scan.data, dtype="<f4"))
+    content.update(np.ascontiguousarray(scan.data, dtype="<f4").data)
     return content.hexdigest()
 
 
@@ -104,25 +107,14 @@ def image_hashes(cohort: Cohort) -> pd.Series:
     return pd.Series(hashes, name="image", dtype=object)
 
 
-def _field_problems(scan: Scan) -> Iterator[str]:
+def _field_problems(uid: str, scan: Scan) -> list[Problem]:
     field = np.array(scan.shape) * scan.spacing
     low, high = FIELD_LIMITS
-    if (field < low).any() or (field > high).any():
-        found = " × ".join(f"{side:.0f}" for side in field)
-        yield (
-            f"expected a field of view of {low:g}–{high:g} mm along each axis, found {found} mm; "
-            "check the spacing."
-        )
-
-
-def _duplicates(hashes: dict[str, str]) -> Iterator[str]:
-    groups: dict[str, list[str]] = {}
-    for uid, digest in hashes.items():
-        groups.setdefault(digest, []).append(uid)
-    for uids in groups.values():
-        if len(uids) > 1:
-            names = ", ".join(map(repr, uids))
-            yield f"expected another image under each uid, found one under {names}; keep one."
+    if (field >= low).all() and (field <= high).all():
+        return []
+    expected = f"a field of view of {low:g}–{high:g} mm along each axis"
+    found = " × ".join(f"{side:.0f}" for side in field)
+    return [Problem("field-impossible", uid, expected, f"{found} mm", "Check the spacing.")]
 
 
 def tracer_of(text: str) -> str:
@@ -138,11 +130,10 @@ def tracer_of(text: str) -> str:
     return next(found, plain)
 
 
-def _mixed_tracers(exams: pd.DataFrame) -> Iterator[str]:
-    if "tracer" not in exams:
-        return
-    known = exams["tracer"].dropna().astype(str)
+def _mixed_tracers(cohort: Cohort) -> list[Problem]:
+    known = cohort.exams.get("tracer", pd.Series(dtype=str)).dropna().astype(str)
     counts = known[known.str.strip() != ""].map(tracer_of).value_counts()
-    if len(counts) > 1:
-        found = ", ".join(f"{name} ({count})" for name, count in counts.items())
-        yield f"expected one tracer, found {found}; make a cohort of each."
+    if len(counts) < 2:
+        return []
+    found = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return [Problem("tracers-mixed", cohort.name, "one tracer", found, "Make a cohort of each.")]

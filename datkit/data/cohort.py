@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from datkit.data.problems import repeated, some
 from datkit.errors import ChecksumError, CohortError
 from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan, save_scan
+from datkit.problems import Problem, list_some, repeated
 
-__all__ = ["LABEL", "Cohort", "checksum_problem", "is_nifti", "load_volume", "volume_path"]
+__all__ = ["LABEL", "Cohort", "checksum_problems", "is_nifti", "load_volume", "volume_path"]
 
 LABEL = "is_pathologic"
 
@@ -91,7 +91,7 @@ class Cohort:
         self._check_known([uid])
         return self.paths.get(uid) or volume_path(self.folder, uid)
 
-    def load(self, uid: str, **settings: Any) -> Scan:
+    def load(self, uid: str, **settings: bool) -> Scan:
         """Read an exam's volume, after hashing it if ``cohort.json`` lists its sha256.
 
         Parameters
@@ -112,8 +112,8 @@ class Cohort:
             If the file is gone, or :func:`datkit.io.scan.load_scan` finds it unsound.
         """
         path = self.path_of(uid)
-        if problem := checksum_problem(path, self.folder, self.info):
-            raise ChecksumError(f"{self.folder}: {problem}")
+        if problems := checksum_problems(path, self.folder, self.info):
+            raise ChecksumError.of(problems, where=self.folder)
         return load_volume(path, **settings)
 
     def save_volume(self, uid: str, path: str | os.PathLike[str]) -> Path:
@@ -150,17 +150,16 @@ class Cohort:
         self._check_known(uids)
         if twice := repeated(uids):
             raise CohortError(
-                f"{self.name}: expected each exam once, found {some(twice)} several times; "
+                f"{self.name}: expected each exam once, found {list_some(twice)} several times; "
                 "name every uid once."
             )
         truth = None if self.truth is None else self.truth.loc[uids]
         return replace(self, exams=self.exams.loc[uids], truth=truth)
 
     def _check_known(self, uids: list[str]) -> None:
-        unknown = [repr(uid) for uid in uids if uid not in self.exams.index]
-        if unknown:
+        if unknown := [repr(uid) for uid in uids if uid not in self.exams.index]:
             raise CohortError(
-                f"{self.name}: expected exams of this cohort, found {some(unknown)}; choose "
+                f"{self.name}: expected exams of this cohort, found {list_some(unknown)}; choose "
                 "from .uids (they are text: '007', not 7)."
             )
 
@@ -170,7 +169,7 @@ def volume_path(folder: Path, uid: str) -> Path:
     return folder / "niftis" / f"{uid}.nii.gz"
 
 
-def load_volume(path: Path, **settings: Any) -> Scan:
+def load_volume(path: Path, **settings: bool) -> Scan:
     """Read a NIfTI file, or a DICOM one, told by its name.
 
     Raises
@@ -190,13 +189,12 @@ def is_nifti(path: Path) -> bool:
     return path.name.endswith((".nii", ".nii.gz"))
 
 
-def checksum_problem(path: Path, folder: Path, info: dict[str, Any]) -> str | None:
+def checksum_problems(path: Path, folder: Path, info: dict[str, Any]) -> list[Problem]:
     """Compare a file with cohort.json; being absent or not listed there is no problem here."""
     name = path.relative_to(folder).as_posix()
     expected = info.get("sha256", {}).get(name)
     if expected is None or not path.is_file() or (found := sha256_file(path)) == expected:
-        return None
-    return (
-        f"{name}: expected sha256 {expected} as in cohort.json, found {found}; restore the file or "
-        "make the cohort again."
-    )
+        return []
+    remedy = "Restore the file or make the cohort again."
+    expected = f"sha256 {expected} as in cohort.json"
+    return [Problem("checksum", name, expected, found, remedy)]

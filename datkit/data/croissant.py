@@ -6,21 +6,25 @@ neither. https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from datkit import NOT_CLINICAL
-from datkit.data import Cohort, Entry, File
-from datkit.data.problems import Problems
-from datkit.data.tables import read_table, typed
+from datkit.data.cohort import Cohort
+from datkit.data.folder import read_table, typed
+from datkit.data.manifest import Entry
 from datkit.errors import CohortError
 from datkit.files import sha256_file
 
 __all__ = ["croissant_of_cohort", "croissant_of_entry"]
 
+Json = dict[str, object]
+# The specification's own, section "Croissant in JSON-LD"; every description carries it whole.
+CONTEXT = Path(__file__).with_name("croissant_context.json")
+CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 _TYPES = {
     ".nii": "application/x-nifti",
     ".gz": "application/gzip",
@@ -28,48 +32,17 @@ _TYPES = {
     ".whl": "application/zip",
     ".csv": "text/csv",
 }
-# The context of the specification, section "Croissant in JSON-LD"; every file carries it whole.
-_CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
+_VOLUMES: Json = {  # in Croissant a set of files lies in a container, here the folder
+    "@type": "cr:FileSet",
+    "@id": "volumes",
+    "name": "volumes",
+    "description": "One reconstructed volume for each exam, named by its uid.",
+    "encodingFormat": "application/gzip",
+    "includes": "niftis/*.nii.gz",
 }
 
 
-def croissant_of_entry(entry: Entry) -> dict[str, Any]:
+def croissant_of_entry(entry: Entry) -> Json:
     """Describe an entry of the manifest: its terms, and each file with addresses and hash.
 
     An entry without files, such as one under an agreement, is described without a distribution.
@@ -80,19 +53,21 @@ def croissant_of_entry(entry: Entry) -> dict[str, Any]:
     >>> croissant_of_entry(load_manifest().entry("fpcit-hc174"))["distribution"][0]["contentSize"]
     '1086884 B'
     """
-    papers = " ".join(f"{paper.text} {paper.link}" for paper in entry.citations)
     return _dataset(
-        entry.name,
-        f"{entry.summary} {NOT_CLINICAL}",
-        entry.licence.url,
-        entry.home or entry.licence.url,
-        entry.version,
-        papers,
-        [_file_object(file) for file in entry.files],
-    ) | {"keywords": [entry.modality, entry.tracer, entry.access]}
+        name=entry.name,
+        description=f"{entry.summary} {NOT_CLINICAL}",
+        license=entry.licence.url,
+        url=entry.home or entry.licence.url,
+        version=_semantic(entry.version),
+        citeAs=" ".join(f"{paper.text} {paper.link}" for paper in entry.citations),
+        distribution=[
+            _file(file.name, file.urls[0], file.size, *file.digest) for file in entry.files
+        ],
+        keywords=[entry.modality, entry.tracer, entry.access],
+    )
 
 
-def croissant_of_cohort(cohort: Cohort) -> dict[str, Any]:
+def croissant_of_cohort(cohort: Cohort) -> Json:
     """Describe a cohort in the challenge's layout: its tables by column, its volumes as a set.
 
     Paths are relative to the cohort's folder, where the file belongs. No uid and no label is in it.
@@ -102,129 +77,70 @@ def croissant_of_cohort(cohort: Cohort) -> dict[str, Any]:
     CohortError
         If the cohort has no ``train_labels.csv``, as those in other layouts.
     """
-    tables = [cohort.folder / name for name in ("train_labels.csv", "exams.csv", "truth.csv")]
-    tables = [path for path in tables if path.is_file()]
-    if not tables or tables[0].name != "train_labels.csv":
+    names = ("train_labels.csv", "exams.csv", "truth.csv")
+    tables = [path for name in names if (path := cohort.folder / name).is_file()]
+    if not tables or tables[0].name != names[0]:
         raise CohortError(
             f"{cohort.folder}: expected train_labels.csv, found none; Croissant describes cohorts "
             "in the challenge's layout."
         )
-    info = cohort.info
+    info, licence = cohort.info, cohort.info.get("licence")
+    files = [_file(t.name, t.name, t.stat().st_size, "sha256", sha256_file(t)) for t in tables]
     return _dataset(
-        cohort.name,
-        f"{info.get('source', 'DaT SPECT exams.')} {len(cohort)} exams. {NOT_CLINICAL}",
-        _licence_address(info.get("licence")),
-        "https://github.com/dat-spect-kit/dat-spect-kit",
-        str(info.get("version", "not stated")),
-        "",
-        [*(_table_object(path) for path in tables), *_volumes()],
-    ) | {"recordSet": [_record_set(path) for path in tables]}
+        name=cohort.name,
+        description=f"{info.get('source', 'DaT SPECT exams.')} {len(cohort)} exams. {NOT_CLINICAL}",
+        license=CC0 if licence == "CC0-1.0" else licence,
+        url="https://github.com/dat-spect-kit/dat-spect-kit",
+        version=_semantic(str(info.get("version", "not stated"))),
+        distribution=[*files, _VOLUMES],
+        recordSet=[_record_set(path) for path in tables],
+    )
 
 
-def _dataset(
-    name: str,
-    description: str,
-    licence: str,
-    url: str,
-    version: str,
-    citation: str,
-    distribution: list[dict[str, Any]],
-) -> dict[str, Any]:
-    described = {
-        "@context": _CONTEXT,
+def _dataset(**facts: object) -> Json:
+    head = {
+        "@context": json.loads(CONTEXT.read_text(encoding="utf-8")),
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": name,
-        "description": description,
-        "license": licence,
-        "url": url,
-        "version": _semantic(version),
-        "citeAs": citation,
-        "distribution": distribution,
     }
-    return {key: value for key, value in described.items() if value not in (None, "", [])}
+    return head | {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
 
 
 def _semantic(version: str) -> str | None:
     """Croissant wants MAJOR.MINOR.PATCH; a commit or 'not stated' is none."""
-    parts = version.split(".")
-    if not all(part.isdigit() for part in parts) or len(parts) > 3:
+    if not re.fullmatch(r"\d+(\.\d+){0,2}", version):
         return None
-    return ".".join([*parts, "0", "0"][:3])
+    return ".".join([*version.split("."), "0", "0"][:3])
 
 
-def _file_object(file: File) -> dict[str, Any]:
-    algorithm, digest = file.digest
-    size = {"contentSize": f"{file.size} B"} if file.size else {}
-    return {
+def _file(name: str, url: str, size: int | None, algorithm: str, digest: str) -> Json:
+    described: Json = {
         "@type": "cr:FileObject",
-        "@id": file.name,
-        "name": file.name,
-        "contentUrl": file.urls[0],
-        "encodingFormat": _TYPES.get(Path(file.name).suffix, "application/octet-stream"),
-        algorithm: digest,
-        **size,
-    }
-
-
-def _table_object(path: Path) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": path.name,
-        "name": path.name,
-        "contentUrl": path.name,
-        "contentSize": f"{path.stat().st_size} B",
-        "encodingFormat": "text/csv",
-        "sha256": sha256_file(path),
-    }
-
-
-def _volumes() -> list[dict[str, Any]]:
-    """Volumes as a set of files; in Croissant a set lies in a container, here the folder."""
-    return [
-        {
-            "@type": "cr:FileSet",
-            "@id": "volumes",
-            "name": "volumes",
-            "description": "One reconstructed volume for each exam, named by its uid.",
-            "encodingFormat": "application/gzip",
-            "includes": "niftis/*.nii.gz",
-        }
-    ]
-
-
-def _record_set(path: Path) -> dict[str, Any]:
-    table = read_table(path, ("uid",), Problems())
-    name = path.stem
-    return {
-        "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"{name}/{_identifier(column, number)}",
-                "name": f"{name}/{column}",
-                "dataType": _data_type(column, typed(table[column])),
-                "source": {"fileObject": {"@id": path.name}, "extract": {"column": column}},
-            }
-            for number, column in enumerate(table, start=1)
-        ],
+        "contentUrl": url,
+        "encodingFormat": _TYPES.get(Path(name).suffix, "application/octet-stream"),
+        algorithm: digest,
     }
+    return described | ({"contentSize": f"{size} B"} if size else {})
 
 
-def _identifier(column: str, number: int) -> str:
-    """Return a column's name, or its number where the name has letters that no identifier may."""
-    return column if re.fullmatch(r"[\w.-]+", column) else f"column-{number}"
+def _record_set(path: Path) -> Json:
+    table = read_table(path, ("uid",), [])
+    columns = [] if table is None else [typed(table[name]) for name in table]
+    fields = [_field(path, column, number) for number, column in enumerate(columns, start=1)]
+    return {"@type": "cr:RecordSet", "@id": path.stem, "name": path.stem, "field": fields}
 
 
-def _data_type(column: str, values: pd.Series) -> str:
-    is_number = column != "uid" and pd.api.types.is_numeric_dtype(values)
-    return "sc:Float" if is_number else "sc:Text"
-
-
-def _licence_address(licence: Any) -> str | None:
-    if not licence:
-        return None
-    known = {"CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/"}
-    return known.get(str(licence), str(licence))
+def _field(path: Path, column: pd.Series, number: int) -> Json:
+    """Describe a column; its number stands in where its name has letters that no @id may have."""
+    name = str(column.name)
+    identifier = name if re.fullmatch(r"[\w.-]+", name) else f"column-{number}"
+    is_number = name != "uid" and pd.api.types.is_numeric_dtype(column)
+    return {
+        "@type": "cr:Field",
+        "@id": f"{path.stem}/{identifier}",
+        "name": f"{path.stem}/{name}",
+        "dataType": "sc:Float" if is_number else "sc:Text",
+        "source": {"fileObject": {"@id": path.name}, "extract": {"column": name}},
+    }

@@ -1,27 +1,57 @@
-"""Fetching a data set: its terms first, then its files, from one mirror after the other."""
+"""Fetching a data set: its terms first, then its files, from one mirror after the other.
+
+pooch downloads; it knows no mirrors, no resuming and no bound on what a server sends: those are
+here. What has arrived is kept beside the file's place in a hidden ``.NAME.part``, so that a cut
+line, an interruption or a full disk loses nothing. It is trusted by nobody: the whole is hashed
+before it is moved, and if a resumed file turns out wrong, it is fetched once more from its first
+byte.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO
+from urllib.parse import urljoin, urlsplit
 
-from datkit.data import Entry, File, Manifest, is_safe_address, load_manifest
-from datkit.data.store import Check, check_file, where
-from datkit.data.transfer import DiskError, name_of, part_of, place
+import pooch
+import requests
+from filelock import FileLock
+from tqdm import tqdm
+
+from datkit.data.manifest import Entry, File, Manifest, is_safe_address
+from datkit.data.manifest_reader import load_manifest
+from datkit.data.store import Check, Folder, check_file, where
 from datkit.errors import ChecksumError, FetchError, UsageError
+from datkit.files import hash_file, replace_atomically
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "part_of"]
 
-Notify = Callable[[str], Any]
+Notify = Callable[[str], object]
+TIMEOUT = 30  # seconds without a byte: longer than any pause of a busy host, shorter than patience
+CHUNK = 2**13  # bytes: a cut loses at most so much; pooch's own 1 kB means a thousand writes a MB
+LARGEST = 2**30  # bytes of a file whose size nobody publishes; the maps of the field have a few MB
+_REASONS = (
+    (requests.Timeout, f"no answer within {TIMEOUT} s"),
+    (requests.exceptions.ChunkedEncodingError, "the connection closed before the end of the file"),
+    (requests.exceptions.SSLError, "its certificate is not trusted"),
+    (requests.exceptions.ProxyError, "the proxy named in the environment does not answer"),
+    (requests.ConnectionError, "no connection"),
+)
+
+
+class _DiskError(FetchError):
+    """The disk cannot take the file: another source would not help."""
 
 
 def fetch(
     name: str,
     *,
-    folder: str | os.PathLike[str] | None = None,
+    folder: Folder = None,
     progress: bool = True,
     offline: bool | None = None,
     notify: Notify | None = None,
@@ -66,25 +96,27 @@ def fetch(
     simulated is built in: nothing to download.
     []
     """
-    notify = notify or _to_stderr
+    notify = notify or partial(print, file=sys.stderr)
     entry = (manifest or load_manifest()).entry(name)
+    if offline is None:
+        offline = os.environ.get("DATKIT_OFFLINE", "0") not in ("", "0")
     if not entry.files:
         return _find_own_copy(entry, where(name, folder=folder, manifest=manifest), notify)
-    checks = [check_file(entry, file, folder) for file in entry.files]
-    wanted = [pair for pair in zip(entry.files, checks, strict=True) if pair[1].state != "ok"]
+    checks = [(file, check_file(entry, file, folder)) for file in entry.files]
+    wanted = [(file, check) for file, check in checks if check.state != "ok"]
     if wanted:
-        _announce(entry, [file for file, _ in wanted], wanted[0][1].path.parent, notify)
+        sizes = "; ".join(f"{file.name}, {_megabytes(file)}" for file, _ in wanted)
+        place = wanted[0][1].path.parent
+        for line in (*entry.terms(), f"To download into {place}: {sizes}"):
+            notify(line)
     for file, check in wanted:
-        _fetch_file(file, check, _is_offline(offline), progress, notify)
-    return [check.path for check in checks]
+        _fetch_file(file, check, offline, progress, notify)
+    return [check.path for _, check in checks]
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _is_offline(offline: bool | None) -> bool:
-    return os.environ.get("DATKIT_OFFLINE", "0") not in ("", "0") if offline is None else offline
+def part_of(target: Path) -> Path:
+    """Return where what has arrived of a file is kept."""
+    return target.with_name(f".{target.name}.part")
 
 
 def _find_own_copy(entry: Entry, folder: Path, notify: Notify) -> list[Path]:
@@ -104,13 +136,6 @@ def _find_own_copy(entry: Entry, folder: Path, notify: Notify) -> list[Path]:
     )
 
 
-def _announce(entry: Entry, files: Sequence[File], folder: Path, notify: Notify) -> None:
-    for line in entry.terms():
-        notify(line)
-    sizes = [f"{file.name}, {_megabytes(file)}" for file in files]
-    notify(f"To download into {folder}: {'; '.join(sizes)}")
-
-
 def _megabytes(file: File) -> str:
     return f"{file.size / 1e6:.1f} MB" if file.size else "size not published"
 
@@ -118,34 +143,24 @@ def _megabytes(file: File) -> str:
 def _fetch_file(file: File, check: Check, offline: bool, progress: bool, notify: Notify) -> None:
     failures: list[FetchError] = []
     for source in _sources(file, offline):
-        notify(f"Fetching {file.name} ({_size(file, check.path, source)}) from {name_of(source)}")
+        begun = _size(part_of(check.path)) if isinstance(source, str) else 0
+        more = f", going on after the first {begun} bytes" if begun else ""
+        notify(f"Fetching {file.name} ({_megabytes(file)}{more}) from {_name_of(source)}")
         try:
-            place(source, file, check.path, progress)
-            return
+            return _place(source, file, check.path, progress)
         except FetchError as failure:
             failures.append(failure)
-            if isinstance(failure, DiskError):
+            if isinstance(failure, _DiskError):
                 break
-    wrong = any(isinstance(failure, ChecksumError) for failure in failures)
-    reasons = "; ".join(str(failure) for failure in failures) or "the network is switched off"
-    raise (ChecksumError if wrong else FetchError)(
-        f"{file.name} could not be fetched ({reasons}): {_remedy(failures)}, or set DATKIT_MIRROR "
+    kinds = [type(failure) for failure in failures]
+    remedy = "check the disk" if _DiskError in kinds else "check the network"
+    reasons = "; ".join(map(str, failures))
+    if not failures:
+        reasons, remedy = "the network is switched off", "leave out --offline and DATKIT_OFFLINE"
+    raise (ChecksumError if ChecksumError in kinds else FetchError)(
+        f"{file.name} could not be fetched ({reasons}): {remedy}, or set DATKIT_MIRROR "
         f"to a folder that holds the file, and run `datkit data fetch {check.name}` again."
     )
-
-
-def _remedy(failures: list[FetchError]) -> str:
-    if not failures:
-        return "leave out --offline and DATKIT_OFFLINE"
-    full = any(isinstance(failure, DiskError) for failure in failures)
-    return "check the disk" if full else "check the network"
-
-
-def _size(file: File, target: Path, source: Path | str) -> str:
-    part = part_of(target)
-    begun = part.stat().st_size if part.is_file() and isinstance(source, str) else 0
-    more = f", going on after the first {begun} bytes" if begun else ""
-    return f"{_megabytes(file)}{more}"
 
 
 def _sources(file: File, offline: bool) -> list[Path | str]:
@@ -161,3 +176,151 @@ def _sources(file: File, offline: bool) -> list[Path | str]:
             "it or unset it."
         )
     return [source for source in sources if isinstance(source, Path) or not offline]
+
+
+def _name_of(source: Path | str) -> str:
+    """Name a source: mirrors may share a host, so the first step of the path is told too."""
+    if isinstance(source, Path):
+        return str(source.parent)
+    parts = urlsplit(source)
+    return "/".join([parts.netloc, *parts.path.split("/")[1:2]])
+
+
+def _place(source: Path | str, file: File, target: Path, progress: bool) -> None:
+    """Bring one file from one source into place.
+
+    Raises
+    ------
+    FetchError
+        With the reason in one sentence; what has arrived is kept for the next try.
+    ChecksumError
+        If it delivered other bytes than promised; they are deleted.
+    """
+    kept = ""
+    try:
+        if isinstance(source, Path):
+            with replace_atomically(target) as part:
+                shutil.copyfile(source, part)
+                _check(part, file, source)
+        else:
+            _download(source, file, target, progress)
+    except (OSError, ValueError) as error:  # ValueError: garbage in a header
+        if size := _size(part_of(target)):
+            kept = f" (its first {size} bytes are kept for the next try)"
+        if isinstance(error, requests.RequestException | ValueError):
+            raise FetchError(f"{_name_of(source)}: {_reason(error)}{kept}") from error
+        local = not isinstance(source, Path) or error.filename != str(source)
+        reason = f"{error.filename or target}: {error.strerror or error}{kept}"
+        raise (_DiskError if local else FetchError)(reason) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"{error.response.status_code} {error.response.reason}"
+    known = (text for kind, text in _REASONS if isinstance(error, kind))
+    return next(known, " ".join(str(error).split()))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _is_whole(path: Path, file: File) -> bool:
+    algorithm, expected = file.digest
+    return path.is_file() and hash_file(path, algorithm) == expected
+
+
+def _check(part: Path, file: File, source: Path | str) -> None:
+    algorithm, expected = file.digest
+    if (found := hash_file(part, algorithm)) != expected:
+        size = f"{file.size} bytes of " if file.size else ""
+        raise ChecksumError(
+            f"{_name_of(source)}: expected {size}{algorithm} {expected}, "
+            f"found {_size(part)} bytes of {found}"
+        )
+
+
+def _download(url: str, file: File, target: Path, progress: bool) -> None:
+    """Complete what has arrived, check the whole, move it; for one process at a time."""
+    part = part_of(target)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(part.with_suffix(".lock")):
+        if _is_whole(target, file):  # another process was faster while we waited for the lock
+            return
+        needed, free = (file.size or 0) - _size(part), shutil.disk_usage(part.parent).free
+        if needed > free:
+            raise _DiskError(
+                f"{part.parent}: expected {needed / 1e6:.1f} MB of free disk, found "
+                f"{free / 1e6:.1f} MB"
+            )
+        try:
+            _complete(part, url, file, progress)
+            part.replace(target)
+        finally:
+            if not _size(part):
+                part.unlink(missing_ok=True)
+
+
+def _complete(part: Path, url: str, file: File, progress: bool) -> None:
+    """Get the rest and check the whole; a resumed file that is wrong is fetched once more."""
+    is_resumed = _size(part) > 0
+    try:
+        if not (is_resumed and _is_whole(part, file)):
+            with part.open("ab") as stream:
+                _request(url, _Bounded(stream, file.size or LARGEST, url), file.name, progress)
+        _check(part, file, url)
+    except ChecksumError:
+        part.unlink()
+        if not is_resumed:
+            raise
+        _complete(part, url, file, progress)
+
+
+class _Bounded:
+    """The file into which pooch writes; it takes no more bytes than were promised."""
+
+    def __init__(self, stream: IO[bytes], limit: int, url: str) -> None:
+        self.stream, self.limit, self.url = stream, limit, url
+        self.start = stream.tell()
+        self.flush = stream.flush
+
+    def write(self, chunk: bytes) -> int:
+        """Append what arrived; a source that sends without end is cut off by a ChecksumError."""
+        if self.stream.tell() + len(chunk) > self.limit:
+            raise ChecksumError(
+                f"{_name_of(self.url)}: sends more than the {self.limit} bytes expected"
+            )
+        return self.stream.write(chunk)
+
+    def check_answer(self, answer: requests.Response, **_: object) -> None:
+        """Look at an answer before its body is read: may it be followed, where does it begin?"""
+        target = urljoin(answer.url, answer.headers.get("location", ""))
+        if answer.is_redirect and not is_safe_address(target):
+            raise FetchError(f"{urlsplit(answer.url).netloc}: redirects to the unsafe {target}")
+        span = answer.headers.get("content-range", "")
+        if answer.status_code == 200:
+            self.stream.truncate(0)  # the server sends the whole: it does not know ranges
+            self.stream.seek(0)
+        elif answer.status_code == 416 or (
+            answer.status_code == 206 and not span.startswith(f"bytes {self.start}-")
+        ):
+            raise ChecksumError(
+                f"{_name_of(self.url)}: sends {span!r} where all from byte {self.start} was asked"
+            )
+
+
+def _request(url: str, file: _Bounded, name: str, progress: bool) -> None:
+    headers = {"Accept-Encoding": "identity"}
+    if file.start:
+        headers["Range"] = f"bytes={file.start}-"
+    # disable=None: no bar where stderr is no terminal, so logs and notebooks stay clean
+    hidden = None if progress else True
+    with tqdm(total=file.limit, unit="B", unit_scale=True, desc=name, disable=hidden) as bar:
+        download = pooch.HTTPDownloader(
+            progressbar=bar,
+            chunk_size=CHUNK,
+            timeout=TIMEOUT,
+            headers=headers,
+            hooks={"response": file.check_answer},
+        )
+        download(url, file, None)

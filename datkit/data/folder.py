@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -17,18 +18,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datkit.data.cohort import LABEL, Cohort, checksum_problem, volume_path
-from datkit.data.problems import Problems
-from datkit.data.tables import by_uid, read_table, typed
+from datkit.data.cohort import LABEL, Cohort, checksum_problems, volume_path
 from datkit.errors import CohortError, UsageError
+from datkit.io.scan import is_safe_uid
+from datkit.problems import Problem, found_instead, repeated
 
-__all__ = ["open_folder"]
+__all__ = ["open_folder", "read_table", "typed"]
 
 TABLES = ("train_labels.csv", "exams.csv", "truth.csv", "submission_format.csv")
+# Codes even where they look like numbers: hospital "01" is not hospital "1".
+TEXT_COLUMNS = ("centre", "camera", "sex", "subject", "session", "tracer")
+NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"  # no leading zeros: "007" is a code
 
 
 def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) -> Cohort:
-    """Open a cohort folder and check that tables and volumes fit together.
+    r"""Open a cohort folder and check that tables and volumes fit together.
 
     Parameters
     ----------
@@ -52,29 +56,83 @@ def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) ->
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "train_labels.csv").write_text("uid,is_pathologic\\n007,1.0\\n007,2\\n")
+    >>> _ = (folder / "train_labels.csv").write_text("uid,is_pathologic\n007,1.0\n007,2\n")
     >>> open_folder(folder)
     Traceback (most recent call last):
     datkit.errors.CohortError: 3 problems in ...:
-      - train_labels.csv: expected 0 or 1 in is_pathologic, found '2' for '007'; correct the labels.
-      - train_labels.csv: expected each uid once, found several rows for '007'; keep one per exam.
-      - niftis: expected a folder of <uid>.nii.gz, found none; put the volumes there.
+      - train_labels.csv: expected 0 or 1 in is_pathologic, found '2' for '007'. Correct the labels.
+      - train_labels.csv: expected each uid once, found several rows for '007'. Keep one per exam.
+      - niftis: expected a folder of <uid>.nii.gz, found none. Put the volumes there.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"Expected a cohort folder at {folder}, found none; check the path.")
-    problems = Problems()
+    problems: list[Problem] = []
     info = _read_info(folder, problems)
     labels = _read_labels(folder, require_labels, problems)
     _check_volumes(folder, labels, require_labels, problems)
     exams = _read_companion(folder / "exams.csv", labels, problems)
     truth = _read_companion(folder / "truth.csv", labels, problems)
-    changed = (checksum_problem(folder / table, folder, info) for table in TABLES)
-    problems.extend(problem for problem in changed if problem)
-    if problems:
+    for table in TABLES:
+        problems += checksum_problems(folder / table, folder, info)
+    if problems or labels is None:
         raise CohortError.of(problems, where=folder)
     exams = labels.to_frame() if exams is None else labels.to_frame().join(exams)
     return Cohort(str(info.get("name", folder.resolve().name)), folder, exams, truth, info)
+
+
+def read_table(
+    path: Path, needed: tuple[str, ...], problems: list[Problem], separator: str = ","
+) -> pd.DataFrame | None:
+    """Read a CSV file as text, exactly as written, so that '007' and '1e5' stay what they are."""
+    name, wanted = path.name, " and ".join(needed)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a BOM
+            reader = csv.reader(stream, delimiter=separator, strict=True)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader if row]
+    except FileNotFoundError:
+        expected = f"CSV with the columns {wanted}"
+        problems.append(Problem("table-missing", name, expected, "no such file", "Add it."))
+        return None
+    except (OSError, ValueError, csv.Error) as error:
+        problems.append(Problem("table", name, "CSV in UTF-8", str(error), "Save it again."))
+        return None
+    if not set(needed) <= set(header) or len(set(header)) < len(header):
+        expected = f"distinct columns, {wanted} among them"
+        remedy = f"Correct the first line (the separator is {separator!r})."
+        problems.append(Problem("columns", name, expected, str(header), remedy, line=1))
+        return None
+    width = len(header)
+    uneven = [f"{len(row)} in line {line}" for line, row in rows if len(row) != width]
+    expected = f"{width} values in each line"
+    problems += found_instead("row-length", name, expected, uneven, "Correct those lines.")
+    return pd.DataFrame([row for _, row in rows if len(row) == width], columns=header)
+
+
+def typed(text: pd.Series) -> pd.Series:
+    """Give a column numbers if all its filled cells are numbers; an empty cell is NaN."""
+    filled = text.where(text != "")
+    known = filled.dropna()
+    is_code = text.name in TEXT_COLUMNS or known.empty or not known.str.fullmatch(NUMBER).all()
+    return filled if is_code else pd.to_numeric(filled)
+
+
+def _by_uid(table: pd.DataFrame, name: str, problems: list[Problem]) -> pd.DataFrame:
+    """Check the uids and make them the index; what is repeated or unsafe is left out."""
+    safe = table["uid"].map(is_safe_uid).astype(bool)
+    problems += found_instead(
+        "uid-unsafe",
+        name,
+        "uids of letters, digits, '_', '-' and '.'",
+        map(repr, table["uid"][~safe]),
+        "Rename those exams here and on disk.",
+    )
+    twice, lead = repeated(table["uid"]), "several rows for "
+    problems += found_instead(
+        "uid-repeated", name, "each uid once", twice, "Keep one per exam.", lead
+    )
+    return table[safe].drop_duplicates("uid").set_index("uid")
 
 
 def _uids_on_disk(folder: Path) -> list[str]:
@@ -82,89 +140,92 @@ def _uids_on_disk(folder: Path) -> list[str]:
     return sorted(name.removesuffix(".nii.gz") for name in names if not name.startswith("."))
 
 
-def _read_info(folder: Path, problems: Problems) -> dict[str, Any]:
-    path = folder / "cohort.json"
-    if not path.exists():
-        return {}
+def _read_info(folder: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        problems.append(f"cohort.json: expected JSON, found an error ({error}); restore the file.")
+        info = json.loads((folder / "cohort.json").read_text(encoding="utf-8"))
+        if all(isinstance(value, str) for value in info.get("sha256", {}).values()):
+            return info
+        found = "other values under 'sha256'"
+    except FileNotFoundError:
         return {}
-    hashes = info.get("sha256", {}) if isinstance(info, dict) else None
-    if isinstance(hashes, dict) and all(isinstance(value, str) for value in hashes.values()):
-        return info
-    problems.append("cohort.json: expected keys and values, text under 'sha256'; restore it.")
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        found = f"an error ({error})"
+    expected = "JSON, keys and values, text under 'sha256'"
+    problems.append(Problem("cohort-json", "cohort.json", expected, found, "Restore the file."))
     return {}
 
 
-def _read_labels(folder: Path, required: bool, problems: Problems) -> pd.Series | None:
+def _read_labels(folder: Path, required: bool, problems: list[Problem]) -> pd.Series[float] | None:
     """Return the label of each exam, indexed by uid; None if no table can tell."""
-    name, needed = "train_labels.csv", ("uid", LABEL)
+    columns: tuple[str, ...] = ("uid", LABEL)
+    name = "train_labels.csv"
     if not required and not (folder / name).exists():
-        name, needed = "submission_format.csv", ("uid",)
+        name, columns = "submission_format.csv", ("uid",)
+    table: pd.DataFrame | None
     if not required and not (folder / name).exists():
         name, table = "niftis", pd.DataFrame({"uid": _uids_on_disk(folder)}, dtype=object)
     else:
-        table = read_table(folder / name, needed, problems)
+        table = read_table(folder / name, columns, problems)
     if table is None:
         return None
     if table.empty:
-        problems.append(f"{name}: expected at least one exam, found none; add its row or volume.")
-    values = np.nan  # what submission_format.csv says is a place holder
-    if name == "train_labels.csv":
-        values = _label_values(table, required, problems)
-    return by_uid(table.assign(**{LABEL: values}), name, problems)[LABEL].astype(float)
-
-
-def _label_values(table: pd.DataFrame, required: bool, problems: Problems) -> pd.Series:
-    values = pd.to_numeric(table[LABEL], errors="coerce")
-    bad = table[~values.isin([0, 1]) & (required | (table[LABEL] != ""))]
-    found = [f"{row[LABEL]!r} for {row['uid']!r}" for _, row in bad.iterrows()]
-    problems.expect("train_labels.csv", f"0 or 1 in {LABEL}", found, "correct the labels")
-    return values
+        remedy = "Add its row or volume."
+        problems.append(Problem("exams-missing", name, "at least one exam", "none", remedy))
+    values = pd.Series(np.nan, table.index)  # submission_format.csv holds place holders
+    if LABEL in columns:
+        values = pd.to_numeric(table[LABEL], errors="coerce")
+        bad = table[~values.isin([0, 1]) & (required | (table[LABEL] != ""))]
+        found = [
+            f"{label!r} for {uid!r}" for uid, label in zip(bad["uid"], bad[LABEL], strict=True)
+        ]
+        expected = f"0 or 1 in {LABEL}"
+        problems += found_instead("label-unknown", name, expected, found, "Correct the labels.")
+    return _by_uid(table.assign(**{LABEL: values}), name, problems)[LABEL].astype(float)
 
 
 def _check_volumes(
-    folder: Path, labels: pd.Series | None, required: bool, problems: Problems
+    folder: Path, labels: pd.Series[float] | None, required: bool, problems: list[Problem]
 ) -> None:
     if not (folder / "niftis").is_dir():
-        problems.append(
-            "niftis: expected a folder of <uid>.nii.gz, found none; put the volumes there."
-        )
+        expected, remedy = "a folder of <uid>.nii.gz", "Put the volumes there."
+        problems.append(Problem("volumes-missing", "niftis", expected, "none", remedy))
     elif labels is not None:
         # Each path is asked for by name: a freshly mounted folder can list as empty for a while.
-        problems.expect(
+        problems += found_instead(
+            "volume-missing",
             "niftis",
             "a volume for every exam",
             [repr(uid) for uid in labels.index if not volume_path(folder, uid).is_file()],
-            "add the files or correct the uids (a spreadsheet turns 007 into 7)",
+            "Add the files or correct the uids (a spreadsheet turns 007 into 7).",
             "none for ",
         )
         unlabelled = [repr(uid) for uid in _uids_on_disk(folder) if uid not in labels.index]
-        problems.expect(
+        problems += found_instead(
+            "label-missing",
             "train_labels.csv",
             "a row for every volume",
             unlabelled if required else [],
-            "add the rows, remove the volumes or open with require_labels=False",
+            "Add the rows, remove the volumes or open with require_labels=False.",
             "none for ",
         )
 
 
 def _read_companion(
-    path: Path, labels: pd.Series | None, problems: Problems
+    path: Path, labels: pd.Series[float] | None, problems: list[Problem]
 ) -> pd.DataFrame | None:
     """Read exams.csv or truth.csv, if it is there, in the order of the labels."""
     table = read_table(path, ("uid",), problems) if path.exists() else None
     if table is None:
         return None
-    table = by_uid(table, path.name, problems)
-    double = [LABEL] if LABEL in table else []
-    problems.expect(path.name, "the labels in train_labels.csv alone", double, "remove the column")
+    name, table = path.name, _by_uid(table, path.name, problems)
+    double, expected = [LABEL] if LABEL in table else [], "the labels in train_labels.csv alone"
+    problems += found_instead("label-repeated", name, expected, double, "Remove the column.")
     if labels is None:
         return None
     extra = [repr(uid) for uid in table.index if uid not in labels.index]
-    problems.expect(path.name, "exams of this cohort", extra, "remove those rows")
+    expected, lead = "exams of this cohort", "none for "
+    problems += found_instead("uid-unknown", name, expected, extra, "Remove those rows.")
     absent = [repr(uid) for uid in labels.index if uid not in table.index]
-    problems.expect(path.name, "a row for every exam", absent, "add those rows", "none for ")
+    expected = "a row for every exam"
+    problems += found_instead("uid-missing", name, expected, absent, "Add those rows.", lead)
     return table.reindex(labels.index).apply(typed)

@@ -23,16 +23,17 @@ import numpy as np
 import pandas as pd
 
 from datkit.data.cohort import LABEL, Cohort, is_nifti
-from datkit.data.folder import open_folder
-from datkit.data.problems import Problems, repeated
-from datkit.data.tables import is_safe, read_table, typed
+from datkit.data.folder import open_folder, read_table, typed
 from datkit.errors import CohortError, ScanError, UsageError
 from datkit.io.dicom import describe_dicom, is_dicom
+from datkit.io.scan import is_safe_uid
+from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["open_path"]
 
 OURS = ("niftis", "train_labels.csv", "submission_format.csv", "cohort.json")
 OTHER_DATATYPES = {"anat", "beh", "dwi", "eeg", "fmap", "func", "ieeg", "meg", "perf"}
+PEOPLE, LABELS = "participants.tsv", ("0", "1", "0.0", "1.0")
 _PPMI_DATE = re.compile(r"\d{4}-\d{2}-\d{2}_.*")
 _PPMI_IMAGE = re.compile(r"[IS]\d+")
 
@@ -47,7 +48,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     path : path
         A folder or a file.
     require_labels : bool
-        For a folder in the challenge's layout, as for :func:`datkit.cohort.open_folder`. In other
+        For a folder in the challenge's layout, as for :func:`datkit.data.open_folder`. In other
         layouts a label that no table gives is NaN.
 
     Raises
@@ -61,10 +62,10 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     path = Path(path)
     if path.is_file():
         if not (is_nifti(path) or is_dicom(path)):
-            raise CohortError(
-                f"{path}: expected an exam (.nii, .nii.gz, or DICOM that begins as the standard "
-                "says), found another file; convert it first, as with dcm2niix."
-            )
+            expected = "an exam (.nii, .nii.gz, or DICOM that begins as the standard says)"
+            remedy = "Convert it first, as with dcm2niix."
+            problem = Problem("no-exam", str(path), expected, "another file", remedy)
+            raise CohortError.of([problem], where=path)
         row = _row(path, _stem(path)) | {"modality": None}
         return _cohort(path.parent, [row], name=_stem(path))
     if not path.is_dir():
@@ -74,8 +75,8 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     if any(path.glob("sub-*/")):
         return _open_bids(path)
     files = [file for file in _files(path) if is_nifti(file) or is_dicom(file)]
-    rows = [row for file in files if (row := _ppmi_row(file, path))]
-    rows = rows or [_row(file, _joined(file, path)) for file in files]
+    ppmi = [row for row in (_ppmi_row(file, path) for file in files) if row]
+    rows = ppmi or [_row(file, _joined(file, path)) for file in files]
     return _cohort(path, [row for row in rows if row.pop("modality", "NM") == "NM"])
 
 
@@ -132,8 +133,8 @@ def _open_bids(folder: Path) -> Cohort:
         and is_nifti(path)
         and path.parent.name not in OTHER_DATATYPES
     ]
-    problems = Problems()
-    people = _participants(folder / "participants.tsv", problems)
+    problems: list[Problem] = []
+    people = _participants(folder / PEOPLE, problems)
     return _cohort(folder, [_bids_row(path, people) for path in files], problems=problems)
 
 
@@ -148,17 +149,17 @@ def _bids_row(path: Path, people: dict[str, Row]) -> Row:
     return people.get(f"sub-{words.get('sub')}", {}) | {"uid": uid, "path": path} | known
 
 
-def _participants(path: Path, problems: Problems) -> dict[str, Row]:
+def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
     """Read what the tree says of each person; what is not said is left out."""
     table = read_table(path, ("participant_id",), problems, "\t") if path.exists() else None
     if table is None:
         return {}
-    twice = repeated(table["participant_id"])
-    problems.expect(path.name, "each person once", twice, "keep one row", "several rows for ")
-    table = table.drop(columns=["uid", "path"], errors="ignore")
-    table = table.drop_duplicates("participant_id").set_index("participant_id")
-    rows = table.to_dict("index").items()
-    return {who: {k: v for k, v in row.items() if v not in ("n/a", "")} for who, row in rows}
+    twice, lead = repeated(table["participant_id"]), "several rows for "
+    expected = "each person once"
+    problems += found_instead("uid-repeated", path.name, expected, twice, "Keep one row.", lead)
+    rows = table.drop(columns=["uid", "path"], errors="ignore").to_dict("records")
+    known = [{str(k): v for k, v in row.items() if v not in ("n/a", "")} for row in rows]
+    return {row.pop("participant_id", ""): row for row in known}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -173,32 +174,31 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _cohort(
-    folder: Path, rows: list[Row], name: str | None = None, problems: Iterable[str] = ()
+    folder: Path, rows: list[Row], name: str | None = None, problems: Iterable[Problem] = ()
 ) -> Cohort:
-    if problems := [*problems, *_row_problems(rows)]:
+    if problems := [*problems, *_row_problems(folder, rows)]:
         raise CohortError.of(problems, where=folder)
     facts = [{k: v for k, v in row.items() if k not in ("path", "modality")} for row in rows]
-    table = pd.DataFrame(facts, dtype=object)
-    exams = table.set_index("uid").apply(typed)
+    exams = pd.DataFrame(facts, dtype=object).set_index("uid").apply(typed)
     labels = exams.pop(LABEL) if LABEL in exams else pd.Series(np.nan, exams.index)
     exams.insert(0, LABEL, labels.astype(float))
     paths = {row["uid"]: row["path"] for row in rows}
     return Cohort(name or folder.resolve().name, folder, exams, paths=paths)
 
 
-def _row_problems(rows: list[Row]) -> list[str]:
-    problems = Problems()
+def _row_problems(folder: Path, rows: list[Row]) -> list[Problem]:
     if not rows:
-        problems.append(
-            "expected exams (.nii, .nii.gz, DICOM, or niftis/ and train_labels.csv), found none; "
-            "check the folder."
-        )
+        expected = "exams (.nii, .nii.gz, DICOM, or niftis/ and train_labels.csv)"
+        return [Problem("exams-missing", str(folder), expected, "none", "Check the folder.")]
     uids = [row["uid"] for row in rows]
-    unsafe = [repr(uid) for uid in uids if not is_safe(uid)]
+    unsafe = [repr(uid) for uid in uids if not is_safe_uid(uid)]
+    labels = [repr(row[LABEL]) for row in rows if row.get(LABEL, "0") not in LABELS]
     expected = "names of at most 100 letters, digits, '_', '-' and '.'"
-    problems.expect("uids", expected, unsafe, "rename those files")
-    problems.expect("uids", "each once", repeated(uids), "keep one file per exam", "several for ")
-    labels = [str(row[LABEL]) for row in rows if LABEL in row]
-    wrong = [repr(label) for label in labels if label not in ("0", "1", "0.0", "1.0")]
-    problems.expect("participants.tsv", f"0 or 1 in {LABEL}", wrong, "correct the labels")
-    return problems
+    one = "Keep one file per exam."
+    return [
+        *found_instead("uid-unsafe", "uids", expected, unsafe, "Rename those files."),
+        *found_instead("uid-repeated", "uids", "each once", repeated(uids), one, "several for "),
+        *found_instead(
+            "label-unknown", PEOPLE, f"0 or 1 in {LABEL}", labels, "Correct the labels."
+        ),
+    ]

@@ -1,35 +1,110 @@
-"""What an entry of the manifest must say, as pydantic models: the published schema is made of them.
+"""What an entry of the manifest must say, as pydantic models, and the JSON schema made of them.
 
 A file that is not pinned to a hash, a data set without a licence, or one whose facts nobody checked
 cannot be written down. What could not be verified is said in words, never filled in.
+
+``python -m datkit.data.manifest > data_manifest.schema.json`` writes the schema, for editors and
+for those who keep a manifest like it; a test compares the two. A schema cannot hold every rule:
+what one key demands of another, and names used twice, only :func:`datkit.data.load_manifest` finds.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-
-from datkit.data.manifest_fields import (
-    Address,
-    AtLeastOne,
-    BibKey,
-    Doi,
-    FileName,
-    Many,
-    Md5,
-    Name,
-    Sha256,
-    Text,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
 )
-from datkit.errors import UsageError
 
-__all__ = ["Avoided", "Checked", "Citation", "Entry", "File", "Licence", "Manifest", "Uses"]
+from datkit.errors import UsageError
+from datkit.problems import list_some, repeated
+
+__all__ = [
+    "Avoided",
+    "Checked",
+    "Citation",
+    "Entry",
+    "File",
+    "Licence",
+    "Manifest",
+    "Uses",
+    "is_safe_address",
+    "json_schema",
+]
 
 Access = Literal["built-in", "open", "registration", "agreement", "planned"]
+T = TypeVar("T")
 Loader = Literal["datkit.open_cohort", "datkit.load_scan", "datkit.data.load_folder"]
+
+
+def is_safe_address(url: str) -> bool:
+    """Tell whether data may come from `url`: over https, or plain http from this machine.
+
+    Examples
+    --------
+    >>> is_safe_address("https://example.org/map.nii"), is_safe_address("http://127.0.0.1:8000/")
+    (True, True)
+    >>> is_safe_address("http://example.org/map.nii"), is_safe_address("ftp://example.org/map.nii")
+    (False, False)
+    """
+    try:
+        parts = urlsplit(url)
+        is_here = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_here)
+    )
+
+
+def _safe(url: str) -> str:
+    if not is_safe_address(url):
+        raise ValueError("expected an https:// address")
+    return url
+
+
+def _check_distinct(names: Iterable[str]) -> None:
+    if twice := repeated(names):
+        raise ValueError(f"expected each name once, found {list_some(twice)} twice")
+
+
+def _not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
+    if not items:  # pydantic's own min_length speaks up for every wrong item too
+        raise ValueError("expected at least one")
+    return items
+
+
+Text = Annotated[str, Field(pattern=r"\S", description="some text")]
+_ADDRESS = {"type": "string", "pattern": "^https?://", "description": "an https:// address"}
+Address = Annotated[str, AfterValidator(_safe), WithJsonSchema(_ADDRESS)]
+# Names become folders and files on every system, so separators, a leading dot and colons are out.
+Name = Annotated[
+    str,
+    Field(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", description="lower-case words joined by '-'"),
+]
+FileName = Annotated[
+    str, Field(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$", description="a plain file name")
+]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 digits in quotes")]
+Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 digits in quotes")]
+Doi = Annotated[str, Field(pattern=r"^10\.\d{4,9}/\S+$", description="10.1038/s41598-018-22444-0")]
+BibKey = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$", description="dukart2018")]
+# A list in YAML, a tuple in memory: strict mode alone would refuse the list.
+Many = Field(strict=False)
+AtLeastOne = AfterValidator(_not_empty)
+Texts = Annotated[tuple[Text, ...], Many]
 
 
 class _Model(BaseModel):
@@ -81,7 +156,7 @@ class Checked(_Model):
 
     date: Annotated[date, Field(strict=False)]
     how: Text
-    not_verified: Annotated[tuple[Text, ...], Many]
+    not_verified: Texts
 
 
 class File(_Model):
@@ -167,7 +242,7 @@ class Entry(_Model):
     resolution: Text
     orientation: Text
     access: Access
-    steps: Annotated[tuple[Text, ...], Many]
+    steps: Texts
     licence: Licence
     uses: Uses
     citations: Annotated[tuple[Citation, ...], Many, AtLeastOne]
@@ -176,19 +251,18 @@ class Entry(_Model):
     checked: Checked
     files: Annotated[tuple[File, ...], Many]
     no_files: Text | None
-    traps: Annotated[tuple[Text, ...], Many]
+    traps: Texts
     loader: Loader | None
 
     @field_validator("files")
     @classmethod
     def _files_fit_access(cls, files: tuple[File, ...], info: ValidationInfo) -> tuple[File, ...]:
+        _check_distinct(file.name for file in files)
         access = info.data.get("access")
         if files and access not in (None, "open"):
             raise ValueError(f"expected no files, since the access is {access!r}")
-        if not files and access == "open" and not info.data.get("steps"):
+        if not (files or info.data.get("steps") or access in (None, "built-in")):
             raise ValueError("expected files, or steps that say how to obtain them")
-        if not files and access in ("registration", "agreement", "planned"):
-            _need(info.data.get("steps"), f"expected steps, since the access is {access!r}")
         return files
 
     @field_validator("no_files")
@@ -208,20 +282,15 @@ class Entry(_Model):
         licence = self.licence
         label = f" ({licence.spdx})" if licence.spdx else ""
         return (
-            f"{self.title}",
+            self.title,
             f"Licence: {licence.name}{label}, {licence.url}",
             *(f"{use.capitalize()}: {text}" for use, text in self.uses),
             *(f"Cite: {paper.text} {paper.link}" for paper in self.citations),
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the entry as plain data, ready for JSON."""
         return self.model_dump(mode="json")
-
-
-def _need(value: object, expected: str) -> None:
-    if not value:
-        raise ValueError(expected)
 
 
 class Manifest(_Model):
@@ -230,6 +299,12 @@ class Manifest(_Model):
     version: Literal[2]
     datasets: Annotated[tuple[Entry, ...], Many, AtLeastOne]
     avoid: Annotated[tuple[Avoided, ...], Many]
+
+    @field_validator("datasets")
+    @classmethod
+    def _names_are_distinct(cls, datasets: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        _check_distinct(entry.name for entry in datasets)
+        return datasets
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -257,3 +332,21 @@ class Manifest(_Model):
         raise UsageError(
             f"Expected one of the data sets {', '.join(self.entries)}, found {name!r}; {hint}"
         )
+
+
+def json_schema() -> dict[str, object]:
+    """Return the schema of `data_manifest.yaml`, JSON Schema 2020-12.
+
+    Examples
+    --------
+    >>> json_schema()["required"]
+    ['version', 'datasets', 'avoid']
+    """
+    return Manifest.model_json_schema() | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A manifest of open data that people can trust",
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=1, sort_keys=True, ensure_ascii=False))

@@ -1,12 +1,9 @@
-"""Reading `data_manifest.yaml` strictly: every problem is found at once and told in words."""
+"""Reading `data_manifest.yaml`: every problem is found at once and told in words."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -14,16 +11,24 @@ from pydantic_core import ErrorDetails
 
 from datkit.data.manifest import Manifest
 from datkit.errors import ManifestError, UsageError
+from datkit.problems import Problem, repeated
 
 __all__ = ["FILE_NAME", "load_manifest"]
 
 FILE_NAME = "data_manifest.yaml"
 MAX_BYTES = 2**20  # thirty times the shipped one; a manifest is written by hand
-MAX_DEPTH = 20  # three times the shipped one; Python gives up at some hundreds, in its own words
+# pydantic's words for programmers, in the words of somebody who edits a YAML file
+_EXPECTED = {
+    "extra_forbidden": "keys that are known",
+    "missing": "a value",
+    "model_type": "keys and values",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "tuple_type": "a list",
+}
 
 
 def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
-    """Read and check a manifest, by default the one that comes with the kit.
+    """Read and check a manifest, by default ``$DATKIT_MANIFEST``, else the one of the kit.
 
     Raises
     ------
@@ -37,16 +42,13 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     >>> list(load_manifest().entries)[:2]
     ['simulated', 'fpcit-hc174']
     """
-    path = Path(path) if path is not None else _shipped_manifest()
+    path = Path(path or os.environ.get("DATKIT_MANIFEST") or _shipped_manifest())
     raw = _read_yaml(path)
-    problems = _repeated_names(raw)
     try:
-        manifest = Manifest.model_validate(raw)
+        return Manifest.model_validate(raw)
     except ValidationError as error:
-        problems += [_sentence(detail, raw) for detail in error.errors(include_url=False)]
-    if problems:
-        raise ManifestError.of(problems, where=path)
-    return manifest
+        problems = [_problem(detail, raw) for detail in error.errors(include_url=False)]
+        raise ManifestError.of(problems, where=path) from None
 
 
 def _shipped_manifest() -> Path:
@@ -57,30 +59,20 @@ def _shipped_manifest() -> Path:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as a person reads it: no tags, no aliases (they explode), no abyss, no key twice."""
+    """YAML as a person reads it: no aliases (they explode), no key twice."""
 
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        line = self.peek_event().start_mark.line + 1
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"an alias in line {line}; write the value out")
-        if self.depth == MAX_DEPTH:
-            raise yaml.YAMLError(f"values in values, more than {MAX_DEPTH} deep, in line {line}")
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
+            raise yaml.YAMLError(f"an alias{self.peek_event().start_mark}; write the value out")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value if isinstance(key.value, Hashable)]
-        if repeated := [key for key, count in Counter(keys).items() if count > 1]:
-            line = node.start_mark.line + 1
-            raise yaml.YAMLError(f"the key {repeated[0]!r} twice in the block at line {line}")
+        if twice := repeated(str(key.value) for key, _ in node.value):
+            raise yaml.YAMLError(f"the key {twice[0]} twice in the block{node.start_mark}")
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> Any:
+def _read_yaml(path: Path) -> object:
     try:
         content = path.read_bytes()
         if len(content) > MAX_BYTES:
@@ -90,70 +82,32 @@ def _read_yaml(path: Path) -> Any:
         raise UsageError(
             f"Expected a data manifest at {path}, found {error.strerror}; check the path."
         ) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or the 13th month
+    # ValueError: no UTF-8, or the 13th month; RecursionError: thousands of brackets
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ManifestError(
             f"{path}: expected plain YAML in UTF-8, found an error: {reason}."
         ) from error
 
 
-def _repeated_names(raw: Any) -> list[str]:
-    """Find names used twice, in the raw file, so that no other problem hides them."""
-    datasets = _mappings(raw, "datasets")
-    problems = [f"datasets: the name {name!r} is used twice." for name in _repeated(datasets)]
-    for dataset in datasets:
-        problems += [
-            f"{dataset.get('name')}: the file name {name!r} is used twice."
-            for name in _repeated(_mappings(dataset, "files"))
-        ]
-    return problems
-
-
-def _mappings(raw: Any, key: str) -> list[dict]:
-    items = raw.get(key) if isinstance(raw, dict) else None
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _repeated(items: list[dict]) -> list[str]:
-    counts = Counter(item["name"] for item in items if isinstance(item.get("name"), str))
-    return [name for name, count in counts.items() if count > 1]
-
-
-# pydantic's words for programmers, in the words of somebody who edits a YAML file
-_EXPECTED = {
-    "date_from_datetime_parsing": "expected a date such as 2026-11-25",
-    "date_type": "expected a date such as 2026-11-25",
-    "greater_than": "expected a number above {gt}",
-    "int_type": "expected a whole number",
-    "literal_error": "expected {expected}",
-    "missing": "expected a value",
-    "model_type": "expected keys and values",
-    "string_type": "expected text, in quotes if it looks like a number",
-    "tuple_type": "expected a list",
-}
-
-
-def _sentence(detail: ErrorDetails, raw: Any) -> str:
-    """Turn one pydantic error into 'data set.key: expected …, found …'."""
-    kind = detail["type"]
-    where = [str(step) for step in detail["loc"]] or ["the file"]
-    if len(where) > 1 and where[0] == "datasets":
-        entry = raw["datasets"][int(where[1])]
-        if isinstance(entry, dict):
-            where[:2] = [str(entry.get("name", f"datasets.{where[1]}"))]
-    place = ".".join(where)
-    if kind == "extra_forbidden":
-        return f"{place}: unknown key; remove it or correct its spelling."
-    found = "none" if kind == "missing" else _shown(detail["input"])
-    message = detail["msg"].removeprefix("Value error, ")
+def _problem(detail: ErrorDetails, raw: object) -> Problem:
+    """Turn one pydantic error into a problem whose place begins with the data set's name."""
+    where, kind = [str(step) for step in detail["loc"]], detail["type"]
+    if where[:1] == ["datasets"] and len(where) > 1:
+        entry = raw["datasets"][int(where[1])]  # type: ignore[index]  # pydantic has been there
+        if isinstance(entry, dict) and "name" in entry:
+            where[:2] = [str(entry["name"])]
+    expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
     if kind in _EXPECTED:
-        message = _EXPECTED[kind].format(**detail.get("ctx", {}))
-    return f"{place}: {message}, found {found}."
+        expected = _EXPECTED[kind].format(**detail.get("ctx", {}))
+    found = "none" if kind == "missing" else _shown(detail["input"])
+    return Problem(
+        kind.replace("_", "-"), ".".join(where) or "the file", expected, found, "Correct it."
+    )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     try:
-        text = repr(value)
+        return f"{value!r:.80}"
     except ValueError:  # an integer of more digits than Python prints
-        text = "a number of thousands of digits"
-    return text if len(text) <= 80 else text[:79] + "…"
+        return "a number of thousands of digits"

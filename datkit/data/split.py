@@ -1,5 +1,4 @@
-"""Splits that are proved, not believed: no person, no image and, where asked, no centre on both
-sides.
+"""Splits that are proved: no person, no image and, where asked, no centre on both sides.
 
 A split is made on groups of exams that belong together, proved afterwards from the exams alone, and
 saved with its proof and a hash, so that two people can say that they used the same one. The order
@@ -23,6 +22,7 @@ from datkit.data.cohort import Cohort
 from datkit.data.groups import connected, grouped_folds, ties_of
 from datkit.errors import ChecksumError, CohortError, UsageError
 from datkit.files import write_json
+from datkit.problems import Problem, list_some
 
 __all__ = [
     "Fold",
@@ -82,15 +82,17 @@ class Split:
             If an exam is not in the cohort, as those of the official test sets are not.
         """
         place = {uid: index for index, uid in enumerate(cohort.uids)}
-        asked = (uid for fold in self.folds for uid in (*fold.train, *fold.test))
-        absent = [uid for uid in asked if uid not in place]
-        if absent:
+        asked = dict.fromkeys(uid for fold in self.folds for uid in (*fold.train, *fold.test))
+        if absent := [repr(uid) for uid in asked if uid not in place]:
             raise CohortError(
-                f"{cohort.name}: expected the exams of the split, found none for {absent[0]!r} and "
-                f"{len(absent) - 1} more; open the cohort that it was made of."
+                f"{cohort.name}: expected the exams of the split, found none for "
+                f"{list_some(absent)}; open the cohort that it was made of."
             )
-        sides = [(fold.train, fold.test) for fold in self.folds]
-        return [tuple(np.array([place[u] for u in side], int) for side in pair) for pair in sides]
+
+        def positions(uids: Iterable[str]) -> np.ndarray:
+            return np.array([place[uid] for uid in uids], int)
+
+        return [(positions(fold.train), positions(fold.test)) for fold in self.folds]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the split, its proof and its hash as JSON.
@@ -121,8 +123,8 @@ def read_split(path: str | os.PathLike[str], cohort: Cohort | None = None) -> Sp
         content = json.loads(path.read_text(encoding="utf-8"))
         expected = content.pop("sha256")
         folds = [Fold(f["name"], tuple(f["train"]), tuple(f["test"])) for f in content["folds"]]
-        proved = tuple(content["proved"])
-        split = Split(**content | {"folds": tuple(folds), "proved": proved})
+        content |= {"folds": tuple(folds), "proved": tuple(content["proved"])}
+        split = Split(**content)
     except OSError as error:
         raise UsageError(f"Expected a split at {path}, found {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -235,7 +237,7 @@ def official_split(cohort: Cohort) -> Split:
     folds = [Fold(name, train, tuple(sorted(test.uids))) for name, test in tests.items()]
     folds.append(Fold("private_test against public_test", folds[0].test, folds[1].test))
     _prove(folds, ties, cohort.folder)
-    return Split("official", cohort.name, {}, tuple(folds), tuple(ties))
+    return Split("official", cohort.name, {}, tuple(folds), tuple(map(str, ties)))
 
 
 def _sorted(cohort: Cohort) -> Cohort:
@@ -248,16 +250,16 @@ def _make(
     settings: dict[str, Any],
     pairs: list[tuple[np.ndarray, np.ndarray]],
     ties: pd.DataFrame,
-    names: list[str] | None = None,
+    names: Iterable[str] | None = None,
 ) -> Split:
     uids = np.array(cohort.uids, dtype=object)
-    names = names or [f"fold {number}" for number in range(1, len(pairs) + 1)]
+    names = names or (f"fold {number}" for number in range(1, len(pairs) + 1))
     folds = tuple(
         Fold(name, tuple(uids[train]), tuple(uids[test]))
         for name, (train, test) in zip(names, pairs, strict=True)
     )
     _prove(folds, ties, cohort.folder)
-    return Split(kind, cohort.name, settings, folds, tuple(ties))
+    return Split(kind, cohort.name, settings, folds, tuple(map(str, ties)))
 
 
 def _prove(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
@@ -269,16 +271,15 @@ def _prove(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
         With every breach.
     """
     problems = []
+    ties = ties.assign(uid=ties.index)
     for fold in folds:
         train, test = ties.loc[list(fold.train)], ties.loc[list(fold.test)]
-        shared = {"uid": set(fold.train) & set(fold.test)}
-        shared |= {column: set(train[column]) & set(test[column]) for column in ties}
-        problems += [
-            f"{fold.name}: expected no {what} on both sides, found {len(common)}, such as "
-            f"{sorted(common)[0]!r}; make the split again."
-            for what, common in shared.items()
-            if common
-        ]
+        for what in ties:
+            if common := sorted({*train[what]} & {*test[what]}):
+                expected = f"no {what} on both sides"
+                found = f"{len(common)}, such as {common[0]!r}"
+                remedy = "Make the split again."
+                problems.append(Problem("split-leaks", fold.name, expected, found, remedy))
     if problems:
         raise CohortError.of(problems, where=where)
 

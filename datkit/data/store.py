@@ -6,12 +6,15 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from datkit.data import Entry, File, Manifest, load_manifest
+from datkit.data.manifest import Entry, File, Manifest
+from datkit.data.manifest_reader import load_manifest
 from datkit.errors import ChecksumError, FetchError, UsageError
 from datkit.files import data_folder, hash_file
 from datkit.io.archive import changed_members, unpack
 
-__all__ = ["Check", "check_file", "load_folder", "load_path", "verify", "where"]
+__all__ = ["Check", "Folder", "check_file", "load_folder", "load_path", "verify", "where"]
+
+Folder = str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,7 @@ class Check:
         return asdict(self) | {"path": str(self.path)}
 
 
-def where(
-    name: str,
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    manifest: Manifest | None = None,
-) -> Path:
+def where(name: str, *, folder: Folder = None, manifest: Manifest | None = None) -> Path:
     """Return the folder where a data set lies, or belongs; it need not be there.
 
     Parameters
@@ -77,11 +75,7 @@ def where(
 
 
 def load_path(
-    name: str,
-    file: str | None = None,
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    manifest: Manifest | None = None,
+    name: str, file: str | None = None, *, folder: Folder = None, manifest: Manifest | None = None
 ) -> Path:
     """Return the path of a fetched file after hashing it, at this and at every call.
 
@@ -123,11 +117,7 @@ def load_path(
 
 
 def load_folder(
-    name: str,
-    file: str | None = None,
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    manifest: Manifest | None = None,
+    name: str, file: str | None = None, *, folder: Folder = None, manifest: Manifest | None = None
 ) -> Path:
     """Return the folder of an unpacked archive, compared with the hashed archive at every call.
 
@@ -158,10 +148,7 @@ def load_folder(
 
 
 def verify(
-    name: str | None = None,
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    manifest: Manifest | None = None,
+    name: str | None = None, *, folder: Folder = None, manifest: Manifest | None = None
 ) -> list[Check]:
     """Hash the files of a data set, or of all of them, and tell the state of each.
 
@@ -182,7 +169,7 @@ def verify(
     return [check_file(entry, file, folder) for entry in entries for file in entry.files]
 
 
-def check_file(entry: Entry, file: File, folder: str | os.PathLike[str] | None = None) -> Check:
+def check_file(entry: Entry, file: File, folder: Folder = None) -> Check:
     """Hash one file of an entry and tell its state; nothing is raised."""
     path = _folder_of(entry, folder) / file.name
     algorithm, expected = file.digest
@@ -196,7 +183,7 @@ def check_file(entry: Entry, file: File, folder: str | os.PathLike[str] | None =
     return Check(entry.name, file.name, path, state, algorithm, expected, found)
 
 
-def _folder_of(entry: Entry, folder: str | os.PathLike[str] | None) -> Path:
+def _folder_of(entry: Entry, folder: Folder) -> Path:
     return (Path(folder) if folder is not None else data_folder() / "open") / entry.name
 
 

@@ -12,18 +12,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
 from datkit.errors import ScanError, UsageError
-from datkit.io.scan import MAX_VOXELS, Scan, sound_scan
+from datkit.io.scan import AGAIN, MAX_VOXELS, Scan, one_line, scan_error, sound_scan
+from datkit.problems import Problem
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 __all__ = ["describe_dicom", "is_dicom", "load_dicom"]
 
 # Axial slices of a patient who lies on the back, head first: columns run to the patient's left,
 # rows to the back, slices to the head. DICOM millimetres point to left, back and head (LPS).
 HEAD_FIRST_SUPINE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+SIZES = ("Columns", "Rows", "NumberOfFrames")
+Words = tuple[str, str, str]  # what was expected, what was found, what to do
+Fault = tuple[str, Words]  # the code of a problem of the file, and its words
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -36,7 +44,7 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
     False
     """
     try:
-        with open(path, "rb") as stream:
+        with Path(path).open("rb") as stream:
             return stream.read(132)[128:] == b"DICM"
     except OSError:
         return False
@@ -66,7 +74,7 @@ def describe_dicom(path: str | os.PathLike[str]) -> dict[str, str]:
     }
 
 
-def load_dicom(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
+def load_dicom(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:  # noqa: ARG001  as load_scan
     """Read a reconstructed multi-frame NM object and check it.
 
     Parameters
@@ -86,23 +94,21 @@ def load_dicom(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
     """
     path = Path(path)
     header = _read(path, pixels=False)
-    problems = [*_kind_problems(header), *_frame_problems(header)]
-    if not problems:
-        affine = _affine(header, problems)
-    if problems:
-        raise ScanError.of([f"{problem}." for problem in problems], where=path)
+    faults = [*_kind_faults(header), *_frame_faults(header)]
+    affine = np.eye(4) if faults else _affine(header, faults)
+    slope = _number(header, "RescaleSlope", 1.0)
+    intercept = _number(header, "RescaleIntercept", 0.0)
+    if not np.isfinite([slope, intercept]).all() or slope == 0:
+        faults.append(("rescale", ("a finite rescale slope", f"{slope:g}", AGAIN)))
+    if faults:
+        problems = [Problem(code, str(path), *words) for code, words in faults]
+        raise ScanError.of(problems, where=path)
     frames = _frames(_read(path, pixels=True), path)  # (slices, rows, columns)
     data = np.ascontiguousarray(frames.transpose(2, 1, 0), dtype=np.float32)
-    slope, intercept = (_number(header, f"Rescale{k}", d) for k, d in _RESCALE)
-    if not np.isfinite([slope, intercept]).all() or slope == 0:
-        raise ScanError(f"{path}: expected a finite rescale slope, found {slope}; export it again.")
     return sound_scan(data * np.float32(slope) + np.float32(intercept), affine, path, ())
 
 
-_RESCALE = (("Slope", 1.0), ("Intercept", 0.0))
-
-
-def _read(path: Path, pixels: bool) -> Any:
+def _read(path: Path, pixels: bool) -> Dataset:
     try:
         import pydicom
     except ImportError as error:
@@ -118,11 +124,10 @@ def _read(path: Path, pixels: bool) -> Any:
             header.get("Modality")  # values are decoded when they are asked for
             return header
     except Exception as error:
-        raise ScanError(
-            f"{path}: expected a DICOM file, found a damaged or other one ({_one_line(error)}); "
-            "export it again."
-        ) from error
-    raise ScanError(f"{path}: expected an open file, found a deflated one; export it uncompressed.")
+        found = f"a damaged or other one ({one_line(error)})"
+        raise scan_error(path, "file-damaged", "a DICOM file", found) from error
+    remedy = "Export it uncompressed."
+    raise scan_error(path, "file-deflated", "an open file", "a deflated one", remedy)
 
 
 def _is_deflated(path: Path) -> bool:
@@ -136,59 +141,59 @@ def _is_deflated(path: Path) -> bool:
     return read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
 
 
-def _kind_problems(header: Any) -> Iterator[str]:
+def _kind_faults(header: Dataset) -> Iterator[Fault]:
     modality = _text(header, "Modality")
     kinds = [str(kind).upper() for kind in header.get("ImageType", []) or []]
     if modality != "NM":
-        yield f"expected modality NM, found {modality or 'none'!r}; choose the SPECT series"
-    elif "RECON TOMO" not in kinds and "RECON GATED TOMO" not in kinds:
-        found = "\\".join(kinds) or "no image type"
-        yield f"expected a reconstructed volume (RECON TOMO), found {found}; reconstruct it first"
-    for name, what in (("NumberOfEnergyWindows", "energy window"), ("NumberOfTimeSlots", "gate")):
-        if (count := _number(header, name, 1.0)) > 1:
-            yield f"expected one {what}, found {count:g}; export each alone"
-    if (samples := _number(header, "SamplesPerPixel", 1.0)) != 1:
-        yield f"expected grey values, found {samples:g} samples a pixel; export counts, no picture"
+        yield "modality", ("modality NM", repr(modality or "none"), "Choose the SPECT series.")
+    elif not {"RECON TOMO", "RECON GATED TOMO"} & {*kinds}:
+        expected, found = "a reconstructed volume (RECON TOMO)", "\\".join(kinds) or "no image type"
+        yield "not-reconstructed", (expected, found, "Reconstruct it first.")
+    for name, what, remedy in (
+        ("NumberOfEnergyWindows", "one energy window", "Export each alone."),
+        ("NumberOfTimeSlots", "one gate", "Export each alone."),
+        ("SamplesPerPixel", "one grey value a pixel", "Export counts, no picture."),
+    ):
+        if (count := _number(header, name, 1.0)) != 1:
+            yield name, (what, f"{count:g}", remedy)
 
 
-def _frame_problems(header: Any) -> Iterator[str]:
-    names = ("Columns", "Rows", "NumberOfFrames")
-    sizes = [_number(header, name, np.nan) for name in names]
-    for name, size in zip(names, sizes, strict=True):
+def _frame_faults(header: Dataset) -> Iterator[Fault]:
+    sizes = [_number(header, name, np.nan) for name in SIZES]
+    for name, size in zip(SIZES, sizes, strict=True):
         if not size >= 1:
-            yield f"expected {name}, found {size:g}; export it again"
-    if all(size >= 1 for size in sizes) and np.prod(sizes) > MAX_VOXELS:
+            yield "size-missing", (name, f"{size:g}", AGAIN)
+    if np.prod(sizes) > MAX_VOXELS:
         found = " × ".join(f"{size:g}" for size in sizes)
-        yield f"expected at most {MAX_VOXELS} voxels, found {found}; export it again"
+        yield "shape-impossible", (f"at most {MAX_VOXELS} voxels", found, AGAIN)
     slices = _number(header, "NumberOfSlices", sizes[2])
     if slices != sizes[2]:
-        yield f"expected {slices:g} slices, found {sizes[2]:g} frames; export the volume again"
+        yield "frames-missing", (f"{slices:g} slices", f"{sizes[2]:g} frames", AGAIN)
 
 
-def _affine(header: Any, problems: list[str]) -> np.ndarray:
+def _affine(header: Dataset, faults: list[Fault]) -> np.ndarray:
     """Return voxel indices (column, row, slice) to millimetres, RAS+; note what is missing."""
     detector = (header.get("DetectorInformationSequence") or [header])[0]
     in_plane = _numbers(header, "PixelSpacing", 2)
     step = _number(header, "SpacingBetweenSlices", _number(header, "SliceThickness", np.nan))
     if in_plane is None or not np.isfinite(step) or step == 0:
-        problems.append("expected PixelSpacing and SpacingBetweenSlices, found none; export again")
+        expected = "PixelSpacing and SpacingBetweenSlices"
+        faults.append(("spacing-missing", (expected, "none", AGAIN)))
         return np.eye(4)
     turn = _first(detector, header, "ImageOrientationPatient", 6)
     if turn is None and _text(header, "PatientPosition") == "HFS":
         turn = np.array(HEAD_FIRST_SUPINE)
     if turn is None or not _is_orthonormal(turn):
-        problems.append(
-            "expected ImageOrientationPatient or PatientPosition HFS, found neither, so left and "
-            "right are not known; export it again"
-        )
+        expected = "ImageOrientationPatient or PatientPosition HFS"
+        found = "neither, so left and right are not known"
+        faults.append(("orientation-missing", (expected, found, AGAIN)))
         return np.eye(4)
     columns, rows = turn[:3], turn[3:]
     axes = np.stack([columns * in_plane[1], rows * in_plane[0], np.cross(columns, rows) * step], 1)
-    affine = np.eye(4)
-    affine[:3, :3] = axes
     origin = _first(detector, header, "ImagePositionPatient", 3)
-    affine[:3, 3] = _centred(axes, header) if origin is None else origin
-    return LPS_TO_RAS @ affine
+    if origin is None:  # 0 mm in the middle
+        origin = -axes @ ((np.array([_number(header, name, 1.0) for name in SIZES]) - 1) / 2)
+    return LPS_TO_RAS @ nib.affines.from_matvec(axes, origin)
 
 
 def _is_orthonormal(turn: np.ndarray) -> bool:
@@ -196,26 +201,19 @@ def _is_orthonormal(turn: np.ndarray) -> bool:
     return bool(np.allclose(pair @ pair.T, np.eye(2), atol=1e-3))
 
 
-def _centred(axes: np.ndarray, header: Any) -> np.ndarray:
-    """Put 0 mm into the middle where no position is given."""
-    shape = [_number(header, name, 1.0) for name in ("Columns", "Rows", "NumberOfFrames")]
-    return -axes @ ((np.array(shape) - 1) / 2)
-
-
-def _frames(header: Any, path: Path) -> np.ndarray:
+def _frames(header: Dataset, path: Path) -> np.ndarray:
     """Return the slices, shape (slices, rows, columns)."""
     try:
         pixels = np.asarray(header.pixel_array)
     except Exception as error:
-        raise ScanError(
-            f"{path}: expected {_text(header, 'NumberOfFrames')} frames of pixels, found a file "
-            f"that lacks some or is packed in another way ({_one_line(error)}); export it again, "
-            "uncompressed."
-        ) from error
+        expected = f"{_text(header, 'NumberOfFrames')} frames of pixels"
+        found = f"a file that lacks some or is packed in another way ({one_line(error)})"
+        remedy = "Export it again, uncompressed."
+        raise scan_error(path, "frames-missing", expected, found, remedy) from error
     return pixels if pixels.ndim == 3 else pixels[None]
 
 
-def _tracer(header: Any) -> str:
+def _tracer(header: Dataset) -> str:
     for item in header.get("RadiopharmaceuticalInformationSequence") or []:
         if name := _text(item, "Radiopharmaceutical"):
             return name
@@ -224,12 +222,15 @@ def _tracer(header: Any) -> str:
     return ""
 
 
-def _first(item: Any, other: Any, name: str, count: int) -> np.ndarray | None:
+def _first(item: Dataset, other: Dataset, name: str, count: int) -> np.ndarray | None:
     found = _numbers(item, name, count)
     return _numbers(other, name, count) if found is None else found
 
 
-def _numbers(item: Any, name: str, count: int) -> np.ndarray | None:
+# Values are decoded when they are asked for: a damaged one raises whatever pydicom makes of it.
+
+
+def _numbers(item: Dataset, name: str, count: int) -> np.ndarray | None:
     try:
         values = np.array([float(value) for value in item.get(name)], dtype=float)
     except Exception:
@@ -237,7 +238,7 @@ def _numbers(item: Any, name: str, count: int) -> np.ndarray | None:
     return values if values.shape == (count,) and np.isfinite(values).all() else None
 
 
-def _number(item: Any, name: str, default: float) -> float:
+def _number(item: Dataset, name: str, default: float) -> float:
     try:
         value = item.get(name)
         return default if value in (None, "") else float(value)
@@ -245,13 +246,9 @@ def _number(item: Any, name: str, default: float) -> float:
         return float("nan")
 
 
-def _text(item: Any, name: str) -> str:
+def _text(item: Dataset, name: str) -> str:
     try:
         value = item.get(name)
     except Exception:
         return ""
     return "" if value is None else " ".join(str(value).split())
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

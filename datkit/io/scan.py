@@ -10,24 +10,28 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import HeaderDataError
 
 from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically
+from datkit.problems import Problem
 
 __all__ = [
     "MAX_VOXELS",
     "Scan",
-    "check_uid",
+    "is_safe_uid",
     "load_scan",
     "open_image",
     "save_scan",
+    "scan_error",
     "sound_scan",
 ]
 
@@ -45,6 +49,7 @@ _DAMAGE = (
     *(HeaderDataError, OSError, EOFError, zlib.error),
     *(ValueError, OverflowError, MemoryError),
 )
+AGAIN = "Export the exam again."
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -80,29 +85,17 @@ class Scan:
         return nib.affines.voxel_sizes(self.affine)
 
 
-def check_uid(uid: str) -> str:
-    """Return `uid` if it is safe to build a file name from.
+def is_safe_uid(uid: object) -> bool:
+    """Tell whether a file may be named by a uid.
 
-    Raises
-    ------
-    ScanError
-        If it is empty, longer than 100 characters, or holds anything but ASCII letters, digits,
-        ``_``, ``-`` and ``.``, or begins with ``.`` or ``-``.
+    At most 100 ASCII letters, digits, ``_``, ``-`` and ``.``, neither ``.`` nor ``-`` in front.
 
     Examples
     --------
-    >>> check_uid("007")
-    '007'
-    >>> check_uid("../secret")
-    Traceback (most recent call last):
-    datkit.errors.ScanError: Expected a uid of letters, digits, '_', '-' and '.', found ...
+    >>> is_safe_uid("007"), is_safe_uid("../secret")
+    (True, False)
     """
-    if not (isinstance(uid, str) and _UID.fullmatch(uid)):
-        raise ScanError(
-            f"Expected a uid of letters, digits, '_', '-' and '.', found {uid!r}; "
-            "rename the exam in the tables and on disk."
-        )
-    return uid
+    return isinstance(uid, str) and _UID.fullmatch(uid) is not None
 
 
 def load_scan(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
@@ -127,14 +120,17 @@ def load_scan(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:
     """
     path = Path(path)
     if not path.is_file():
-        raise UsageError(f"Expected a NIfTI file at {path}, found none; check the path.")
-    repairs: list[str] = []
+        problem = Problem("file-missing", str(path), "a NIfTI file", "none", "Check the path.")
+        raise UsageError.of([problem], where=path)
     image = open_image(path)
-    _check_header(image, path, repairs if repair else None)
-    data = _read_voxels(image, path)
-    data = _single_frame(data, path, repairs if repair else None)
-    data = _finite_voxels(data, path, repairs if repair else None)
-    return sound_scan(data, image.affine, path, repairs)
+    repairs = _check_header(image, path, repair)
+    data, more = _mended(_read_voxels(image, path), path, repair)
+    return sound_scan(data, image.affine, path, [*repairs, *more])
+
+
+def scan_error(path: Path, code: str, expected: str, found: str, remedy: str = AGAIN) -> ScanError:
+    """Make the error of a file with one problem."""
+    return ScanError.of([Problem(code, str(path), expected, found, remedy)], where=path)
 
 
 def sound_scan(data: np.ndarray, affine: np.ndarray, path: Path, repairs: Iterable[str]) -> Scan:
@@ -156,14 +152,12 @@ def sound_scan(data: np.ndarray, affine: np.ndarray, path: Path, repairs: Iterab
     ScanError
         If shape, spacing or axes are those of no exam, or all voxels are equal.
     """
-    problems = [*_shape_problems(data.shape), *_geometry_problems(affine, "affine")]
+    problems = [*_shape_problems(data.shape, path), *_geometry_problems(affine, "affine", path)]
+    if not problems and data.min() == data.max():
+        found = f"the value {data.flat[0]:g} in every voxel"
+        problems = [Problem("voxels-equal", str(path), "counts", found, AGAIN)]
     if problems:
-        raise ScanError.of([f"{p}; export the exam again." for p in problems], where=path)
-    if data.min() == data.max():
-        raise ScanError(
-            f"{path}: expected counts, found the value {data.flat[0]:g} in every voxel; "
-            "export the exam again."
-        )
+        raise ScanError.of(problems, where=path)
     return Scan(data, np.asarray(affine, dtype=np.float64), path, tuple(repairs))
 
 
@@ -205,15 +199,16 @@ def save_scan(
     return path
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def one_line(error: Exception) -> str:
+    """Return an error's message, or else its kind, in at most 200 characters on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class _NoExtensions(nib.nifti1.Nifti1Extensions):
     """Extensions left unread: nibabel takes as many bytes as they claim, and no scan needs them."""
 
     @classmethod
-    def from_fileobj(cls, fileobj: object, size: int, byteswap: bool) -> _NoExtensions:
+    def from_fileobj(cls, *_: object) -> _NoExtensions:
         return cls()
 
 
@@ -246,84 +241,81 @@ def open_image(path: Path) -> nib.Nifti1Image:
             if kind.path_maybe_image(path)[0]:
                 return kind.from_filename(path)
     except _DAMAGE as error:
-        raise ScanError(
-            f"{path}: expected a NIfTI volume, found a damaged file ({_one_line(error)}); copy or "
-            "export it again."
-        ) from error
-    raise ScanError(
-        f"{path}: expected a NIfTI volume (.nii or .nii.gz), found another file, or one that is "
-        "damaged from its beginning; copy, export or convert it again."
-    )
+        found, remedy = f"a damaged file ({one_line(error)})", "Copy or export it again."
+        raise scan_error(path, "file-damaged", "a NIfTI volume", found, remedy) from error
+    found = "another file, or one that is damaged from its beginning"
+    remedy = "Copy, export or convert it again."
+    raise scan_error(path, "no-nifti", "a NIfTI volume (.nii or .nii.gz)", found, remedy)
 
 
-def _check_header(image: nib.Nifti1Image, path: Path, repairs: list[str] | None) -> None:
-    shape, affine = image.shape, image.affine
-    problems = _shape_problems(shape)
-    if image.get_data_dtype().kind not in "iuf":
-        problems.append(f"expected numbers, found the voxel type {image.get_data_dtype()}")
-    if (offset := image.dataobj.offset) > MAX_OFFSET:
-        problems.append(f"expected voxels from byte {MAX_OFFSET} at the latest, found {offset}")
-    problems += _geometry_problems(affine, "affine")
-    if not problems:
-        header = _geometry_problems(np.diag([*image.header["pixdim"][1:4], 1.0]), "pixdim")
-        if header and repairs is not None:
-            repairs.append("took the spacing from the affine, since pixdim is corrupt")
-        else:
-            problems += header
-    if problems:
-        raise ScanError.of([f"{p}; export the exam again." for p in problems], where=path)
+def _check_header(image: nib.Nifti1Image, path: Path, repair: bool) -> list[str]:
+    """Refuse what no exam has, before a voxel is read; return what was mended."""
+    problems = [*_shape_problems(image.shape, path)]
+    if (kind := image.get_data_dtype()).kind not in "iuf":
+        problems.append(
+            Problem("voxel-type", str(path), "numbers", f"the voxel type {kind}", AGAIN)
+        )
+    if (offset := cast(ArrayProxy, image.dataobj).offset) > MAX_OFFSET:
+        expected = f"voxels from byte {MAX_OFFSET} at the latest"
+        problems.append(Problem("voxels-far", str(path), expected, str(offset), AGAIN))
+    problems += _geometry_problems(image.affine, "affine", path)
+    pixdim = np.diag([*image.header["pixdim"][1:4], 1.0])
+    corrupt = [] if problems else [*_geometry_problems(pixdim, "pixdim", path)]
+    if problems or (corrupt and not repair):
+        raise ScanError.of(problems or corrupt, where=path)
+    return ["took the spacing from the affine, since pixdim is corrupt"] if corrupt else []
 
 
-def _shape_problems(shape: tuple[int, ...]) -> list[str]:
+def _shape_problems(shape: tuple[int, ...], path: Path) -> Iterator[Problem]:
+    expected = None
     if len(shape) not in (3, 4) or min(shape, default=0) < 1:
-        return [f"expected three axes, found the shape {shape}"]
-    if np.prod(shape, dtype=float) > MAX_VOXELS:
-        return [f"expected at most {MAX_VOXELS} voxels, found the shape {shape}"]
-    if min(shape[:3]) < 8:
-        return [f"expected a head of at least 8 voxels along each axis, found {shape}"]
-    return []
+        expected = "three axes"
+    elif np.prod(shape, dtype=float) > MAX_VOXELS:
+        expected = f"at most {MAX_VOXELS} voxels"
+    elif min(shape[:3]) < 8:
+        expected = "a head of at least 8 voxels along each axis"
+    if expected:
+        yield Problem("shape-impossible", str(path), expected, f"the shape {shape}", AGAIN)
 
 
-def _geometry_problems(affine: np.ndarray, name: str) -> list[str]:
+def _geometry_problems(affine: np.ndarray, name: str, path: Path) -> Iterator[Problem]:
     low, high = SPACING_LIMITS
-    if not np.isfinite(affine).all():
-        return [f"expected a finite {name}, found NaN or infinity in it"]
+    code, expected, found = "", "", ""
     spacing = nib.affines.voxel_sizes(affine)
-    if (spacing < low).any() or (spacing > high).any():
-        found = " × ".join(f"{value:g}" for value in spacing)
-        return [f"expected voxels of {low:g}–{high:g} mm in the {name}, found {found} mm"]
+    if not np.isfinite(affine).all():
+        code, expected, found = "affine", f"a finite {name}", "NaN or infinity in it"
+    elif (spacing < low).any() or (spacing > high).any():
+        code, expected = "spacing-impossible", f"voxels of {low:g}–{high:g} mm in the {name}"
+        found = " × ".join(f"{value:g}" for value in spacing) + " mm"
     # Columns of unit length and a small volume mean axes that nearly coincide.
-    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.5:
-        return [f"expected three independent axes in the {name}, found a sheared or flat one"]
-    return []
+    elif abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.5:
+        code, expected = "axes-dependent", f"three independent axes in the {name}"
+        found = "a sheared or flat one"
+    if code:
+        yield Problem(code, str(path), expected, found, AGAIN)
 
 
 def _read_voxels(image: nib.Nifti1Image, path: Path) -> np.ndarray:
+    stored = cast(ArrayProxy, image.dataobj)  # on disk yet
     try:
-        stored = _unpack(image.dataobj, path) if path.suffix == ".gz" else image.dataobj
-        return np.require(stored, np.float32, "W")
+        data = _unpack(stored, path) if path.suffix == ".gz" else stored
+        return np.require(data, np.float32, "W")
     except _DAMAGE as error:
-        raise ScanError(
-            f"{path}: expected {image.shape} voxels, found a file that ends early or is damaged "
-            f"({_one_line(error)}); copy or download it again."
-        ) from error
+        found = f"a file that ends early or is damaged ({one_line(error)})"
+        remedy = "Copy or download it again."
+        raise scan_error(path, "file-damaged", f"{image.shape} voxels", found, remedy) from error
 
 
-def _unpack(stored: nib.arrayproxy.ArrayProxy, path: Path) -> np.ndarray:
-    """Unpack the voxels of a .nii.gz in one go, and compare the checksum that stands behind them.
+def _unpack(stored: ArrayProxy, path: Path) -> np.ndarray:
+    """Unpack the voxels of a .nii.gz, and compare the checksum that stands behind them.
 
     nibabel stops at the last voxel, before the checksum: a flipped bit would go unseen.
     """
     count = int(np.prod(stored.shape))
     size = stored.offset + count * stored.dtype.itemsize
-    with path.open("rb") as stream:
-        packed = stream.read(size + size // 1000 + 2**20)  # more than what cannot be packed takes
-    unzip = zlib.decompressobj(wbits=31)
-    raw = unzip.decompress(packed, size)
-    if unzip.eof and len(raw) < size:  # several members, one after the other: as a stream
-        with gzip.open(path) as stream:
-            raw = stream.read(size + 1)
-    unzip.decompress(unzip.unconsumed_tail, 1)  # the checksum, if the last voxel is the end
+    with gzip.open(path) as stream:
+        raw = stream.read(size)
+        stream.read(1)  # the checksum, if the last voxel is the end
     if len(raw) < size:
         raise EOFError(f"{len(raw)} of {size} bytes")
     array = np.frombuffer(raw, stored.dtype, count, stored.offset).reshape(stored.shape, order="F")
@@ -331,29 +323,25 @@ def _unpack(stored: nib.arrayproxy.ArrayProxy, path: Path) -> np.ndarray:
     return nib.volumeutils.apply_read_scaling(array, slope, inter)
 
 
-def _single_frame(data: np.ndarray, path: Path, repairs: list[str] | None) -> np.ndarray:
-    if data.ndim == 3:
-        return data  # in the file's order: turning it round takes longer than all the rest
-    frames = data.shape[3]
-    if frames > 1 and repairs is None:
-        raise ScanError(
-            f"{path}: expected a 3-D volume, found a 4-D file of {frames} frames; "
-            "save one frame or their mean as a 3-D file."
-        )
-    if frames > 1:
-        repairs.append(f"averaged {frames} frames")
-    return data.mean(axis=3, dtype=np.float32)
-
-
-def _finite_voxels(data: np.ndarray, path: Path, repairs: list[str] | None) -> np.ndarray:
+def _mended(data: np.ndarray, path: Path, repair: bool) -> tuple[np.ndarray, list[str]]:
+    """Return one frame of finite voxels, and what was mended; refuse it where nothing may be."""
+    problems: list[Problem] = []
+    repairs: list[str] = []
+    if data.ndim == 4:
+        frames = data.shape[3]
+        data = data.mean(axis=3, dtype=np.float32)
+        if frames > 1:
+            found, remedy = f"a 4-D file of {frames} frames", "Save one of them, or their mean."
+            problems.append(Problem("frames", str(path), "a 3-D volume", found, remedy))
+            repairs.append(f"averaged {frames} frames")
     bad = ~np.isfinite(data)
-    if not bad.any():
-        return data
-    if repairs is None:
+    if count := int(bad.sum()):
         first = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ScanError(
-            f"{path}: expected finite voxels, found {bad.sum()} NaN or infinite, the first at "
-            f"{first}; export the exam again, or load it with repair=True to set them to 0."
-        )
-    repairs.append(f"set {bad.sum()} NaN or infinite voxels to 0")
-    return np.where(bad, np.float32(0), data)
+        found = f"{count} NaN or infinite, the first at {first}"
+        remedy = "Export the exam again, or load it with repair=True to set them to 0."
+        problems.append(Problem("voxels-infinite", str(path), "finite voxels", found, remedy))
+        repairs.append(f"set {count} NaN or infinite voxels to 0")
+        data = np.where(bad, np.float32(0), data)
+    if problems and not repair:
+        raise ScanError.of(problems, where=path)
+    return data, repairs

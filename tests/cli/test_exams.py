@@ -29,7 +29,7 @@ def test_measure_prints_a_table(capsys, tiny_cohort):
 
 def test_a_scan_that_is_not_there_is_wrong_use(capsys, tmp_path):
     assert main(["measure", str(tmp_path / "no.nii.gz")]) == 2
-    assert "check the path" in capsys.readouterr().err
+    assert "Check the path" in capsys.readouterr().err
 
 
 @pytest.fixture

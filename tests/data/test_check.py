@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -27,11 +28,15 @@ def test_every_problem_of_every_volume_is_told_at_once(tmp_path):
     save_small(tmp_path / "tiny.nii.gz", 3, spacing=2.0)
     (tmp_path / "web.nii.gz").write_bytes(b"<html>")
     problems = find_problems(open_path(tmp_path))
-    assert len(problems) == 4
-    assert "found 0.001 × 0.001 × 0.001 mm" in problems[0]
-    assert problems[1].startswith("tiny: expected a field of view of 80–1000 mm along each axis")
-    assert "web.nii.gz: expected a NIfTI volume" in problems[2]
-    assert "found one under 'a', 'b', 'c'; keep one" in problems[3]
+    assert [(problem.code, Path(problem.where).name) for problem in problems] == [
+        ("spacing-impossible", "far.nii.gz"),
+        ("field-impossible", "tiny"),
+        ("no-nifti", "web.nii.gz"),
+        ("image-repeated", "a"),
+    ]
+    assert problems[0].found == "0.001 × 0.001 × 0.001 mm"
+    assert problems[1].expected == "a field of view of 80–1000 mm along each axis"
+    assert problems[3].found == "one under 'a', 'b', 'c'"
     with pytest.raises(CohortError, match="4 problems in "):
         check_cohort(open_path(tmp_path))
 
@@ -100,9 +105,8 @@ def test_mixed_tracers_are_told_where_they_are_known(tmp_path, tracers, found):
     problems = find_problems(Cohort("demo", tmp_path, exams, paths=paths))
     assert bool(problems) == bool(found)
     if found:
-        assert set(problems[0].split("found ")[1].split(";")[0].split(", ")) == set(
-            found.split(", ")
-        )
+        assert problems[0].code == "tracers-mixed"
+        assert {*problems[0].found.split(", ")} == {*found.split(", ")}
 
 
 def test_dicom_and_nifti_of_one_exam_are_one_image(tmp_path, pydicom):

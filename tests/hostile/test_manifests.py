@@ -71,12 +71,6 @@ def test_a_text_that_is_no_manifest_is_refused(tmp_path, monkeypatch, case):
     assert list(tmp_path.iterdir()) == [path], "nothing was made"
 
 
-def test_what_is_nested_too_deeply_is_named_by_its_line(tmp_path):
-    (tmp_path / "m.yaml").write_text("version: 2\nnest: " + "[" * 500)
-    with pytest.raises(ManifestError, match="values in values, more than 20 deep, in line 2"):
-        load_manifest(tmp_path / "m.yaml")
-
-
 def refused(folder: Path, *entries: Any) -> tuple[str, ...]:
     path = folder / "manifest.yaml"
     content = {"version": 2, "datasets": list(entries), "avoid": []}
@@ -84,7 +78,7 @@ def refused(folder: Path, *entries: Any) -> tuple[str, ...]:
     path.write_text(yaml.dump(content, Dumper=dumper))
     with pytest.raises(ManifestError) as caught:
         load_manifest(path)
-    return caught.value.problems
+    return tuple(map(str, caught.value.problems))
 
 
 @pytest.mark.parametrize("key", ENTRY)
@@ -92,7 +86,7 @@ def test_a_missing_key_is_named(tmp_path, key):
     entry = {name: value for name, value in ENTRY.items() if name != key}
     [problem] = refused(tmp_path, entry)
     name = "datasets.0" if key == "name" else "fpcit-hc174"
-    assert problem == f"{name}.{key}: expected a value, found none."
+    assert problem == f"{name}.{key}: expected a value, found none. Correct it."
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,9 @@ def test_a_missing_key_is_named(tmp_path, key):
 def test_a_missing_key_of_a_part_is_named(tmp_path, part, key):
     entry = copy.deepcopy(ENTRY)
     del entry[part][key]
-    assert refused(tmp_path, entry) == (f"fpcit-hc174.{part}.{key}: expected a value, found none.",)
+    assert refused(tmp_path, entry) == (
+        f"fpcit-hc174.{part}.{key}: expected a value, found none. Correct it.",
+    )
 
 
 @pytest.mark.parametrize("key", ["name", "urls", "sha256", "size"])
@@ -109,7 +105,7 @@ def test_a_missing_key_of_a_file_is_named(tmp_path, key):
     entry = copy.deepcopy(ENTRY)
     del entry["files"][0][key]
     problems = refused(tmp_path, entry)
-    assert f"fpcit-hc174.files.0.{key}: expected a value, found none." in problems
+    assert f"fpcit-hc174.files.0.{key}: expected a value, found none. Correct it." in problems
 
 
 @pytest.mark.parametrize("value", [[], {}, 0, 1.5, True, None, "", " ", ["x"], {"x": 1}])
@@ -122,4 +118,5 @@ def test_a_wrong_kind_of_value_is_named(tmp_path, key, value):
 
 
 def test_names_used_twice_are_named(tmp_path):
-    assert "datasets: the name 'fpcit-hc174' is used twice." in refused(tmp_path, ENTRY, ENTRY)
+    [problem] = refused(tmp_path, ENTRY, ENTRY)
+    assert problem.startswith("datasets: expected each name once, found 'fpcit-hc174' twice, found")

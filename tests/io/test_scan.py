@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datkit.errors import ScanError, UsageError
-from datkit.io.scan import check_uid, load_scan, save_scan
+from datkit.io.scan import is_safe_uid, load_scan, save_scan
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 
@@ -139,7 +139,7 @@ def test_bad_input_is_one_sentence_with_file_and_remedy(make, head, tmp_path):
     with pytest.raises(ScanError, match=BAD[make]) as caught:
         load_scan(path)
     message = str(caught.value)
-    assert str(path) in message and "; " in message and "\n" not in message
+    assert str(path) in message and ". " in message and "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -170,5 +170,4 @@ def test_a_missing_file_is_wrong_use(tmp_path):
 
 @pytest.mark.parametrize("uid", ["", "../x", "a/b", "a b", ".hidden", "-rf", "é", "x" * 101, 7])
 def test_unsafe_uids_are_refused(uid):
-    with pytest.raises(ScanError, match="Expected a uid"):
-        check_uid(uid)
+    assert not is_safe_uid(uid)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
+from datkit.files import sha256_file
 from datkit.io.scan import save_scan
 
 # Families of the challenge: shape and spacing (x, y, z).
@@ -70,7 +72,7 @@ def save_dicom(
     last = affine @ [data.shape[0] - 1, data.shape[1] - 1, 0, 1]
     step, frames, position = spacing[2], turned.transpose(2, 1, 0), last[:3]
     if negative:
-        position = position + [0, 0, spacing[2] * (data.shape[2] - 1)]
+        position = np.add(position, [0, 0, spacing[2] * (data.shape[2] - 1)])
         step, frames = -step, frames[::-1]
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
@@ -123,3 +125,30 @@ def save_stand_ins(folder: Path, uids: list[str]) -> Path:
     for number, uid in enumerate(uids, start=1):
         (folder / "niftis" / f"{uid}.nii.gz").write_bytes(b"\x1f\x8b" * number)
     return folder
+
+
+def save_block(path: Path, fill: int = 1) -> Path:
+    """Write 8³ distinct voxels, the first of them `fill`: the smallest exam that opens."""
+    voxels = np.arange(8**3, dtype=np.uint16).reshape(8, 8, 8) + fill
+    return save_scan(voxels, np.diag([4.0, 4.0, 4.0, 1.0]), path)
+
+
+def save_cohort(
+    folder: Path, uids: list[str], *, volumes: list[str] | None = None, **tables: str
+) -> Path:
+    """Write a folder in the challenge's layout: save_cohort(folder, uids, exams="…")."""
+    for index, uid in enumerate(uids if volumes is None else volumes):
+        save_block(folder / "niftis" / f"{uid}.nii.gz", fill=index)
+    rows = "".join(f"{uid},{float(index % 2)}\n" for index, uid in enumerate(uids))
+    texts = {"train_labels": f"uid,is_pathologic\n{rows}"} | tables
+    (folder / "niftis").mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def describe_cohort(folder: Path, **keys: Any) -> None:
+    """Write cohort.json with the hash of every file."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    hashes = {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+    (folder / "cohort.json").write_text(json.dumps({"sha256": hashes} | keys))

@@ -206,7 +206,7 @@ def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
     [
         (np.eye(32)[..., None] * np.ones(32), PrepareError, "look at the scan"),
         (np.full((32, 32, 32), 7.0), ScanError, "found the value 7 in every voxel"),
-        (None, UsageError, "check the path"),
+        (None, UsageError, "Check the path"),
     ],
 )
 def test_what_cannot_be_reported_says_why_and_writes_nothing(tmp_path, voxels, error, said) -> None:

@@ -1,15 +1,18 @@
-"""Acquisition families: what geometry tells of the centre, and no more."""
+"""Groups of exams: families told by geometry, and folds that keep every group on one side."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from exams import FAMILIES, save_dicom, save_small, small
 
-from datkit.data import family_of, infer_families, open_path
-from datkit.data.geometry import geometry_of
-from datkit.errors import CohortError, ScanError
+from datkit.data import family_of, grouped_folds, infer_families, open_path
+from datkit.data.groups import geometry_of
+from datkit.errors import CohortError, ScanError, UsageError
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -62,9 +65,9 @@ def test_volumes_without_a_geometry_are_all_named(tmp_path):
         (tmp_path / f"{name}.nii.gz").write_bytes(b"<html>")
     with pytest.raises(CohortError) as caught:
         infer_families(open_path(tmp_path))
-    assert [problem.split(":")[0].split("/")[-1] for problem in caught.value.problems] == [
-        "bad.nii.gz",
-        "worse.nii.gz",
+    assert [(problem.code, Path(problem.where).name) for problem in caught.value.problems] == [
+        ("no-nifti", "bad.nii.gz"),
+        ("no-nifti", "worse.nii.gz"),
     ]
 
 
@@ -77,3 +80,44 @@ def test_a_geometry_that_is_none_is_one_sentence(tmp_path, affine):
     (tmp_path / "a.nii").write_bytes(content)
     with pytest.raises(ScanError, match="a.nii"):
         geometry_of(tmp_path / "a.nii")
+
+
+# ------------------------------------------------------------ folds
+
+
+def test_left_out_centres_are_never_seen_in_training():
+    centres = pd.Series(["north", "south", "north", "east", "south", "north"])
+    folds = grouped_folds(centres)
+    assert [sorted(set(centres[test])) for _, test in folds] == [["east"], ["north"], ["south"]]
+    for train, test in folds:
+        assert not set(centres[train]) & set(centres[test])
+        assert sorted([*train, *test]) == list(range(6))
+
+
+@pytest.mark.parametrize("n_splits", [None, 2, 3, 5])
+def test_every_exam_is_tested_once_and_no_group_is_split(n_splits):
+    groups = np.random.default_rng(0).integers(0, 5, 60)
+    folds = grouped_folds(groups, n_splits)
+    assert len(folds) == (n_splits or 5)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
+    assert all(not set(groups[train]) & set(groups[test]) for train, test in folds)
+
+
+def test_folds_do_not_depend_on_what_the_groups_are_called():
+    numbers = [2, 1, 2, 3, 1]
+    renamed = [f"centre {number}" for number in numbers]
+    for one, other in zip(grouped_folds(numbers), grouped_folds(renamed), strict=True):
+        assert np.array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize(
+    ("groups", "n_splits"), [(["a", "a"], None), (["a", "b"], 3), (["a", "b"], 1), ([], None)]
+)
+def test_folds_that_cannot_be_made_are_wrong_use(groups, n_splits):
+    with pytest.raises(UsageError, match="ask for fewer folds or group the exams differently"):
+        grouped_folds(groups, n_splits)
+
+
+def test_an_exam_without_a_group_is_refused():
+    with pytest.raises(CohortError, match="found none for 1 of 3"):
+        grouped_folds(["a", None, "b"])
