@@ -130,7 +130,7 @@ def calibration_slope(y: ArrayLike, p: ArrayLike) -> float:
     >>> round(calibration_slope([1, 1, 1, 0], [0.9, 0.9, 0.9, 0.9]), 3)
     0.5
     """
-    from datkit.models.calibration import fit_temperature
+    from datkit.models.calibrated import fit_temperature
 
     y, p = _check_scored(y, p)
     p = np.clip(p, CLIP, 1 - CLIP)
@@ -280,7 +280,8 @@ def _write_record(path: str | os.PathLike[str], columns: dict[str, np.ndarray]) 
 
 
 def _check_scored(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    from datkit.models.base import check_labels, list_some
+    from datkit.models.base import check_labels
+    from datkit.problems import list_some
 
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(p) != np.size(y):
@@ -292,7 +293,7 @@ def _check_scored(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if len(bad):
         raise UsageError(
             f"Expected probabilities from 0 to 1, found {list_some(p[bad], 3)} in {len(bad)} rows "
-            f"(counted from 0: {list_some(bad)}). A logit is turned into one by 1 / (1 + exp(-x))."
+            f"(counted from 0: {list_some(bad, 5)}). A logit is turned into one by 1 / (1 + exp(-x))."
         )
     return check_labels(y, len(p)), p
 

@@ -7,6 +7,11 @@
 ``TemperatureCalibrated`` any of them, its confidence set right out of fold
 ========================  ==========================================================
 
+``registry``  which models there are: add one with ``register``
+``store``     models on disk
+``base``      what all share; ``network``, what the networks share
+``training``  the loop, with the random changes of ``augment``
+
 Each name is loaded when it is first used: importing this package does not import torch.
 """
 

@@ -1,9 +1,14 @@
-from .calibration import TemperatureCalibrated as TemperatureCalibrated
-from .calibration import fit_temperature as fit_temperature
+from .base import LogitClassifier as LogitClassifier
+from .calibrated import TemperatureCalibrated as TemperatureCalibrated
+from .calibrated import fit_temperature as fit_temperature
 from .measures import MeasuresClassifier as MeasuresClassifier
+from .network import BOX_AFFINE as BOX_AFFINE
+from .network import NetworkClassifier as NetworkClassifier
+from .network import crop_striata as crop_striata
 from .projection import ProjectionClassifier as ProjectionClassifier
 from .projection import ProjectionCNN as ProjectionCNN
 from .projection import project_striata as project_striata
+from .registry import register as register
 from .store import load_model as load_model
 from .store import save_model as save_model
 from .training import TrainingSettings as TrainingSettings
@@ -11,4 +16,3 @@ from .training import train as train
 from .volume import BOX_AFFINE as BOX_AFFINE
 from .volume import CompactCNN as CompactCNN
 from .volume import VolumeClassifier as VolumeClassifier
-from .volume import crop_striata as crop_striata

@@ -1,4 +1,4 @@
-"""What the models share: two classes, one logit per exam, and inputs that are checked.
+"""What the models share: two classes, one logit per exam, inputs that are checked, and their files.
 
 A logit is the logarithm of the odds that an exam is abnormal: 0 means one half, 2 means 0.88.
 """
@@ -6,29 +6,53 @@ A logit is the logarithm of the odds that an exam is abnormal: 0 means one half,
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+import numpy.typing as npt
+import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from datkit.errors import ModelError
+from datkit.models.store import Document
+from datkit.problems import Problem, found_instead
 
-__all__ = ["LogitClassifier", "check_labels", "list_some", "take_rows"]
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+__all__ = ["Features", "LogitClassifier", "check_labels", "take_rows"]
+
+# The X of a classifier: a table of measures (n, m), or an array of them or of volumes (n, i, j, k).
+Features = pd.DataFrame | np.ndarray
 
 
 class LogitClassifier(ClassifierMixin, BaseEstimator):
     """A scikit-learn classifier of normal (0) against abnormal (1) exams.
 
-    A subclass writes ``fit`` and ``decision_function`` (one logit per exam); probabilities and
-    decisions follow from the logit here, in one place. Training and prediction never look at one
-    exam through another: every exam is predicted alone.
+    A subclass writes ``fit``, ``decision_function`` (one logit per exam) and how it is stored:
+    ``write_state`` and ``read_state``; :func:`datkit.models.register` makes it known. Probabilities
+    and decisions follow from the logit here, in one place. Training and prediction never look at
+    one exam through another: every exam is predicted alone.
+
+    Attributes
+    ----------
+    kind : str
+        What ``model.json`` calls it, and the name of its module.
+    reads : {"measures", "volumes"}
+        What its X is: a table of measures, or prepared volumes (n, 64, 80, 48).
+    cost : int
+        How dear a prediction is beside those of other kinds: where time runs out, a submission goes
+        on with its cheapest model. Measures cost 1, a small 3-D network 3.
     """
 
+    kind: ClassVar[str]
+    reads: str
+    cost: int
     classes_ = np.array([0, 1])
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Features) -> np.ndarray:
         """Return one logit per exam, shape (n,).
 
         Raises
@@ -38,40 +62,35 @@ class LogitClassifier(ClassifierMixin, BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must say how it finds a logit.")
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Features) -> np.ndarray:
         """Return the probabilities of normal and abnormal, shape (n, 2); each row sums to 1."""
         abnormal = expit(np.asarray(self.decision_function(X), dtype=np.float64))
         return np.column_stack([1 - abnormal, abnormal])
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Features) -> np.ndarray:
         """Return 1 where abnormal is the likelier class, else 0, shape (n,)."""
         return (self.decision_function(X) > 0).astype(int)
 
-    def __sklearn_tags__(self) -> Any:
+    def write_state(self, folder: Path) -> Document:
+        """Write what was learnt into `folder`, and return what ``model.json`` is to hold of it."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it is stored.")
+
+    def read_state(self, folder: Path, document: Document) -> None:
+        """Take over what :meth:`write_state` wrote and returned, or raise if it is damaged."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it is read.")
+
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
 
 
-def list_some(items: Any, most: int = 5) -> str:
-    """Write the first few of many things, and how many more there are.
-
-    Examples
-    --------
-    >>> list_some(range(8), most=3)
-    '0, 1, 2 and 5 more'
-    """
-    items = [str(item) for item in items]
-    rest = len(items) - most
-    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def take_rows(X: Any, rows: np.ndarray) -> Any:
+def take_rows(X: Features, rows: np.ndarray) -> Features:
     """Return some exams of a table or of an array (memory-mapped ones included)."""
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
-def check_labels(y: ArrayLike, n: int) -> np.ndarray:
+def check_labels(y: npt.ArrayLike, n: int) -> np.ndarray:
     """Return the labels of `n` exams as integers 0 (normal) or 1 (abnormal), shape (n,).
 
     Raises
@@ -86,21 +105,25 @@ def check_labels(y: ArrayLike, n: int) -> np.ndarray:
     array([0, 1, 1])
     """
     labels = np.asarray(y, dtype=object).reshape(-1)
-    bad = [row for row, label in enumerate(labels) if not _is_label(label)]
-    problems = []
+    wrong = [f"{label} (row {row})" for row, label in enumerate(labels) if not _is_label(label)]
+    problems = found_instead(
+        "label-unknown", "the labels", "0 (normal) or 1 (abnormal)", wrong,
+        "Leave out exams without a label; rows are counted from 0.",
+    )  # fmt: skip
     if len(labels) != n:
-        problems.append(f"Expected {n} labels, one per exam, found {len(labels)}.")
-    if bad:
         problems.append(
-            f"Expected labels 0 (normal) or 1 (abnormal), found {list_some(labels[bad], 3)} in "
-            f"{len(bad)} rows (counted from 0: {list_some(bad)}). Leave out exams without a label."
+            Problem(
+                "label-count", "the labels", f"{n}, one per exam", str(len(labels)), "Give all."
+            )
         )
-    elif len(set(labels)) < 2:
-        problems.append("Expected normal and abnormal exams, found one class only. Add exams.")
+    if not wrong and len(set(labels)) < 2:
+        problems.append(
+            Problem("label-one", "the labels", "both classes", "one class only", "Add exams.")
+        )
     if problems:
         raise ModelError.of(problems, where="the labels")
     return labels.astype(int)
 
 
-def _is_label(value: Any) -> bool:
+def _is_label(value: object) -> bool:
     return isinstance(value, Real | np.bool_) and value in (0, 1)

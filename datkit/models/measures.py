@@ -6,25 +6,30 @@ model gives the same probabilities under any version of scikit-learn.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import ModelError
 from datkit.measure import MEASURES, SBR_MEASURES
-from datkit.models.base import LogitClassifier, check_labels, list_some
-from datkit.models.store import read_document, write_document
+from datkit.models.base import Features, LogitClassifier, check_labels
+from datkit.models.registry import register
+from datkit.models.store import Document
+from datkit.problems import list_some
 
 __all__ = ["MeasuresClassifier"]
 
 _VECTORS = ("mean_", "scale_", "coef_")
 
 
+@register
+@dataclass(eq=False, repr=False)
 class MeasuresClassifier(LogitClassifier):
     """Logistic regression on standardised measures.
 
@@ -59,14 +64,13 @@ class MeasuresClassifier(LogitClassifier):
     array([0, 1])
     """
 
-    kind = "measures"
+    kind, reads, cost = "measures", "measures", 1
 
-    def __init__(self, C: float = 1.0, seed: int = 0, columns: Sequence[str] | None = None) -> None:
-        self.C = C
-        self.seed = seed
-        self.columns = columns
+    C: float = 1.0
+    seed: int = 0
+    columns: Sequence[str] | None = None
 
-    def fit(self, X: Any, y: ArrayLike) -> MeasuresClassifier:
+    def fit(self, X: Features, y: ArrayLike) -> Self:
         """Learn from measures X, a table or an array (n, m), and labels y (n,) of 0 and 1.
 
         Raises
@@ -79,17 +83,17 @@ class MeasuresClassifier(LogitClassifier):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        X = self._choose_columns(X)
-        values = _read_values(X)
+        chosen = self._choose_columns(X)
+        values = _read_values(chosen)
         regression = LogisticRegression(C=self.C, max_iter=1000, random_state=self.seed)
         pipeline = make_pipeline(StandardScaler(), regression)
         pipeline.fit(values, check_labels(y, len(values)))
         self.mean_, self.scale_ = pipeline[0].mean_, pipeline[0].scale_
         self.coef_, self.intercept_ = regression.coef_[0], float(regression.intercept_[0])
-        self._remember(getattr(X, "columns", None), values.shape[1])
+        self._name_columns(getattr(chosen, "columns", None))
         return self
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Features) -> np.ndarray:
         """Return one logit per exam, shape (n,).
 
         Raises
@@ -107,71 +111,62 @@ class MeasuresClassifier(LogitClassifier):
             )
         return (values - self.mean_) / self.scale_ @ self.coef_ + self.intercept_
 
-    def _remember(self, columns: Any, count: int) -> None:
-        self.n_features_in_ = count
-        if columns is not None:
-            self.feature_names_in_ = np.array([str(name) for name in columns], dtype=object)
+    def _name_columns(self, names: Sequence[str] | None) -> None:
+        self.n_features_in_ = len(self.coef_)
+        if names is not None:
+            self.feature_names_in_ = np.array([str(name) for name in names], dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _choose_columns(self, X: Any) -> Any:
-        named = hasattr(X, "columns")
-        whole = named and set(X.columns) == set(MEASURES)
-        chosen = SBR_MEASURES if self.columns is None and whole else self.columns
+    def _choose_columns(self, X: Features) -> Features:
+        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
+        chosen = SBR_MEASURES if self.columns is None and {*names} == {*MEASURES} else self.columns
         if chosen is None:
             return X
-        missing = [name for name in chosen if not named or name not in X.columns]
-        if missing:
+        if missing := [name for name in chosen if name not in names]:
             raise ModelError(
                 f"Expected a table with the columns that the model is to learn from. Missing: "
-                f"{list_some(missing)}. Add them, or choose others with columns=."
+                f"{list_some(missing, 5)}. Add them, or choose others with columns=."
             )
         return X[list(chosen)]
 
-    def _order_columns(self, X: Any) -> Any:
+    def _order_columns(self, X: Features) -> Features:
         known = getattr(self, "feature_names_in_", None)
-        if known is None or not hasattr(X, "columns"):
+        if known is None or not isinstance(X, pd.DataFrame):
             return X
         missing = [name for name in known if name not in X.columns]
         extra = [name for name in X.columns if name not in (*known, *MEASURES)]
-        if missing or extra or len(set(X.columns)) != len(X.columns):
+        if missing or extra or not X.columns.is_unique:
             raise ModelError(
-                f"Expected the {len(known)} columns that the model was trained on. "
-                f"Missing: {list_some(missing) or 'none'}. Unknown: {list_some(extra) or 'none'}. "
+                f"Expected the {len(known)} columns that the model was trained on. Missing: "
+                f"{list_some(missing, 5) or 'none'}. Unknown: {list_some(extra, 5) or 'none'}. "
                 "Measure the exams with the version of datkit that trained the model."
             )
         return X[list(known)]
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model to ``folder/model.json``."""
-        check_is_fitted(self)
+    def write_state(self, folder: Path) -> Document:  # noqa: ARG002  # model.json holds all of it
+        """Return the weights as plain numbers."""
         names = getattr(self, "feature_names_in_", None)
-        document = {name: getattr(self, name).tolist() for name in _VECTORS}
-        document["intercept_"] = self.intercept_
-        document["columns"] = None if names is None else list(names)
-        write_document(self, folder, document)
+        vectors = {name: getattr(self, name).tolist() for name in _VECTORS}
+        columns = None if names is None else list(names)
+        return vectors | {"intercept_": self.intercept_, "columns": columns}
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> MeasuresClassifier:
-        """Read a stored model.
-
-        Raises
-        ------
-        ModelError
-            If the file is absent or damaged; every problem is listed.
-        """
-        params, document = read_document(cls, folder)
-        if problems := _find_problems(document):
-            raise ModelError.of(problems, where=Path(folder) / "model.json")
-        model = cls(**params)
-        for name in _VECTORS:
-            setattr(model, name, np.array(document[name], dtype=float))
-        model.intercept_ = float(document["intercept_"])
-        model._remember(document["columns"], len(model.coef_))
-        return model
+    def read_state(self, folder: Path, document: Document) -> None:  # noqa: ARG002
+        """Take the weights: equally many finite numbers, positive scales, and names or none."""
+        lists = [document[name] for name in _VECTORS]
+        self.intercept_, columns = float(document["intercept_"]), document["columns"]
+        self.mean_, self.scale_, self.coef_ = np.array(lists, dtype=float)
+        numbers = {type(number) for each in lists for number in each} <= {int, float}
+        finite = np.isfinite([*self.mean_, *self.scale_, *self.coef_, self.intercept_]).all()
+        named = columns is None or [str(name) for name in columns] == columns
+        if not (numbers and finite and named and (self.scale_ > 0).all()):
+            raise ValueError("Expected finite weights, positive scales and names of columns.")
+        if columns is not None and len(columns) != len(self.coef_):
+            raise ValueError(f"Expected {len(self.coef_)} columns, found {len(columns)}.")
+        self._name_columns(columns)
 
 
-def _read_values(X: Any) -> np.ndarray:
+def _read_values(X: Features) -> np.ndarray:
     """Return the measures as float64 (n, m), or say which exams lack one."""
     try:
         values = np.asarray(X, dtype=float)
@@ -183,41 +178,9 @@ def _read_values(X: Any) -> np.ndarray:
         )
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
-        rows = list_some(X.index[bad] if hasattr(X, "index") else bad)
+        rows = list_some(X.index[bad] if isinstance(X, pd.DataFrame) else bad, 5)
         raise ModelError(
             f"Expected finite measures, found NaN or infinity in {len(bad)} of {len(values)} "
             f"exams: {rows}. Look at these exams; leave them out or prepare them again."
         )
     return values
-
-
-def _find_problems(document: dict[str, Any]) -> list[str]:
-    """List what is wrong with the stored numbers."""
-    problems, lengths = [], set()
-    for name in (*_VECTORS, "intercept_"):
-        value = document.get(name)
-        vector = [value] if name == "intercept_" else value
-        if not _is_finite_list(vector):
-            problems.append(f'"{name}" should hold finite numbers, found {str(value)[:60]}.')
-        elif name != "intercept_":
-            lengths.add(len(vector))
-    columns = document.get("columns", ())
-    if columns is not None:
-        if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns)):
-            problems.append(f'"columns" should list names or be null, found {str(columns)[:60]}.')
-        else:
-            lengths.add(len(columns))
-    if not problems and len(lengths) != 1:
-        problems.append(f"The weights and columns should be equally many, found {sorted(lengths)}.")
-    if not problems and min(document["scale_"]) <= 0:
-        problems.append('"scale_" should hold positive numbers.')
-    return problems
-
-
-def _is_finite_list(value: Any) -> bool:
-    """Tell a non-empty list of plain numbers; no honest weight is NaN or beyond 1e30."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(type(number) in (int, float) and abs(number) < 1e30 for number in value)
-    )

@@ -6,6 +6,8 @@ networks. A mean over several millimetres lowers the noise, and there are fewer 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -13,9 +15,8 @@ from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from datkit.models.augment import augment, draw_changes
-from datkit.models.base import check_labels
-from datkit.models.training import seeded, train
-from datkit.models.volume import BOX_AFFINE, SPACING, VolumeClassifier, crop_striata
+from datkit.models.network import BOX_AFFINE, SPACING, NetworkClassifier, crop_striata
+from datkit.models.registry import register
 
 __all__ = ["VIEWS", "ProjectionCNN", "ProjectionClassifier", "project_striata"]
 
@@ -97,6 +98,7 @@ class ProjectionCNN(nn.Module):
         self.cnn = nn.Sequential(Relative(), Sides(width))
 
     def forward(self, box: torch.Tensor) -> torch.Tensor:
+        """Return one logit for each box (n, 24, 16, 16)."""
         return self.cnn(self.project(box))
 
 
@@ -109,14 +111,15 @@ def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-class ProjectionClassifier(VolumeClassifier):
+@register
+@dataclass(eq=False, repr=False)
+class ProjectionClassifier(NetworkClassifier):
     """A :class:`ProjectionCNN` behind scikit-learn's interface.
 
     X, parameters, prediction and files are those of
-    :class:`~datkit.models.volume.VolumeClassifier`, whose 3-D network it replaces. The projections
-    are made once; what is mirrored, shifted, turned, blurred, scaled and made noisy in training are
-    these images, all of one exam alike. Their size is never normalised: the length of the striatum
-    is what tells most.
+    :class:`~datkit.models.network.NetworkClassifier`. The projections are made once; what is
+    mirrored, shifted, turned, blurred, scaled and made noisy in training are these images, all of
+    one exam alike. Their size is never normalised: the length of the striatum is what tells most.
 
     Examples
     --------
@@ -127,52 +130,32 @@ class ProjectionClassifier(VolumeClassifier):
     (4, 2)
     """
 
-    kind = "projection"
-    network_type = ProjectionCNN
+    kind, cost, network_type = "projection", 2, ProjectionCNN
 
-    def __init__(
-        self,
-        epochs: int = 20,
-        width: int = 16,
-        learning_rate: float = 3e-4,
-        weight_decay: float = 1e-2,
-        batch_size: int = 16,
-        augment: bool = True,
-        seed: int = 0,
-        accelerator: str = "auto",
-        progress: bool = False,
-    ) -> None:
-        super().__init__(
-            epochs, width, learning_rate, weight_decay, batch_size, augment, seed, accelerator,
-            progress,
-        )  # fmt: skip
+    epochs: int = 20
+    learning_rate: float = 3e-4
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> ProjectionClassifier:
-        """Learn from prepared volumes X (n, 64, 80, 48) and labels y (n,) of 0 and 1.
+    @staticmethod
+    def parts(network: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return the fixed projections, and the network that reads them."""
+        return network.get_submodule("project"), network.get_submodule("cnn")
 
-        Raises
-        ------
-        ModelError
-            If the shape is another, a voxel of the box is not finite, the labels do not fit, or
-            training diverges.
-        UsageError
-            If a setting is out of range, or this machine lacks the accelerator asked for.
+    @staticmethod
+    def change(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Change images (n, views, x, y) as volumes of one layer each, then turn them.
+
+        Each view gets noise of its own; everything else is drawn once for all views of an exam.
         """
-        settings = self._settings()
-        boxes = torch.from_numpy(crop_striata(X))
-        labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
-        with seeded(self.seed):
-            network = self.network_type(self.width)
-        self.history_ = train(
-            network.cnn,
-            network.project(boxes),
-            labels,
-            settings,
-            change=_change if self.augment else None,
-            progress=self.progress,
-        )
-        self.network_ = network.eval()
-        return self
+        n, views, *sides = inputs.shape
+        draw = draw_changes((n * views, *sides, 1), rng)
+        shared = {
+            name: np.repeat(getattr(draw, name)[::views], views, axis=0)
+            for name in ("flip", "gain", "shift", "blur")
+        }
+        layers = 1 + inputs.reshape(n * views, *sides, 1)  # uptake, of which gain scales the SBR
+        changed = augment(layers, draw._replace(**shared), SPACING).reshape(inputs.shape) - 1
+        angles = rng.uniform(-MOST_TURN, MOST_TURN, n).astype(np.float32)
+        return _turn(changed, torch.from_numpy(angles).to(inputs.device))
 
 
 def project_striata(X: ArrayLike) -> np.ndarray:
@@ -205,23 +188,6 @@ def project_striata(X: ArrayLike) -> np.ndarray:
     return Projections()(torch.from_numpy(crop_striata(X))).numpy()
 
 
-def _change(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Change images (n, views, x, y) as volumes of one layer each, then turn them.
-
-    Each view gets noise of its own; everything else is drawn once for all views of an exam.
-    """
-    n, views, *sides = images.shape
-    draw = draw_changes((n * views, *sides, 1), rng)
-    shared = {
-        name: np.repeat(getattr(draw, name)[::views], views, axis=0)
-        for name in ("flip", "gain", "shift", "blur")
-    }
-    layers = 1 + images.reshape(n * views, *sides, 1)  # uptake, of which gain scales the SBR
-    changed = augment(layers, draw._replace(**shared), SPACING).reshape(images.shape) - 1
-    angles = rng.uniform(-MOST_TURN, MOST_TURN, n).astype(np.float32)
-    return _turn(changed, torch.from_numpy(angles).to(images.device))
-
-
 def _turn(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     """Turn images (n, views, x, y) about their middle, x towards y; the border is continued."""
     x, y = images.shape[2:]
@@ -229,5 +195,5 @@ def _turn(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
     zero = torch.zeros_like(cos)
     # Where each pixel comes from; torch names the last axis first and counts both from −1 to 1.
     rows = [cos, -sin * x / y, zero, sin * y / x, cos, zero]
-    grid = affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
+    grid = affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
     return grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -1,99 +1,94 @@
 """Models on disk: one folder each, with a ``model.json`` whose "kind" says what reads it.
 
 Weights are numbers in JSON or safetensors. Nothing is pickled, so loading a model runs no code of
-its own.
+its own. What a folder holds was written here: it is checked once, when the model is loaded.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import ModelError
-from datkit.files import write_json
+from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.models.registry import KINDS, class_of
 
-__all__ = ["load_model", "read_document", "save_model", "write_document"]
+if TYPE_CHECKING:
+    import torch
+
+    from datkit.models.base import LogitClassifier
+
+__all__ = ["Document", "load_model", "load_weights", "save_model", "save_weights"]
 
 FORMAT = 1
-KINDS = {
-    "measures": ("datkit.models.measures", "MeasuresClassifier"),
-    "projection": ("datkit.models.projection", "ProjectionClassifier"),
-    "volume": ("datkit.models.volume", "VolumeClassifier"),
-    "calibrated": ("datkit.models.calibration", "TemperatureCalibrated"),
-}
+WEIGHTS = "weights.safetensors"
+INSIDE = "estimator"  # the parameter that is a model itself, and the folder in which it lies
+Document = dict[str, Any]  # what a model.json holds
 
 
-def save_model(model: Any, folder: str | os.PathLike[str]) -> Path:
+def save_model(model: LogitClassifier, folder: str | os.PathLike[str]) -> Path:
     """Write a fitted model into `folder`, which is made if needed, and return the folder.
+
+    ``model.json`` is written last: kind, format, the plain constructor parameters, and what the
+    model's ``write_state`` returns. Equal models give equal bytes.
 
     Raises
     ------
     ModelError
-        If the model is of a kind that datkit does not store, or the folder holds another kind.
+        If the model's class is not registered, or the folder holds a model of another kind.
     sklearn.exceptions.NotFittedError
         If it is not fitted yet.
     """
-    if getattr(model, "kind", None) not in KINDS:
+    folder = Path(folder)
+    if type(model) not in KINDS.values():
         raise ModelError(
-            f"Expected a model of datkit ({', '.join(KINDS)}), found {type(model).__name__}. "
-            "Other models need their own way to disk."
+            f"Expected a model of datkit, found {type(model).__name__}. Register its class with "
+            "datkit.models.register, or give it a way to disk of its own."
         )
-    held = _read_json(folder)["kind"] if (Path(folder) / "model.json").exists() else model.kind
+    check_is_fitted(model)
+    held = _read_json(folder)["kind"] if (folder / "model.json").exists() else model.kind
     if held != model.kind:
         raise ModelError(
             f"{folder} holds a model of the kind {held}, and this one is {model.kind}: their files "
             "would mix. Choose another folder, or delete that one."
         )
-    model.save(folder)
-    return Path(folder)
+    params = model.get_params(deep=False)
+    if params.pop(INSIDE, None) is not None:
+        save_model(model.estimator_, folder / INSIDE)
+    head = {"kind": model.kind, "format": FORMAT, "params": params}
+    write_json(folder / "model.json", head | model.write_state(folder))
+    return folder
 
 
-def load_model(folder: str | os.PathLike[str]) -> Any:
+def load_model(folder: str | os.PathLike[str]) -> LogitClassifier:
     """Read a model that :func:`save_model` wrote.
 
     Raises
     ------
     ModelError
-        If there is none, its kind is unknown, or its weights are damaged; every problem is listed.
+        If there is none, its kind is unknown, or its weights are damaged.
     """
-    kind = _read_json(folder)["kind"]
-    module, name = KINDS[kind]
-    return getattr(import_module(module), name).load(folder)
-
-
-def write_document(model: Any, folder: str | os.PathLike[str], document: dict[str, Any]) -> None:
-    """Write ``model.json``: kind, format, the plain constructor parameters, and `document`."""
-    params = model.get_params(deep=False)
-    params.pop("estimator", None)  # a model inside a model has its own folder
-    head = {"kind": model.kind, "format": FORMAT, "params": params}
-    write_json(Path(folder) / "model.json", {**head, **document})
-
-
-def read_document(kind: type, folder: str | os.PathLike[str]) -> tuple[dict, dict[str, Any]]:
-    """Return the constructor parameters and the document of a stored model of the given class.
-
-    Raises
-    ------
-    ModelError
-        If the file is absent or not JSON, is of another kind or format, or names parameters that
-        the class does not have.
-    """
+    folder = Path(folder)
     document = _read_json(folder)
-    where = Path(folder) / "model.json"
-    if document["kind"] != kind.kind:
-        raise ModelError(f'{where}: Expected the kind "{kind.kind}", found "{document["kind"]}".')
-    params = document.get("params")
-    known = set(kind._get_param_names()) - {"estimator"}
-    if not isinstance(params, dict) or not set(params) <= known:
-        raise ModelError(f'{where}: "params" should name only {sorted(known)}, found {params}.')
-    return params, document
+    model, params = class_of(document["kind"]), document.get("params")
+    known = {*model._get_param_names()}
+    if not isinstance(params, dict) or not set(params) <= known - {INSIDE}:
+        raise ModelError(f'{folder}: "params" should name only {sorted(known)}, found {params}.')
+    try:
+        inside = {INSIDE: load_model(folder / INSIDE)} if INSIDE in known else {}
+        loaded = model(**params, **inside)
+        loaded.read_state(folder, document)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"The model in {folder} is damaged. {error}") from error
+    return loaded
 
 
-def _read_json(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    path = Path(folder) / "model.json"
+def _read_json(folder: Path) -> Document:
+    path = folder / "model.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -102,12 +97,58 @@ def _read_json(folder: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not a readable JSON file: {error}. Save it again.") from error
-    found = document if isinstance(document, dict) else {}
-    problems = []
-    if not isinstance(found.get("kind"), str) or found["kind"] not in KINDS:
-        problems.append(f'"kind" should be one of {", ".join(KINDS)}, found {found.get("kind")!r}.')
-    if found.get("format") != FORMAT:
-        problems.append(f'"format" should be {FORMAT}, found {found.get("format")!r}.')
-    if problems:
-        raise ModelError.of([*problems[:-1], problems[-1] + " Save the model again."], where=path)
-    return found
+    if not isinstance(document, dict) or "kind" not in document or document.get("format") != FORMAT:
+        raise ModelError(
+            f'{path}: Expected a "kind" and the "format" {FORMAT}, found {str(document)[:80]}. '
+            "Save the model again."
+        )
+    return document
+
+
+def save_weights(network: torch.nn.Module, folder: Path) -> dict[str, str]:
+    """Write the network's tensors to ``folder/weights.safetensors``.
+
+    Returns
+    -------
+    dict
+        ``file`` and ``sha256``, to be kept in ``model.json``: the two files then hold together.
+    """
+    from safetensors.torch import save_file
+
+    with replace_atomically(folder / WEIGHTS) as part:
+        save_file({name: t.detach().cpu() for name, t in network.state_dict().items()}, part)
+    return {"file": WEIGHTS, "sha256": sha256_file(folder / WEIGHTS)}
+
+
+def load_weights(network: torch.nn.Module, folder: Path, kept: dict[str, str]) -> None:
+    """Read the tensors of `network`, in place; `kept` is what :func:`save_weights` returned.
+
+    Raises
+    ------
+    ModelError
+        If the file is absent, damaged or not the one kept; if tensors are missing, unknown or of
+        another shape, which are all listed; or of another type or not finite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    try:
+        found, tensors = sha256_file(path), load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Save the model again.") from error
+    if found != kept["sha256"]:
+        raise ModelError(
+            f"{path}: Expected the sha256 {kept['sha256']} that model.json names, found {found}. "
+            "The two files are not of one model, or one was changed: save the model again."
+        )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:  # torch lists every tensor that does not fit
+        raise ModelError(str(error)) from error
+    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    bad = [name for name, t in tensors.items() if t.dtype != types[name] or not t.isfinite().all()]
+    if bad:
+        raise ModelError(
+            f"Expected finite weights, found another type, NaN or infinity in {', '.join(bad)}."
+        )

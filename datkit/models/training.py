@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from datkit.errors import ModelError, UsageError
 from datkit.threads import one_thread
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["TrainingSettings", "seeded", "train"]
 
@@ -104,15 +107,17 @@ def train(
     UsageError
         If this machine lacks the accelerator asked for.
     """
+    from tqdm.auto import trange
+
     fabric = _start_fabric(settings)
     rng = np.random.default_rng(settings.seed)
     optimizer, schedule = _make_optimizer(network, settings, len(X))
     model, optimizer = fabric.setup(network.train(), optimizer)
     history = []
     with seeded(settings.seed), one_thread():
-        for epoch in _count_epochs(settings.epochs, progress):
+        for epoch in trange(settings.epochs, desc="training", unit="epoch", disable=not progress):
             total = 0.0
-            for rows in _shuffle(len(X), settings.batch_size, rng):
+            for rows in torch.from_numpy(rng.permutation(len(X))).split(settings.batch_size):
                 inputs, labels = fabric.to_device((X[rows], y[rows]))
                 if change is not None:
                     inputs = change(inputs, rng)
@@ -122,9 +127,14 @@ def train(
                 optimizer.step()
                 schedule.step()
                 total += loss.item() * len(rows)
+            if not math.isfinite(total):
+                raise ModelError(
+                    f"The loss became {total} in epoch {epoch + 1}: expected a finite number. "
+                    f"Lower the learning rate ({settings.learning_rate}) or look for extreme "
+                    "values in the volumes."
+                )
             rate = schedule.get_last_lr()[0]
-            record = {"epoch": epoch, "loss": total / len(X), "learning_rate": rate}
-            history.append(_check_finite(record, settings))
+            history.append({"epoch": epoch + 1, "loss": total / len(X), "learning_rate": rate})
     network.cpu().eval()
     return history
 
@@ -137,11 +147,11 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _start_fabric(settings: TrainingSettings) -> Any:
+def _start_fabric(settings: TrainingSettings) -> Fabric:
     from lightning_fabric import Fabric  # here, because only training needs it
 
     try:
-        return Fabric(accelerator=settings.accelerator, precision=settings.precision, devices=1)
+        return Fabric(accelerator=settings.accelerator, precision=settings.precision, devices=1)  # type: ignore[arg-type]  # checked there
     except (RuntimeError, ValueError) as error:
         raise UsageError(
             f"Training cannot start with accelerator={settings.accelerator!r} and "
@@ -159,27 +169,3 @@ def _make_optimizer(network: torch.nn.Module, settings: TrainingSettings, n: int
         optimizer, rate, total_steps=batches + 1, pct_start=0.3
     )
     return optimizer, schedule
-
-
-def _count_epochs(epochs: int, progress: bool) -> Any:
-    numbers = range(1, epochs + 1)
-    if not progress:
-        return numbers
-    from tqdm.auto import tqdm
-
-    return tqdm(numbers, desc="training", unit="epoch")
-
-
-def _shuffle(n: int, batch_size: int, rng: np.random.Generator) -> list[torch.Tensor]:
-    """Split 0 … n − 1, in random order, into batches."""
-    return list(torch.from_numpy(rng.permutation(n)).split(batch_size))
-
-
-def _check_finite(record: dict[str, float], settings: TrainingSettings) -> dict[str, float]:
-    if not np.isfinite(record["loss"]):
-        raise ModelError(
-            f"The loss became {record['loss']} in epoch {record['epoch']}: expected a finite "
-            f"number. Lower the learning rate ({settings.learning_rate}) or look for extreme "
-            "values in the volumes."
-        )
-    return record

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from datkit.errors import ModelError, UsageError
 from datkit.files import sha256_file
 from datkit.models import CompactCNN, VolumeClassifier, load_model, save_model
-from datkit.models.volume import BOX, BOX_AFFINE, SPACING, crop_striata
+from datkit.models.network import BOX, BOX_AFFINE, SPACING, crop_striata
 from datkit.prepare import GRID, load_regions
 
 QUICK = VolumeClassifier(epochs=6, width=4, learning_rate=2e-2, batch_size=4, accelerator="cpu")
@@ -198,11 +198,15 @@ def _damage(folder, **tensors):
 @pytest.mark.parametrize(
     ("name", "tensor", "message"),
     [
-        ("logit.bias", None, "The tensor logit.bias is missing"),
-        ("logit.extra", torch.ones(1), "The tensor logit.extra is unknown"),
-        ("logit.bias", torch.ones(2), r"logit.bias: Expected \(1,\) torch.float32, found \(2,\)"),
-        ("logit.bias", torch.ones(1).double(), "found .* torch.float64"),
-        ("logit.bias", torch.full((1,), float("nan")), "logit.bias: Expected finite weights"),
+        ("logit.bias", None, r"Missing key.*logit.bias"),
+        ("logit.extra", torch.ones(1), r"Unexpected key.*logit.extra"),
+        ("logit.bias", torch.ones(2), r"logit.bias.*\[2\].*\[1\]"),
+        ("logit.bias", torch.ones(1).double(), "another type, NaN or infinity in logit.bias"),
+        (
+            "logit.bias",
+            torch.full((1,), float("nan")),
+            "NaN or infinity in logit.bias",
+        ),
     ],
 )
 def test_damaged_weights_are_refused(fitted, tmp_path, name, tensor, message):
@@ -215,9 +219,8 @@ def test_damaged_weights_are_refused(fitted, tmp_path, name, tensor, message):
 def test_all_damage_is_listed_at_once(fitted, tmp_path):
     save_model(fitted, tmp_path)
     _damage(tmp_path, **{"logit.bias": None, "spy": torch.ones(1)})
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelError, match=r"(?s)Missing key.*logit.bias.*Unexpected key.*spy"):
         load_model(tmp_path)
-    assert len(caught.value.problems) == 2
 
 
 @pytest.mark.parametrize("width", [0, 10**6, "16", None, True])

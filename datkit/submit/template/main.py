@@ -42,7 +42,6 @@ LOWEST, HIGHEST = 0.01, 0.99
 # Seconds that the platform gives to its smoke test and to the test set; a tenth is kept in reserve.
 SMOKE_SECONDS, TEST_SECONDS, USABLE = 360, 3 * 3600, 0.9
 MOUNT_SECONDS = 120  # the mount of the data was seen to be 20 s late
-CHEAPEST = ("measures", "projection", "volume")  # kinds of models; the first is the fastest
 
 Predict = Callable[..., float]
 
@@ -101,9 +100,7 @@ def load_predictor(weights: Path) -> tuple[Predict, float]:
     Several models are averaged as logits. Damaged weights stop the run here: that is a fault of
     the submission, and a score of the prior alone would hide it.
     """
-    models = sorted(
-        map(load_model, model_folders(weights)), key=lambda model: CHEAPEST.index(kind_of(model))
-    )
+    models = sorted(map(load_model, model_folders(weights)), key=lambda model: model.cost)
     prior = json.loads((weights / "prior.json").read_text(encoding="utf-8"))["is_pathologic"]
 
     def predict(path: Path, cheap: bool = False) -> float:
@@ -124,15 +121,10 @@ def model_folders(weights: Path) -> list[Path]:
     return [folder for folder in found if not set(folder.parents).intersection(found)]
 
 
-def kind_of(model: Any) -> str:
-    """Return the kind of a model; a calibrated one is of the kind that it wraps."""
-    return getattr(model, "estimator_", model).kind
-
-
 def logit_of(model: Any, prepared: Prepared) -> float:
     """Return the logit of one prepared exam: of its measures or of its voxels (64, 80, 48)."""
-    measures = kind_of(model) == "measures"
-    exam = pd.DataFrame([measure_prepared(prepared)]) if measures else prepared.volume[None]
+    measured = model.reads == "measures"
+    exam = pd.DataFrame([measure_prepared(prepared)]) if measured else prepared.volume[None]
     return float(model.decision_function(exam)[0])
 
 

@@ -5,9 +5,9 @@ Guo et al. (2017), On calibration of modern neural networks, https://arxiv.org/a
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from datkit.data import grouped_folds
 from datkit.errors import ModelError
-from datkit.models.base import LogitClassifier, check_labels, take_rows
-from datkit.models.store import load_model, read_document, save_model, write_document
+from datkit.models.base import Features, LogitClassifier, check_labels, take_rows
+from datkit.models.registry import register
+from datkit.models.store import Document
 
 __all__ = ["COLDEST", "HOTTEST", "TemperatureCalibrated", "fit_temperature"]
 
@@ -67,6 +68,8 @@ def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
     return float(1 / best.x)
 
 
+@register
+@dataclass(eq=False, repr=False)
 class TemperatureCalibrated(LogitClassifier):
     """A model whose logits are divided by a temperature found out of fold.
 
@@ -91,12 +94,21 @@ class TemperatureCalibrated(LogitClassifier):
 
     kind = "calibrated"
 
-    def __init__(self, estimator: Any, n_splits: int = 5, seed: int = 0) -> None:
-        self.estimator = estimator
-        self.n_splits = n_splits
-        self.seed = seed
+    estimator: LogitClassifier
+    n_splits: int = 5
+    seed: int = 0
 
-    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> TemperatureCalibrated:
+    @property
+    def reads(self) -> str:  # type: ignore[override]  # no one sets it
+        """What the model inside reads."""
+        return self.estimator.reads
+
+    @property
+    def cost(self) -> int:  # type: ignore[override]  # no one sets it
+        """What the model inside costs."""
+        return self.estimator.cost
+
+    def fit(self, X: Features, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Learn from X, whatever `estimator` takes, labels y (n,) and, if known, groups (n,).
 
         Raises
@@ -116,7 +128,7 @@ class TemperatureCalibrated(LogitClassifier):
         return self
 
     @classmethod
-    def from_fitted(cls, estimator: Any, temperature: float) -> TemperatureCalibrated:
+    def from_fitted(cls, estimator: LogitClassifier, temperature: float) -> Self:
         """Wrap a trained model and a temperature that was found elsewhere, out of fold.
 
         Raises
@@ -132,39 +144,28 @@ class TemperatureCalibrated(LogitClassifier):
         model.estimator_, model.temperature_ = estimator, float(temperature)
         return model
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Features) -> np.ndarray:
         """Return one calibrated logit per exam, shape (n,)."""
         check_is_fitted(self)
         return self.estimator_.decision_function(X) / self.temperature_
 
-    def _folds(self, labels: np.ndarray, groups: ArrayLike | None) -> list[tuple]:
+    def _folds(
+        self, labels: np.ndarray, groups: ArrayLike | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         if groups is not None:
-            few = len(set(np.asarray(groups))) <= self.n_splits
+            groups = np.asarray(groups)
+            few = len(set(groups)) <= self.n_splits
             return grouped_folds(groups, None if few else self.n_splits)
         from sklearn.model_selection import StratifiedKFold
 
         splitter = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
         return list(splitter.split(labels, labels))
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``model.json``, and the model inside to the folder ``estimator``."""
-        check_is_fitted(self)
-        save_model(self.estimator_, Path(folder) / "estimator")
-        write_document(self, folder, {"temperature": self.temperature_})
+    def write_state(self, folder: Path) -> Document:  # noqa: ARG002  # the model inside is stored
+        """Return the temperature."""
+        return {"temperature": self.temperature_}
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> TemperatureCalibrated:
-        """Read a stored model and the one inside it.
-
-        Raises
-        ------
-        ModelError
-            If a file is absent or damaged, or the temperature is out of range.
-        """
-        params, document = read_document(cls, folder)
-        try:
-            inner = load_model(Path(folder) / "estimator")
-            model = cls.from_fitted(inner, document.get("temperature"))
-        except ModelError as error:
-            raise ModelError(f"The calibrated model in {folder} is damaged. {error}") from error
-        return model.set_params(**params)
+    def read_state(self, folder: Path, document: Document) -> None:  # noqa: ARG002
+        """Take the temperature, and the model inside as it was stored, fitted."""
+        fitted = self.from_fitted(self.estimator, document["temperature"])
+        self.estimator_, self.temperature_ = fitted.estimator_, fitted.temperature_

@@ -57,7 +57,7 @@ def test_perfect_and_useless_logits_stay_in_bounds():
     ("logits", "y", "message"),
     [
         ([0.1, np.nan], [0, 1], "Expected finite logits"),
-        ([0.1, 0.2], [0, 1, 1], "Expected 2 labels"),
+        ([0.1, 0.2], [0, 1, 1], "the labels: expected 2, one per exam, found 3"),
         ([0.1, 0.2], [1, 1], "one class only"),
     ],
 )
