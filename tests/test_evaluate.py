@@ -138,7 +138,7 @@ def test_pandas_series_do():
         ([0, 1], [np.nan, 0.5], UsageError, "found nan in 1 rows"),
         ([0, np.nan], [0.5, 0.5], ModelError, "Leave out exams without a label"),
         ([1, 1], [0.5, 0.5], ModelError, "one class only"),
-        ([0, 3], [0.5, 0.5], ModelError, "Expected labels 0"),
+        ([0, 3], [0.5, 0.5], ModelError, "the labels: expected 0 .*found 3 .row 1"),
     ],
 )
 def test_wrong_inputs_are_refused(y, p, error, message):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import json
 import os
 import zipfile
@@ -124,12 +125,13 @@ def pack_submission(
             f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
             "Give prior=…, the share of abnormal exams among all that you trained on."
         )
-    prior = priors.pop()
+    prior, models_outside = priors.pop(), _models_outside(weights)
     members = {
         "main.py": MAIN.read_bytes(),
         "LICENSE": _licence_file().read_bytes(),
         "weights/prior.json": json.dumps({"is_pathologic": prior}).encode(),
-        **{_name(path, PACKAGE.parent): path.read_bytes() for path in _kit_files()},
+        **{name: path.read_bytes() for name, path in models_outside.items()},
+        **{_name(p, PACKAGE.parent): p.read_bytes() for p in _kit_files(models_outside.values())},
         **weights,
     }
     members["manifest.json"] = _manifest(members, licence)
@@ -141,14 +143,15 @@ def pack_submission(
     return PackReport(str(out), out.stat().st_size, sha256_file(out), prior, names, left_out)
 
 
-def inference_modules() -> tuple[Path, ...]:
+def inference_modules(models_outside: Iterable[Path] = ()) -> tuple[Path, ...]:
     """Return the files of datkit that the shipped `main.py` can reach through imports, sorted.
 
     Imports are followed wherever they stand, in functions too, and from a lazy room to the module
-    that its stub names. A module that is named in a string counts as imported: that is how
-    ``load_model`` finds the class of a stored model.
+    that its stub names. A module that is named in a string counts as imported, and so does every
+    module of ``datkit.models``: a stored model names its own.
     """
-    sources, queue, found = _sources(), [MAIN], set[Path]()
+    sources, found = _sources(), set((PACKAGE / "models").glob("*.py"))
+    queue = [MAIN, *found, *models_outside]
     while queue:
         names = _names_in(queue.pop().read_bytes())
         reached = {sources[name] for name in names if name in sources}
@@ -182,8 +185,18 @@ def _names_in(source: bytes) -> Iterator[str]:
             yield node.value
 
 
-def _kit_files() -> Iterator[Path]:
-    for module in inference_modules():
+def _models_outside(weights: dict[str, bytes]) -> dict[str, Path]:
+    """Return {member: file} of the modules outside datkit that hold the class of a packed model."""
+    from datkit.models.registry import KINDS
+
+    stored = [text for name, text in weights.items() if name.endswith("/model.json")]
+    kinds = {json.loads(text)["kind"] for text in stored}
+    files = {f"datkit/models/{kind}.py": Path(inspect.getfile(KINDS[kind])) for kind in kinds}
+    return {name: path for name, path in files.items() if not path.is_relative_to(PACKAGE)}
+
+
+def _kit_files(models_outside: Iterable[Path]) -> Iterator[Path]:
+    for module in inference_modules(models_outside):
         yield module
         if (stub := module.with_suffix(".pyi")).is_file():
             yield stub  # the lazy names of a room
