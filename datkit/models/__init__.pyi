@@ -13,6 +13,5 @@ from .store import load_model as load_model
 from .store import save_model as save_model
 from .training import TrainingSettings as TrainingSettings
 from .training import train as train
-from .volume import BOX_AFFINE as BOX_AFFINE
 from .volume import CompactCNN as CompactCNN
 from .volume import VolumeClassifier as VolumeClassifier

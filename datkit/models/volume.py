@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from datkit.models.network import BOX_AFFINE, NetworkClassifier, crop_striata
+from datkit.models.network import NetworkClassifier
 from datkit.models.registry import register
 
-__all__ = ["BOX_AFFINE", "CompactCNN", "VolumeClassifier", "crop_striata"]
+__all__ = ["CompactCNN", "VolumeClassifier"]
 
 
 class CompactCNN(nn.Module):
