@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 import pytest
 
-from datkit.inspect.source import Source, reads_as_newer
+from datkit.inspect.source import Contents, Source, reads_as_newer
 
 PATHS = {
     "open('a/b.csv')": "a/b.csv",
@@ -73,3 +74,36 @@ def test_only_what_newer_pythons_read_is_called_newer():
         ast.parse("def f(:\n")
     assert not reads_as_newer(caught.value)
     assert not reads_as_newer(ValueError("null bytes"))
+
+
+FAULTS = {
+    "a_syntax_error": ("syntax", "helpers/net.py", "def f(:\n"),
+    "a_null_byte": ("syntax", "helpers/net.py", b"x = 1\0"),
+    "a_foreign_encoding": ("syntax", "helpers/net.py", "x = 'é'".encode("latin-1")),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_no_python_is_found(name, codes):
+    code, path, content = FAULTS[name]
+    assert codes((path, content)) == [code]
+
+
+@pytest.mark.parametrize("line", ["type X = int", "def f[T](x: T): ...", "s = f'{a['b']}'"])
+def test_what_only_newer_pythons_read_is_no_error(line, codes):
+    found = [] if sys.version_info >= (3, 12) else ["syntax-unchecked"]
+    assert codes(("a.py", line + "\n")) == found
+
+
+def test_what_lies_beside_a_source_is_known_by_names():
+    names = [
+        "main.py",
+        "kit/net.py",
+        "lib/LICENSE",
+        "x/vendor/y.py",
+        "png/a.py",
+        "png-1.2.dist-info/M",
+    ]
+    contents = Contents(names, {"main.py": b"torch.cuda.is_available()"})
+    assert {"main", "kit", "net", "lib", "vendor"} <= contents.bundled
+    assert contents.vendored == {"lib", "x/vendor", "png"} and contents.asks_for_gpu

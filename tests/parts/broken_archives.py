@@ -11,28 +11,16 @@ import tarfile
 import zipfile
 
 import numpy as np
-from submissions import MAIN, broken, packed
+from submissions import MAIN, broken
+from zips import entry, patched, zip_of
 
 # ---------------------------------------------------------------- the file
-
-
-def patched(content: bytes, offset: int, value: bytes) -> bytes:
-    """Change bytes of the first entry in a zip's list of members."""
-    start = content.index(b"PK\1\2") + offset
-    return content[:start] + value + content[start + len(value) :]
-
-
-def entry(name: str, **changes) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name)
-    for key, value in changes.items():
-        setattr(info, key, value)
-    return info
 
 
 @broken("not-a-zip")
 def the_upload_was_cut_short():
     """Half of a zip."""
-    whole = packed(MAIN.items())
+    whole = zip_of(*MAIN.items())
     return whole[: len(whole) // 2]
 
 
@@ -54,14 +42,14 @@ def a_login_page_was_saved():
 @broken("encrypted")
 def a_password_was_set():
     """A zip with a password."""
-    return patched(packed(MAIN.items()), 8, struct.pack("<H", 1))
+    return patched(zip_of(*MAIN.items()), 8, struct.pack("<H", 1))
 
 
 @broken("damaged")
 def a_byte_flipped():
     """One byte changed on the way."""
     members = {entry("weights/a.bin"): bytes(range(256)), **MAIN}
-    return packed(members.items()).replace(bytes(range(100)), bytes(99) + b"\1", 1)
+    return zip_of(*members.items()).replace(bytes(range(100)), bytes(99) + b"\1", 1)
 
 
 @broken("method")
@@ -109,24 +97,20 @@ def a_bomb_of_zeros():
 @broken("bomb", "too-large")
 def nine_gigabytes_by_its_own_word():
     """A list of members that promises more than any disk of the platform should take."""
-    wide = struct.pack("<L", 0xFFFFFFFE)
-    content = packed([("a", ""), ("b", ""), ("c", ""), *MAIN.items()])
-    for name in (b"a", b"b", b"c"):
-        start = content.rindex(b"PK\1\2", 0, content.index(name, content.index(b"PK\1\2") + 46))
-        content = content[: start + 24] + wide + content[start + 28 :]
-    return content
+    content = zip_of(("a", ""), ("b", ""), ("c", ""), *MAIN.items())
+    return patched(content, 24, struct.pack("<L", 0xFFFFFFFE), most=3)
 
 
 @broken("too-many-members")
 def ten_thousand_slices():
     """One file for each slice."""
-    return packed([*MAIN.items(), *((f"s/{number}.txt", "") for number in range(10_000))])
+    return zip_of(*MAIN.items(), *((f"s/{number}.txt", "") for number in range(10_000)))
 
 
 @broken("duplicate")
 def two_main_files_of_one_name():
     """`zip` run twice: which one counts depends on who unpacks."""
-    return packed([*MAIN.items(), *MAIN.items()])
+    return zip_of(*MAIN.items(), *MAIN.items())
 
 
 @broken("case-clash")
@@ -195,7 +179,7 @@ def another_name():
 @broken("main-missing", "nested-archive")
 def a_zip_in_a_zip():
     """The zip was zipped once more."""
-    return {"submission.zip": packed(MAIN.items())}
+    return {"submission.zip": zip_of(*MAIN.items())}
 
 
 @broken("litter", "main-nested")
@@ -306,7 +290,7 @@ def torchscript(code: str, *more: str) -> bytes:
     """A TorchScript file as torch.jit.save lays it out, with the code given."""
     members = {"data.pkl": "", "code/__torch__.py": code, "constants.pkl": "", "version": "3\n"}
     names = {f"net/{name}": content for name, content in members.items()}
-    return packed([*names.items(), *((f"net/{name}", "") for name in more)])
+    return zip_of(*names.items(), *((f"net/{name}", "") for name in more))
 
 
 @broken("pickle")
@@ -324,7 +308,7 @@ def a_joblib_file():
 @broken("pickle")
 def a_whole_network():
     """torch.save(model): a pickle of a class that must be importable."""
-    return MAIN | {"weights/net.pth": packed([("net/data.pkl", pickle.dumps({}))])}
+    return MAIN | {"weights/net.pth": zip_of(("net/data.pkl", pickle.dumps({})))}
 
 
 @broken("pickle")

@@ -7,18 +7,16 @@ decorator names every code that reading must find (`broken`) or that only a run 
 
 from __future__ import annotations
 
-import io
-import warnings
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
 
-__all__ = ["BROKEN", "GOOD", "MAIN", "Submission", "broken", "broken_run", "good", "main", "packed"]
+from zips import Member, zip_of
+
+__all__ = ["BROKEN", "GOOD", "MAIN", "Submission", "broken", "broken_run", "good", "main"]
 
 Content = bytes | str
-Member = str | zipfile.ZipInfo
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Submission:
     def write(self, folder: Path) -> Path:
         """Write the zip into a folder and return its path."""
         content, path = self.build(), folder / f"{self.name}.zip"
-        path.write_bytes(content if isinstance(content, bytes) else packed(content.items()))
+        path.write_bytes(content if isinstance(content, bytes) else zip_of(*content.items()))
         return path
 
 
@@ -73,16 +71,6 @@ def _add(corpus: dict[str, Submission], build: Callable, codes: tuple, dynamic: 
     assert name not in BROKEN and name not in GOOD, f"two submissions are named {name}"
     corpus[name] = Submission(name, build.__doc__, tuple(sorted(codes)), dynamic, build)
     return build
-
-
-def packed(members) -> bytes:
-    """Return the bytes of a zip of (name, content), in that order; names may repeat."""
-    stream = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        warnings.simplefilter("ignore")  # zipfile warns of duplicate names
-        for name, content in members:
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 _PROGRAM = """

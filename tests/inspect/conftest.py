@@ -1,0 +1,43 @@
+"""What the tests of this room share: a right submission with members added, and what is found."""
+
+from __future__ import annotations
+
+import pytest
+from zips import zip_of
+
+from datkit.inspect import check_submission
+from datkit.rules import RULES
+
+GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
+
+
+@pytest.fixture
+def pack(tmp_path):
+    """Write a zip of a right main.py, a module and the members given; return its path."""
+
+    def write(*members, main: str | None = GOOD_MAIN):
+        first = [] if main is None else [("main.py", main)]
+        path = tmp_path / "submission.zip"
+        path.write_bytes(zip_of(*first, ("helpers/data.py", "X = 1\n"), *members))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def codes(pack):
+    """Pack members and return the codes that are found, sorted."""
+
+    def found(*members, **options) -> list[str]:
+        return sorted(problem.code for problem in check_submission(pack(*members, **options)))
+
+    return found
+
+
+@pytest.fixture
+def registry():
+    """The registry of rules; what a test enters goes again."""
+    before = dict(RULES)
+    yield RULES
+    RULES.clear()
+    RULES.update(before)
