@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from good_submissions import standard_library_only
-from submissions import packed
+from zips import zip_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def kit(tiny_cohort, prepared_tiny, tmp_path_factory):
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "cohort").symlink_to(tiny_cohort.folder)
     (folder / "build").mkdir()
-    submission = packed(standard_library_only().items())
+    submission = zip_of(*standard_library_only().items())
     (folder / "build" / "submission.zip").write_bytes(submission)
     return folder
 
