@@ -135,7 +135,9 @@ def prepared_tiny(tiny_cohort, tmp_path_factory: pytest.TempPathFactory):
 def exam_report():
     """What a report of an exam with a hot left putamen shows; no patient, no normal range."""
     import numpy as np
+    from scipy.spatial.transform import Rotation
 
+    from datkit.io.scan import Scan
     from datkit.measure import measure_volume
     from datkit.prepare import GRID, Prepared, load_regions
     from datkit.view.pages.report import ReportContents
@@ -143,12 +145,12 @@ def exam_report():
     volume = np.ones(GRID.shape, dtype=np.float32)
     volume[load_regions()["putamen_left"]] = 3.5
     quality = {"similarity": 0.97, "scale": 0.9, "reference": 1234.5, "verdict": "good"}
+    oblique = np.eye(4)
+    oblique[:3, :3] = Rotation.from_euler("x", 7.2, degrees=True).as_matrix() * [2.46, 2.46, 3.5]
     return ReportContents(
         name="exam.nii.gz",
         sha256="0123456789abcdef" * 4,
-        shape=(128, 128, 64),
-        spacing=(2.46, 2.46, 3.5),
-        obliquity=7.25,
+        scan=Scan(np.zeros((128, 128, 64), np.float32), oblique),
         prepared=Prepared(volume, np.eye(4), quality),
         measures=measure_volume(volume),
     )

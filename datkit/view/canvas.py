@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,10 @@ WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
 STYLE = Path(__file__).with_name("house.mplstyle")
 # Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
-# Where a colour bar stands.
-Bar = dict[str, Any]
-BELOW: Bar = {
-    "location": "bottom",
-    "shrink": 0.8,
-    "aspect": 30,
-    "extend": "max",
-    "extendfrac": 0.03,
-}
-BESIDE: Bar = {"location": "right", "aspect": 30, "extendfrac": 0.03}
+# How a colour bar looks, and where it stands.
+BAR: dict[str, Any] = {"aspect": 30, "extendfrac": 0.03}
+BELOW = BAR | {"location": "bottom", "shrink": 0.8, "extend": "max"}
+BESIDE = BAR | {"location": "right"}
 
 
 class Picture(Figure):
@@ -98,13 +92,7 @@ def house_style() -> Iterator[None]:
 
 
 def new_picture(
-    rows: int,
-    columns: int,
-    height: float,
-    title: str,
-    *,
-    ratios: Mapping[str, Sequence[float]] | None = None,
-    sharey: bool = False,
+    rows: int, columns: int, height: float, title: str, **ratios: Sequence[float]
 ) -> tuple[Picture, np.ndarray]:
     """Return an empty :class:`Picture` and its axes, shape (rows, columns).
 
@@ -116,15 +104,11 @@ def new_picture(
         Inches.
     title : str
         Stands above them; none if empty.
-    ratios : dict, optional
-        `width_ratios` of the columns, `height_ratios` of the rows.
-    sharey : bool
-        Whether the axes of a row share their y axis.
+    **ratios
+        ``width_ratios`` of the columns, ``height_ratios`` of the rows.
     """
     picture = Picture(figsize=(WIDTH, height), layout="constrained")
-    axes = picture.subplots(
-        rows, columns, squeeze=False, sharey=sharey, gridspec_kw=dict(ratios or {})
-    )
+    axes = picture.subplots(rows, columns, squeeze=False, gridspec_kw=dict(ratios))
     if title:
         picture.suptitle(title, weight="bold")
     return picture, axes

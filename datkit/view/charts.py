@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +24,8 @@ SCORE_LABELS = {
     "brier": "Brier score\n(lower is better)",
     "log_loss": "log loss\n(lower is better)",
 }
-MARKERS = (
-    (NORMAL, "o"),
-    (ABNORMAL, "^"),
-)  # of classes 0 and 1: colour and shape, so that grey prints tell too
+# Of classes 0 and 1: colour and shape, so that grey prints tell too.
+MARKERS = ((NORMAL, "o"), (ABNORMAL, "^"))
 
 
 @house_style()
@@ -77,17 +74,17 @@ def plot_measures(
             f"Expected a table with one row per label and the columns {list(columns)}, found "
             f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
         )
-    kinds = [DEFINITIONS[name].kind if name in DEFINITIONS else SBR for name in columns]
-    pairs = zip(columns, (kind.axis for kind in kinds), strict=True)
-    panels = [list(group) for _, group in groupby(pairs, key=itemgetter(1))]
-    ratios = {"width_ratios": [len(panel) + 0.3 for panel in panels]}
-    figure, grid = new_picture(1, len(panels), 4.4, title, ratios=ratios)
-    for axes, panel in zip(grid.flat, panels, strict=True):
-        for place, (column, _) in enumerate(panel):
+    kind_of = {name: one.kind for name, one in DEFINITIONS.items()}
+    grouped = groupby(columns, key=lambda name: kind_of.get(name, SBR).axis)
+    panels = [(axis, list(group)) for axis, group in grouped]
+    widths = [len(group) + 0.3 for _, group in panels]
+    figure, grid = new_picture(1, len(panels), 4.4, title, width_ratios=widths)
+    for axes, (label, group) in zip(grid.flat, panels, strict=True):
+        for place, column in enumerate(group):
             for kind in (0, 1):
                 _strip(axes, place + 0.4 * kind - 0.2, table[column][classes == kind], kind)
-        axes.set_xticks(range(len(panel)), [name.replace("_", "\n") for name, _ in panel])
-        axes.set_ylabel(panel[0][1])
+        axes.set_xticks(range(len(group)), [name.replace("_", "\n") for name in group])
+        axes.set_ylabel(label)
     for name, (colour, marker) in zip(names, MARKERS, strict=True):
         grid[0, 0].plot([], [], marker, color=colour, label=name)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -158,14 +155,14 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
             f"Expected the same scores for every model, found {kinds}; "
             "score all of them with score_probabilities."
         )
-    height = 1.4 + 0.55 * len(scores)
-    figure, grid = new_picture(1, len(kinds[0]), height, title, sharey=True)
+    figure, grid = new_picture(1, len(kinds[0]), 1.4 + 0.55 * len(scores), title)
     for axes, kind in zip(grid.flat, kinds[0], strict=True):
         found = [(name, of_model[kind]) for name, of_model in scores.items()]
         rows = [(f"{name}\nn = {one.n}", one.value, (one.low, one.high)) for name, one in found]
         _draw_intervals(axes, rows)
         axes.set_xlabel(SCORE_LABELS.get(kind, kind))
         axes.margins(x=0.15)
+        axes.label_outer()
     return figure
 
 

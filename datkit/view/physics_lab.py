@@ -167,14 +167,10 @@ def plot_turn_slider(
             "Expected pictures after the same numbers of views, found "
             f"{list(plain)} and {list(filtered)}."
         )
-    figure = make_subplots(
-        rows=2,
-        cols=2,
-        specs=[[{"colspan": 2}, None], [{}, {}]],
-        row_heights=[0.3, 0.7],
-        vertical_spacing=0.22,
-        subplot_titles=["sinogram", "smeared back", "filtered first"],
-    )
+    titles = ["sinogram", "smeared back", "filtered first"]
+    tall = {"row_heights": [0.3, 0.7], "vertical_spacing": 0.22}
+    wide = [[{"colspan": 2}, None], [{}, {}]]
+    figure = make_subplots(2, 2, specs=wide, subplot_titles=titles, **tall)
     place, turns = cells(affine), 360 / len(sinogram)
     # The sinogram's place: its axis of rotation in the middle, an angle for each view.
     middle = -affine[0, 0] * (sinogram.shape[1] - 1) / 2

@@ -217,7 +217,6 @@ def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, np.ndarr
     x, y, z = shape
     # About 1.4 inches across and 2 down go to labels, title and a colour bar below.
     height = (WIDTH - 1.4) * (y + z) / (x + y) + 2.0
-    ratios = {"width_ratios": [x, y], "height_ratios": [z, y]}
-    picture, grid = new_picture(2, 2, height, title, ratios=ratios)
+    picture, grid = new_picture(2, 2, height, title, width_ratios=[x, y], height_ratios=[z, y])
     grid[1, 1].axis("off")
     return picture, grid

@@ -173,9 +173,8 @@ def stack_slices(
     ticks = np.linspace(0, top, 6)
     names = [f"{tick:g}" for tick in ticks]
     bar = {"thickness": 14, "tickvals": list(ticks * 255 / top), "ticktext": names}
-    figure.update_layout(
-        coloraxis=STYLE["uptake"] | {"colorbar": bar}, title_subtitle_text=subtitle
-    )
+    scale = STYLE["uptake"] | {"colorbar": bar}
+    figure.update_layout(coloraxis=scale, title_subtitle_text=subtitle)
     figure.update_xaxes(constrain="domain")
     figure.update_yaxes(constrain="domain", scaleanchor="x")
     return figure

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NiivueMime", "PlotlyMime", "setup", "vendored_files"]
 
-FIGURE = "dat-figure"
 # Which library draws a kind of figure; both are served from _static/vendor.
 LIBRARIES = {"plotly": "vendor/plotly.min.js", "niivue": "vendor/niivue.umd.js"}
 # Where each lies: its distribution, and its place beside the distribution's other packages.
@@ -50,6 +49,7 @@ class PlotlyMime:
     kind = "plotly"
     mime_type = "application/vnd.plotly.v1+json"
     height = 450  # pixels, unless the figure says
+    keys: tuple[str, ...] = ("data", "layout", "frames")  # what is drawn of an output; () for all
     mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
 
     @classmethod
@@ -61,23 +61,18 @@ class PlotlyMime:
             return None
         name = f"dat-{cls.kind}-{next(_numbers)}"
         alt = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        content, height = cls.drawing(data.content)
+        content = {key: data.content.get(key) for key in cls.keys or data.content}
+        height = (content.get("layout") or content).get("height") or cls.height
         # A literal `<` could end the script element early; JSON allows an escape in its place.
         body = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
         html = (
             f'<div class="dat-live dat-{cls.kind}" id="{name}" data-kind="{cls.kind}" role="img"'
-            f' aria-label="{escape(alt)}" style="--dat-height:{height}px"></div>'
+            f' aria-label="{escape(alt)}" style="--dat-height:{int(height)}px"></div>'
             f'<script type="application/json" data-for="{name}">{body}</script>'
         )
-        area = nodes.container("", nodes.raw("", html, format="html"), classes=[FIGURE])
+        area = nodes.container("", nodes.raw("", html, format="html"), classes=["dat-figure"])
         area["dat_kind"] = cls.kind
         return [area]
-
-    @classmethod
-    def drawing(cls, content: dict) -> tuple[dict, int]:
-        """Return what the page's script needs of an output, and the height in pixels."""
-        drawn = {key: content.get(key) for key in ("data", "layout", "frames")}
-        return drawn, int((drawn["layout"] or {}).get("height") or cls.height)
 
 
 class NiivueMime(PlotlyMime):
@@ -86,12 +81,8 @@ class NiivueMime(PlotlyMime):
     kind = "niivue"
     mime_type = MIME
     height = 420
+    keys = ()
     mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
-
-    @classmethod
-    def drawing(cls, content: dict) -> tuple[dict, int]:
-        """Return the whole output, and its height in pixels."""
-        return content, int(content.get("height", cls.height))
 
 
 def _figures(tree: nodes.Node) -> Iterator[nodes.container]:

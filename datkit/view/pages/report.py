@@ -15,7 +15,7 @@ from PIL import Image
 
 from datkit import __version__
 from datkit.files import sha256_file
-from datkit.io.scan import load_scan
+from datkit.io.scan import Scan, load_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.quality import describe
@@ -42,12 +42,8 @@ class ReportContents:
     ----------
     name, sha256 : str
         The file's name and the hash of its bytes.
-    shape : three int
-        Its matrix, in voxels.
-    spacing : three float
-        Its voxel size, mm.
-    obliquity : float
-        Largest angle between a voxel axis and the scanner's, degrees.
+    scan : Scan
+        What it holds.
     prepared : Prepared
         The exam on the canonical grid, with its quality.
     measures : dict
@@ -62,9 +58,7 @@ class ReportContents:
 
     name: str
     sha256: str
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...]
-    obliquity: float
+    scan: Scan
     prepared: Prepared
     measures: Mapping[str, float]
     normals: pd.DataFrame | None = None
@@ -143,8 +137,8 @@ def read_exam(
     UsageError, ScanError, PrepareError
         As :func:`render_report`.
     """
-    scan, settings = load_scan(scan_path), PrepareSettings()
-    prepared = prepare_scan(scan, settings)
+    scan = load_scan(scan_path)
+    prepared = prepare_scan(scan)
     measures = measure_prepared(prepared)
     normals = None
     if age is not None and sex is not None:
@@ -152,16 +146,13 @@ def read_exam(
     return ReportContents(
         name=Path(scan_path).name,
         sha256=sha256_file(scan_path),
-        shape=scan.shape,
-        spacing=tuple(float(size) for size in scan.spacing),
-        obliquity=float(np.degrees(nib.affines.obliquity(scan.affine)).max()),
+        scan=scan,
         prepared=prepared,
         measures=measures,
         normals=normals,
         age=age,
         sex=sex,
         reconstruction=reconstruction,
-        settings=settings,
     )
 
 
@@ -191,6 +182,7 @@ def render(report: ReportContents) -> str:
         tables=measure_tables(rows),
         summary=summarise(rows),
         checks=check_rows(report.prepared.quality),
+        obliquity=float(np.degrees(nib.affines.obliquity(report.scan.affine)).max()),
         grid=GRID,
         slab=[signed_mm(mm) for mm in SLAB_MM],
         version=__version__,
