@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "nilearn", "matplotlib", "plotly", "sklearn", "SimpleITK", "papermill", "monai")
@@ -34,7 +36,7 @@ def test_environment_yml_is_what_pyproject_makes():
 
 def test_every_dependency_is_pinned_in_constraints():
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {normal(re.split(r"[\[<>=~! ]", need, maxsplit=1)[0]) for need in wanted}
     pinned = {normal(line.split("==")[0]) for line in read("constraints.txt").splitlines()}
     assert names <= pinned
@@ -45,8 +47,9 @@ def test_version_is_one():
     import datkit
 
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    assert project["version"] == datkit.__version__
-    assert f"version: {datkit.__version__}" in read("CITATION.cff")
+    cited = yaml.safe_load(read("CITATION.cff"))
+    assert project["version"] == datkit.__version__ == cited["version"]
+    assert f"\n## [{datkit.__version__}] - {cited['date-released']}\n" in read("CHANGELOG.md")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,55 @@ def test_import_and_help_stay_light(call):
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "datkit" in imported
     assert not {name.split(".")[0] for name in imported} & {*HEAVY, "numpy", "pandas", "scipy"}
+
+
+def test_contributing_lists_the_rooms_in_the_order_that_import_linter_holds():
+    rows = re.findall(r"^\| (`.*?) \|", read("CONTRIBUTING.md"), re.MULTILINE)
+    rooms = [name for row in rows for name in re.findall(r"`(\w+)/?`", row)]
+    contract = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    found = {path.stem for path in (REPOSITORY / "datkit").iterdir() if is_room(path)}
+    assert rooms[: len(contract["layers"])] == contract["layers"][::-1]
+    assert set(contract["layers"]) == found
+
+
+def is_room(path):
+    return (path / "__init__.py").is_file() or (path.suffix == ".py" and path.stem != "__init__")
+
+
+# Modules that are reached only through others, and the tests that reach them.
+REACHED_BY = {}
+
+
+def test_tests_mirror_the_tree():
+    package, tests = REPOSITORY / "datkit", REPOSITORY / "tests"
+    modules = {path.relative_to(package) for path in package.rglob("*.py")}
+    alone = {
+        module.as_posix()
+        for module in modules
+        if module.stem not in ("__init__", "__main__")
+        and not (tests / module.with_name(f"test_{module.name}")).is_file()
+    }
+    assert alone == set(REACHED_BY)
+    assert all((tests / test).is_file() for test in REACHED_BY.values())
+
+
+WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_asks_for_little_and_runs_what_a_person_runs(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"].pop("contents") == "read"
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    for action in (step["uses"] for step in steps if "uses" in step):
+        assert re.fullmatch(r"actions/[\w-]+@v\d+", action), "GitHub's own, of a stated version"
+    for line in (step["run"] for step in steps if step.get("run", "").startswith("make ")):
+        words = re.sub(r"\$\{\{.*?\}\}", "1", line).split()
+        subprocess.run(["make", "-n", *words[1:]], cwd=REPOSITORY, capture_output=True, check=True)
+
+
+def test_make_needs_no_notebook_s_number():
+    assert not re.search(r"notebooks/\S*\d", read("Makefile"))
 
 
 def test_make_alone_prints_help():
