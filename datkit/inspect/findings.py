@@ -148,13 +148,10 @@ def _lines_of(group: Group, width: int) -> list[str]:
     ]
     more = len(group.problems) - len(places)
     places += [f"… and {more} more: --json lists them all"] if more else []
+    indent = " " * _INDENT
+    wrapper = textwrap.TextWrapper(
+        max(width, 57), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
     blocks = [*places, *(f"-> {remedy}" for remedy in group.remedies[:_SHOWN])]
-    first = f"{group.severity:8} {group.code:17} "
-    return [line for number, block in enumerate(blocks)
-            for line in _wrap(block, "" if number else first, width)]  # fmt: skip
-
-
-def _wrap(text: str, first: str, width: int) -> list[str]:
-    lines = textwrap.wrap(text, max(width - _INDENT, 30), break_on_hyphens=False)
-    starts = [first or " " * _INDENT] + [" " * _INDENT] * len(lines)
-    return [start + line for start, line in zip(starts, lines, strict=False)]
+    first, *more_lines = [line for block in blocks for line in wrapper.wrap(block)]
+    return [f"{group.severity:8} {group.code:17} {first.lstrip()}", *more_lines]

@@ -23,17 +23,7 @@ from typing import NamedTuple
 from datkit.inspect.runtime import PYTHON
 from datkit.rules import Found, RuleGroup
 
-__all__ = [
-    "CODE",
-    "HERE",
-    "UNKNOWN",
-    "UNREAD",
-    "Contents",
-    "Source",
-    "Unread",
-    "keywords_of",
-    "shown",
-]
+__all__ = ["CODE", "Contents", "Source", "keywords_of", "shown"]
 
 CODE: RuleGroup[Source] = RuleGroup("The code")
 
@@ -54,23 +44,6 @@ _EXPECTED = re.compile(r"FileNotFoundError|OSError|IOError|KeyError")
 _PROBES = frozenset(["exists", "is_dir", "is_file", "isdir", "isfile", "environ", "getenv"])
 # What only Python 3.12 and later can read: https://docs.python.org/3/whatsnew/3.12.html
 _NEWER = re.compile(r"^\s*type\s+\w+|^\s*(?:async\s+)?(?:def|class)\s+\w+\[")
-
-
-def parse(content: bytes, name: str) -> ast.Module:
-    """Parse a source as the platform's Python would, as far as the Python that runs here can.
-
-    Raises
-    ------
-    SyntaxError, ValueError
-        If it is not Python.
-    RecursionError, MemoryError
-        If it is nested too deeply, or longer than any source that a person wrote.
-    """
-    if len(content) > _MAX_BYTES:
-        raise MemoryError(f"{len(content)} bytes, more than {_MAX_BYTES}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd escapes in a stranger's strings
-        return ast.parse(content, name, feature_version=_VERSION)
 
 
 def reads_as_newer(error: BaseException) -> bool:
@@ -129,47 +102,50 @@ class Contents:
         return any(b"is_available" in content for content in self.sources.values())
 
 
-@dataclass
 class Source:
     r"""One source: its member's name, its tree, and what the names in it stand for.
 
-    Attributes
+    It is parsed as the platform's Python would, as far as the Python that runs here can.
+
+    Parameters
     ----------
     name : str
         The member.
+    content : bytes
+    contents : Contents, optional
+        What lies beside it; by default nothing.
+
+    Attributes
+    ----------
     tree : ast.Module
     aliases : dict
         {name: what it was imported as}, such as ``{"np": "numpy"}``.
     values : dict
         {name: its one value}; a parameter's default counts as its value.
-    contents : Contents
-        What lies beside it.
+
+    Raises
+    ------
+    SyntaxError, ValueError
+        If it is not Python.
+    RecursionError, MemoryError
+        If it is nested too deeply, or longer than any source that a person wrote.
 
     Examples
     --------
-    >>> source = Source.of("main.py", b"import os.path as p\nD = 'data'\np.join(D, x)")
+    >>> source = Source("main.py", b"import os.path as p\nD = 'data'\np.join(D, x)")
     >>> [(name, source.text(call)) for name, call in source.calls]
     [('os.path.join', 'data/{}')]
     """
 
-    name: str
-    tree: ast.Module
-    aliases: dict[str, str]
-    values: dict[str, ast.expr]
-    contents: Contents
-    _texts: dict[ast.expr, str] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of(cls, name: str, content: bytes, contents: Contents | None = None) -> Source:
-        """Parse a member, and collect what the names in it stand for.
-
-        Raises
-        ------
-        SyntaxError, ValueError, RecursionError, MemoryError
-            As :func:`parse` does.
-        """
-        tree, contents = parse(content, name), contents or Contents([name], {name: content})
-        return cls(name, tree, dict(_aliases(tree)), _values(tree), contents)
+    def __init__(self, name: str, content: bytes, contents: Contents | None = None) -> None:
+        if len(content) > _MAX_BYTES:
+            raise MemoryError(f"{len(content)} bytes, more than {_MAX_BYTES}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in a stranger's strings
+            self.tree = ast.parse(content, name, feature_version=_VERSION)
+        self.name, self.contents = name, contents or Contents([name], {name: content})
+        self.aliases, self.values = dict(_aliases(self.tree)), _values(self.tree)
+        self._texts: dict[ast.expr, str] = {}
 
     @property
     def is_own(self) -> bool:
@@ -321,7 +297,8 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
             case ast.arguments():
                 yield from _defaults(node)
             case ast.For() | ast.comprehension() | ast.AugAssign():
-                yield from ((name.id, None) for name in _names_in(node.target))
+                names = (part for part in ast.walk(node.target) if isinstance(part, ast.Name))
+                yield from ((name.id, None) for name in names)
 
 
 def _key(node: ast.expr) -> str:
@@ -333,10 +310,6 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]
     padding = [None] * (len(positional) - len(arguments.defaults))
     yield from zip((one.arg for one in positional), [*padding, *arguments.defaults], strict=True)
     yield from zip((one.arg for one in arguments.kwonlyargs), arguments.kw_defaults, strict=True)
-
-
-def _names_in(node: ast.expr) -> Iterator[ast.Name]:
-    return (part for part in ast.walk(node) if isinstance(part, ast.Name))
 
 
 class Unread(NamedTuple):

@@ -91,7 +91,7 @@ def check_source(name: str, contents: Contents) -> Iterator[Problem]:
     Do without it, or put it into the zip: the platform installs nothing.
     """
     try:
-        source = Source.of(name, contents.sources[name], contents)
+        source = Source(name, contents.sources[name], contents)
         found = [*IMPORTS.problems(source), *(CODE.problems(source) if source.is_own else [])]
     except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         yield from UNREAD.problems(Unread(name, error))

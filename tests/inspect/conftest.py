@@ -6,6 +6,8 @@ import pytest
 from zips import zip_of
 
 from datkit.inspect import check_submission
+from datkit.inspect.source import Contents
+from datkit.inspect.submission import check_source
 from datkit.rules import RULES
 
 GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
@@ -32,6 +34,23 @@ def codes(pack):
         return sorted(problem.code for problem in check_submission(pack(*members, **options)))
 
     return found
+
+
+@pytest.fixture
+def problems_of():
+    """Return what is found in one source, beside a model's settings."""
+
+    def found(text: str, name: str = "main.py"):
+        contents = Contents(["main.py", "weights/config.json"], {name: text.encode()})
+        return [*check_source(name, contents)]
+
+    return found
+
+
+@pytest.fixture
+def codes_of(problems_of):
+    """Return the codes of what is found in one source."""
+    return lambda *source: [problem.code for problem in problems_of(*source)]
 
 
 @pytest.fixture

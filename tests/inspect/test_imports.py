@@ -41,6 +41,10 @@ def test_each_fault_has_its_own_code(name, codes):
     assert codes((path, content)) == [code]
 
 
+def test_an_import_with_dots_may_be_tried(codes_of):
+    assert codes_of("try:\n    from . import net\nexcept ImportError:\n    net = None") == []
+
+
 def test_a_taken_name_is_found_in_a_source_that_cannot_be_read(codes):
     assert codes(("random.py", "def f(:")) == ["shadowed-module", "syntax"]
 

@@ -27,7 +27,7 @@ PATHS = {
 
 
 def read(text: str) -> Source:
-    return Source.of("main.py", text.encode())
+    return Source("main.py", text.encode())
 
 
 @pytest.mark.parametrize("text", PATHS)
@@ -39,7 +39,7 @@ def test_a_path_is_known_as_far_as_it_is_spelt(text):
 
 def test_a_file_of_a_package_is_where_it_lies():
     text = b"from pathlib import Path\nopen(Path(__file__).parent.parent / 'a')"
-    source = Source.of("kit/deep/net.py", text)
+    source = Source("kit/deep/net.py", text)
     assert source.text(source.calls[0][1].args[0]) == "<zip>/kit/a"
 
 
