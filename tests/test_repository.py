@@ -84,21 +84,46 @@ def is_room(path):
     return (path / "__init__.py").is_file() or (path.suffix == ".py" and path.stem != "__init__")
 
 
-# Modules that are reached only through others, and the tests that reach them.
-REACHED_BY = {}
+# Modules without a test of their own name, by the test that reaches them: parts of one idea that
+# make sense together only, and code that runs inside other processes.
+REACHED_BY = {
+    "book/test_gate.py": "book/code_rules book/executed_rules book/imports book/notebook "
+    "book/prose_rules",
+    "book/test_run.py": "book/execution",
+    "data/test_manifest.py": "data/manifest_reader",
+    "hostile/test_archives.py": "io/archive inspect/zip_file",
+    "inspect/test_rules.py": "rules",
+    "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",
+    "measure/test_normals.py": "measure/build_normals",
+    "models/test_new_model.py": "models/registry",
+    "models/test_store.py": "models/base",
+    "models/test_training.py": "models/network",
+    "prepare/test_align.py": "prepare/grid prepare/levels prepare/sampling",
+    "replica/test_run.py": "replica/assess replica/folders replica/mount replica/process "
+    "replica/run_report",
+    "replica/test_sandbox.py": "replica/hooks replica/launcher",
+    "replica/test_scenarios.py": "replica/hostile_exams",
+    "simulate/patient/test_anatomy.py": "simulate/patient/background simulate/patient/head "
+    "simulate/patient/solids",
+    "simulate/patient/test_head_shape.py": "simulate/patient/warp",
+    "simulate/patient/test_person.py": "simulate/patient/loss",
+    "simulate/test_cohort.py": "simulate/set_folder",
+    "submit/test_pack.py": "submit/template/main",
+    "view/test_slices.py": "view/canvas view/planes view/raw",
+}
 
 
 def test_tests_mirror_the_tree():
     package, tests = REPOSITORY / "datkit", REPOSITORY / "tests"
     modules = {path.relative_to(package) for path in package.rglob("*.py")}
     alone = {
-        module.as_posix()
+        module.with_suffix("").as_posix()
         for module in modules
         if module.stem not in ("__init__", "__main__")
         and not (tests / module.with_name(f"test_{module.name}")).is_file()
     }
-    assert alone == set(REACHED_BY)
-    assert all((tests / test).is_file() for test in REACHED_BY.values())
+    assert alone == {module for reached in REACHED_BY.values() for module in reached.split()}
+    assert all((tests / test).is_file() for test in REACHED_BY)
 
 
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
