@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 __all__ = ["data_folder", "hash_file", "replace_atomically", "sha256_file", "write_json"]
 
@@ -20,15 +18,11 @@ def data_folder() -> Path:
 
     It is ``$DATKIT_DATA`` if that is set, else the user's cache folder. It is not created here.
     """
+    import platformdirs  # the platform that runs submissions has none, and needs no such folder
+
     if chosen := os.environ.get("DATKIT_DATA"):
         return Path(chosen).expanduser().resolve()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "datkit"
+    return platformdirs.user_cache_path("datkit", appauthor=False, opinion=False)
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
@@ -50,7 +44,7 @@ def hash_file(path: str | os.PathLike[str], name: str) -> str:
     OSError
         If the file cannot be read.
     """
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, name).hexdigest()
 
 
@@ -75,12 +69,12 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield part
         part.chmod(0o644)  # mkstemp gives 0600; a result is meant to be read by others
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Write `value` as JSON with sorted keys, atomically: the same value gives the same bytes.
 
     Raises

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Test processes share the cores, and threads that wait for each other take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,10 +24,7 @@ REQUIRE_ALL = bool(os.environ.get("DATKIT_REQUIRE_ALL"))
 # What tests import by name; collected for doctests it would be loaded twice, and fill the corpus of
 # submissions twice.
 collect_ignore = ["parts"]
-LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
-_connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
-_sendto = socket.socket.sendto
-_getaddrinfo = socket.getaddrinfo
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "", None)
 
 
 def need(condition: object, what: str) -> None:
@@ -42,44 +39,36 @@ def needed() -> Callable[[object, str], None]:
     return need
 
 
-def _refuse(host: object) -> None:
-    if host not in LOOPBACK and host is not None:
-        raise OSError(f"tests must not reach the network, yet one asked for {host}")
+def _address_of(self: socket.socket, *arguments: object) -> object:
+    """Return the host that connect, connect_ex or sendto would reach; a socket file is none."""
+    return None if self.family == socket.AF_UNIX else arguments[-1][0]
 
 
-def _connect_loopback_only(self: socket.socket, address: object) -> None:
-    if self.family != socket.AF_UNIX:
-        _refuse(address[0])
-    return _connect(self, address)
+def _loopback_only(call: Callable, host_of: Callable) -> Callable:
+    def guarded(*arguments: object, **settings: object) -> object:
+        if (host := host_of(*arguments)) not in LOOPBACK:
+            raise OSError(f"tests must not reach the network, yet one asked for {host}")
+        return call(*arguments, **settings)
 
-
-def _connect_ex_loopback_only(self: socket.socket, address: object) -> int:
-    if self.family != socket.AF_UNIX:
-        _refuse(address[0])
-    return _connect_ex(self, address)
-
-
-def _sendto_loopback_only(self: socket.socket, data: bytes, *rest: object) -> int:
-    if self.family != socket.AF_UNIX:
-        _refuse(rest[-1][0])
-    return _sendto(self, data, *rest)
-
-
-def _resolve_loopback_only(host: object, *args: object, **kwargs: object) -> list:
-    _refuse(host)
-    return _getaddrinfo(host, *args, **kwargs)
+    return guarded
 
 
 @pytest.fixture(autouse=True)
 def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network beyond loopback, no home folder, no settings of the person who runs the tests."""
-    monkeypatch.setattr(socket.socket, "connect", _connect_loopback_only)
-    monkeypatch.setattr(socket.socket, "connect_ex", _connect_ex_loopback_only)
-    monkeypatch.setattr(socket.socket, "sendto", _sendto_loopback_only)
-    monkeypatch.setattr(socket, "getaddrinfo", _resolve_loopback_only)
+    """No network beyond loopback, no home folder, no settings of the person who runs the tests.
+
+    pytest-socket would not do: where hosts are allowed, it holds ``connect`` alone, and look-ups of
+    names, datagrams and ``connect_ex`` slip by.
+    """
+    for name in ("connect", "connect_ex", "sendto"):
+        guarded = _loopback_only(getattr(socket.socket, name), _address_of)
+        monkeypatch.setattr(socket.socket, name, guarded)
+    look_up = _loopback_only(socket.getaddrinfo, lambda host, *_: host)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("DATKIT_MIRROR", raising=False)
+    for name in ("DATKIT_MANIFEST", "DATKIT_MIRROR", "DATKIT_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +96,7 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
     folder.mkdir(exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / ".lock"):
         yield folder
 
 
