@@ -17,10 +17,10 @@ from .physics_lab import plot_picture_slider as plot_picture_slider
 from .physics_lab import plot_turn_slider as plot_turn_slider
 from .planes import draw_plane as draw_plane
 from .planes import draw_slice as draw_slice
-from .raw import plot_raw as plot_raw
 from .slices import plot_exam as plot_exam
 from .slices import plot_mean_maps as plot_mean_maps
 from .slices import plot_pair as plot_pair
+from .slices import plot_raw as plot_raw
 from .slices import plot_sheet as plot_sheet
 from .sliders import plot_curve_slider as plot_curve_slider
 from .sliders import plot_slice_slider as plot_slice_slider

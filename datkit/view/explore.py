@@ -32,10 +32,7 @@ STILL = 6  # exams in the still
 
 
 def explore_exam(
-    exams: PreparedCohort | Mapping[str, np.ndarray],
-    *,
-    top: float = TOP,
-    live: bool | None = None,
+    exams: PreparedCohort | Mapping[str, np.ndarray], *, top: float = TOP, live: bool | None = None
 ) -> ExamExplorer:
     """Explore prepared exams with widgets, or see a still of them in a static page.
 

@@ -112,7 +112,8 @@ def plot_picture_slider(
         raise UsageError(
             f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
         )
-    figure = stack_slices(pictures, title, notes[0], affine=affine, top=top, height=560)
+    figure = stack_slices(pictures, notes[0], affine, top)
+    lay_out(figure, title, "x (mm)", "y (mm)", height=560)
     figure.update_yaxes(constraintoward="top")
     add_slider(figure, list(pictures), prefix=f"{slider_label}: ")
     for step, note in zip(figure.layout.sliders[0].steps, notes, strict=True):
@@ -171,18 +172,13 @@ def plot_turn_slider(
     tall = {"row_heights": [0.3, 0.7], "vertical_spacing": 0.22}
     wide = [[{"colspan": 2}, None], [{}, {}]]
     figure = make_subplots(2, 2, specs=wide, subplot_titles=titles, **tall)
-    place, turns = cells(affine), 360 / len(sinogram)
-    # The sinogram's place: its axis of rotation in the middle, an angle for each view.
-    middle = -affine[0, 0] * (sinogram.shape[1] - 1) / 2
-    across = {"x0": middle, "dx": affine[0, 0], "coloraxis": "coloraxis"}
-    along = {"y0": 0, "dy": turns, "hoverinfo": "skip"}
     for views in plain:
-        seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
-        figure.add_heatmap(z=to_bytes(seen, sinogram.max()), **across, **along, row=1, col=1)
+        figure.add_trace(_seen(sinogram, views, affine[0, 0]), row=1, col=1)
         for column, picture in enumerate((plain[views], filtered[views]), 1):
-            figure.add_heatmap(z=to_bytes(picture.T, picture.max()), **place, row=2, col=column)
+            z = to_bytes(picture.T, picture.max())
+            figure.add_heatmap(z=z, **cells(affine), row=2, col=column)
     lay_out(figure, title, "x (mm)", "y (mm)", height=640)
-    angles = [f"{views * turns:.0f}°" for views in plain]
+    angles = [f"{360 * views / len(sinogram):.0f}°" for views in plain]
     add_slider(figure, angles, each=3, prefix="camera turned by ")
     figure.update_layout(coloraxis={"colorscale": "Inferno", "showscale": False})
     figure.update_xaxes(title="position (mm)", row=1)
@@ -194,3 +190,12 @@ def plot_turn_slider(
         print_sides(figure, axes, SIDES_SIZE)
     figure.update_yaxes(title="", showticklabels=False, row=2, col=2)
     return figure
+
+
+def _seen(sinogram: np.ndarray, views: int, width: float) -> go.Heatmap:
+    """Return the sinogram as far as the camera has come, its axis of rotation at 0 mm."""
+    seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
+    across = {"x0": -width * (sinogram.shape[1] - 1) / 2, "dx": width}
+    along = {"y0": 0, "dy": 360 / len(sinogram), "hoverinfo": "skip"}
+    z = to_bytes(seen, sinogram.max())
+    return go.Heatmap(z=z, coloraxis="coloraxis", **across, **along)

@@ -11,6 +11,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
@@ -34,12 +35,7 @@ class Scale(TypedDict, total=False):
 
 
 def draw_slice(
-    axes: Axes,
-    volume: np.ndarray,
-    affine: np.ndarray,
-    plane: str,
-    mm: float,
-    **scale: Unpack[Scale],
+    axes: Axes, volume: np.ndarray, affine: np.ndarray, plane: str, mm: float, **look: Unpack[Scale]
 ) -> AxesImage:
     """Draw the slice nearest to a position, with its sides and its own position printed.
 
@@ -55,7 +51,7 @@ def draw_slice(
         The plane.
     mm : float
         Where it cuts, mm.
-    **scale
+    **look
         ``high``, ``low`` and ``colormap`` of :func:`draw_plane`.
 
     Raises
@@ -64,7 +60,7 @@ def draw_slice(
         If the plane has another name, or lies outside the volume.
     """
     picture, caption = cut(volume, affine, plane, mm)
-    return draw_plane(axes, picture, affine, plane, caption, **scale)
+    return draw_plane(axes, picture, affine, plane, caption, **look)
 
 
 def cut(volume: np.ndarray, affine: np.ndarray, plane: str, mm: float) -> tuple[np.ndarray, str]:
@@ -73,14 +69,14 @@ def cut(volume: np.ndarray, affine: np.ndarray, plane: str, mm: float) -> tuple[
     Raises
     ------
     UsageError
-        If the plane has another name, or lies outside the volume.
+        If the volume is none, or the plane has another name or lies outside it.
 
     Examples
     --------
     >>> cut(np.zeros((4, 4, 4)), np.diag([2.0, 2.0, 2.0, 1.0]), "axial", 3.7)[1]
     'z = +4 mm'
     """
-    axis = axis_of(plane)
+    volume, axis = check_volume(volume), axis_of(plane)
     index = round((mm - affine[axis, 3]) / affine[axis, axis])
     if not 0 <= index < volume.shape[axis]:
         low, high = edges(volume.shape[axis], affine, axis)
@@ -207,6 +203,17 @@ def signed_mm(value: float) -> str:
     ('−22 mm', '+4 mm')
     """
     return f"{value:+.0f} mm".replace("-", "−")
+
+
+def times(values: npt.ArrayLike, form: str = "d") -> str:
+    """Write the three sizes of a volume.
+
+    Examples
+    --------
+    >>> times((64, 80, 48))
+    '64 × 80 × 48'
+    """
+    return " × ".join(format(value, form) for value in np.asarray(values))
 
 
 def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, np.ndarray]:

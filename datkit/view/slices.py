@@ -1,21 +1,24 @@
-"""Slices through prepared exams, all on one fixed colour scale."""
+"""Slices through exams: prepared ones on one fixed colour scale, scans as the camera gave them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Unpack
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from nibabel.processing import resample_to_output
+from scipy.ndimage import center_of_mass
 
 from datkit.errors import UsageError
+from datkit.io.scan import Scan
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, BESIDE, TOP, UPTAKE, WIDTH, Picture, house_style, new_picture
-from datkit.view.planes import Scale, check_volume, draw_slice
+from datkit.view.planes import PANELS, Scale, axis_of, draw_slice, plane_grid, times
 
-__all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_sheet"]
+__all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
 
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
 # From the lower to the upper face: the 12 mm that hold most of the striatum. Readers use slabs of
@@ -58,7 +61,6 @@ def plot_exam(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['L', 'R', 'z = −8 mm']
     """
-    volume = check_volume(volume)
     panels = [("", volume, level) for level in np.linspace(*STRIATUM_MM, max(n_slices, 0))]
     return plot_sheet(panels, title, top=top, affine=affine)
 
@@ -194,6 +196,59 @@ def plot_mean_maps(
     return figure
 
 
+@house_style()
+def plot_raw(
+    scan: Scan, title: str = "", *, at: Sequence[float] | None = None, top: float | None = None
+) -> Picture:
+    """Plot three planes of a scan as the camera delivered it, through its affine.
+
+    The voxels are resampled into a grid that is straight in space, so an oblique, flipped or
+    permuted file is drawn as the patient lay; grey lies outside the field of view.
+
+    Parameters
+    ----------
+    scan : Scan
+        An exam of any matrix, spacing and orientation.
+    title : str
+        What the exam is.
+    at : three floats, optional
+        Point x, y, z in mm where the planes meet; default the centre of the counts.
+    top : float, optional
+        Top of the colour scale; default the scan's maximum.
+
+    Raises
+    ------
+    UsageError
+        If `at` lies outside the field of view.
+
+    Examples
+    --------
+    >>> counts = np.zeros((16, 16, 16), dtype=np.float32)
+    >>> counts[4:12, 4:12, 4:12] = 100
+    >>> figure = plot_raw(Scan(counts, np.diag([4.0, 4.0, 4.0, 1.0])))
+    >>> print(figure.axes[3].texts[0].get_text().splitlines()[-1])
+    64 × 64 × 64 mm
+    """
+    image = nib.Nifti1Image(scan.data, scan.affine)
+    straight = resample_to_output(image, scan.spacing.max(), order=1, cval=np.nan)
+    volume, affine = np.asarray(straight.dataobj), straight.affine
+    centre = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
+    point = centre if at is None else at
+    top = float(scan.data.max()) if top is None else top
+    figure, grid = plane_grid(volume.shape, title)
+    for axes, plane in zip(grid.flat, PANELS, strict=False):
+        mm = point[axis_of(plane)]
+        drawn = draw_slice(axes, volume, affine, plane, mm, high=top, colormap="viridis")
+    geometry = (
+        f"matrix\n{times(scan.shape)} voxels\n"
+        f"spacing\n{times(scan.spacing, '.3g')} mm\n"
+        f"field of view\n{times(scan.spacing * scan.shape, '.0f')} mm"
+    )
+    grid[1, 1].text(0.05, 0.5, geometry, va="center", linespacing=1.4)
+    figure.colorbar(drawn, ax=grid, label=f"counts (scanner units), 0 to {top:.5g}", **BELOW)
+    return figure
+
+
 def striatal_slab(volume: np.ndarray) -> np.ndarray:
     """Return the mean of the slices of a prepared volume within :data:`SLAB_MM`, shape (64, 80).
 
@@ -223,14 +278,10 @@ def _brain_grid(
 
 
 def _draw_row(
-    row: Sequence[Axes],
-    volume: np.ndarray,
-    name: str,
-    levels: Sequence[float],
-    **scale: Unpack[Scale],
+    row: np.ndarray, volume: np.ndarray, name: str, levels: Sequence[float], **look: Unpack[Scale]
 ) -> AxesImage:
     for axes, level in zip(row, levels, strict=True):
-        image = draw_slice(axes, check_volume(volume), GRID.affine, "axial", level, **scale)
+        image = draw_slice(axes, volume, GRID.affine, "axial", level, **look)
         axes.label_outer()
     row[0].set_title(name, loc="left", size="medium")
     return image

@@ -83,7 +83,8 @@ def plot_slice_slider(
         raise UsageError(f"Expected slices between z = {low:g} and {high:g} mm, found none.")
     slices = {signed_mm(heights[k]).removesuffix(" mm"): volume[:, :, k] for k in chosen}
     # The scale is named above, where it takes no width from the slice on a phone.
-    figure = stack_slices(slices, title, UPTAKE, affine=affine, top=top, height=640)
+    figure = stack_slices(slices, UPTAKE, affine, top)
+    lay_out(figure, title, "x (mm)", "y (mm)", height=640)
     start = int(np.argmin(np.abs(heights[chosen])))
     add_slider(figure, list(slices), start=start, prefix="z = ", suffix=" mm")
     print_sides(figure)
@@ -155,21 +156,14 @@ def plot_curve_slider(
 
 
 def stack_slices(
-    slices: Mapping[str, np.ndarray],
-    title: str,
-    subtitle: str,
-    *,
-    affine: np.ndarray,
-    top: float,
-    height: int,
+    slices: Mapping[str, np.ndarray], subtitle: str, affine: np.ndarray, top: float
 ) -> go.Figure:
     """Return a figure of axial slices, shape (x, y) each, one above the other on one scale.
 
-    `top` ends the colour scale, uptake; `height` is in pixels.
+    `top` ends the colour scale, which is named by the `subtitle`.
     """
     place = cells(affine)
     figure = go.Figure([go.Heatmap(z=to_bytes(each.T, top), **place) for each in slices.values()])
-    lay_out(figure, title, "x (mm)", "y (mm)", height=height)
     ticks = np.linspace(0, top, 6)
     names = [f"{tick:g}" for tick in ticks]
     bar = {"thickness": 14, "tickvals": list(ticks * 255 / top), "ticktext": names}

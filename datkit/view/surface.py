@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 import nibabel as nib
 import numpy as np
@@ -17,7 +17,16 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
-from datkit.view.planes import PANELS, Scale, axis_of, check_volume, cut, draw_plane, plane_grid
+from datkit.view.planes import (
+    PANELS,
+    Scale,
+    axis_of,
+    check_volume,
+    cut,
+    draw_plane,
+    plane_grid,
+    times,
+)
 
 __all__ = ["MIME", "VolumeView"]
 
@@ -106,10 +115,7 @@ class VolumeView:
         cls,
         volume: np.ndarray,
         overlay: np.ndarray | None = None,
-        *,
-        cal_min: float = 1.8,
-        slice_type: str = "render",
-        **style: Any,  # noqa: ANN401, of as many types as the class has fields
+        **fields: Any,  # noqa: ANN401
     ) -> VolumeView:
         """View the striata of a prepared exam in space, cut out of the canonical grid.
 
@@ -119,10 +125,9 @@ class VolumeView:
             Prepared volume: uptake, non-specific = 1.
         overlay : array of the same shape, optional
             Regions to draw over it.
-        cal_min : float
-            Uptake below which nothing is drawn: midway between background and a full striatum.
-        **style
-            Other fields of the class.
+        **fields
+            Other fields of the class; by default nothing is drawn below a `cal_min` of 1.8, midway
+            between background and a full striatum.
 
         Examples
         --------
@@ -133,7 +138,7 @@ class VolumeView:
         affine[:3, 3] += [2 * box.start for box in STRIATAL_BOX]
         overlay = None if overlay is None else overlay[STRIATAL_BOX]
         box = check_volume(volume)[STRIATAL_BOX]
-        return cls(box, affine, overlay, cal_min, slice_type=slice_type, **style)
+        return cls(box, affine, overlay, **{"cal_min": 1.8, "slice_type": "render", **fields})
 
     def payload(self) -> dict[str, Any]:
         """Return what the page's script needs: volumes as base64 NIfTI, and how to draw them.
@@ -143,26 +148,20 @@ class VolumeView:
         UsageError
             If it would be larger than 0.4 MB.
         """
-        scale = (self.cal_min, self.cal_max, self.colormap)
-        volumes = [_layer("volume", self.volume, self.affine, *scale)]
+        volumes = [_layer("volume", self.volume, self.affine, 1.0, **self._scale)]
         if self.overlay is not None:
             regions = np.asarray(self.overlay, dtype=float)
-            scale = (0.5, max(float(regions.max()), 1.0), self.overlay_colormap)
-            layer = _layer("overlay", regions, self.affine, *scale)
-            volumes.append(layer | {"opacity": self.overlay_opacity})
+            top = max(float(regions.max()), 1.0)
+            scale = Scale(low=0.5, high=top, colormap=self.overlay_colormap)
+            volumes.append(_layer("overlay", regions, self.affine, self.overlay_opacity, **scale))
         size = sum(len(volume["b64"]) for volume in volumes)
         if size > MAX_BYTES:
             raise UsageError(
                 f"Expected at most {MAX_BYTES / 1e6:g} MB for one page, found {size / 1e6:.1f} MB; "
                 "crop the volume or resample it to larger voxels."
             )
-        return {
-            "volumes": volumes,
-            "height": self.height,
-            "slice_type": self.slice_type,
-            "at": self._point(),
-            **VIEWPOINT,
-        }
+        shown = {"height": self.height, "slice_type": self.slice_type, "at": self._point()}
+        return {"volumes": volumes, **shown, **VIEWPOINT}
 
     @house_style()
     def preview(self) -> Picture:
@@ -172,16 +171,19 @@ class VolumeView:
         """
         figure, grid = plane_grid(self.volume.shape)
         shown = np.where(self.volume >= self.cal_min, self.volume, 0)
-        scale = Scale(low=self.cal_min, high=self.cal_max, colormap=self.colormap)
         for axes, plane in zip(grid.flat, PANELS, strict=False):
             picture, caption = self._flatten(shown, plane)
-            image = draw_plane(axes, picture, self.affine, plane, caption, **scale)
+            image = draw_plane(axes, picture, self.affine, plane, caption, **self._scale)
             if self.overlay is not None:
                 regions = self._flatten(self.overlay, plane)[0].T > 0
                 outline = {"extent": image.get_extent(), "origin": "lower", "colors": "white"}
                 axes.contour(regions, levels=[0.5], linewidths=1.2, **outline)
         figure.colorbar(image, ax=grid, label=self.label, **BELOW)
         return figure
+
+    @property
+    def _scale(self) -> Scale:
+        return Scale(low=self.cal_min, high=self.cal_max, colormap=self.colormap)
 
     def _flatten(self, array: np.ndarray, plane: str) -> tuple[np.ndarray, str]:
         axis = axis_of(plane)
@@ -196,26 +198,18 @@ class VolumeView:
         return nib.affines.apply_affine(self.affine, hottest).tolist()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        shape = " × ".join(map(str, self.volume.shape))
-        return {
-            MIME: self.payload(),
-            "image/png": self.preview().png(),
-            "text/plain": f"VolumeView of {shape} voxels, {self.slice_type}",
-        }
+        text = f"VolumeView of {times(self.volume.shape)} voxels, {self.slice_type}"
+        return {MIME: self.payload(), "image/png": self.preview().png(), "text/plain": text}
 
 
 def _layer(
-    name: str, volume: np.ndarray, affine: np.ndarray, low: float, high: float, colormap: str
+    name: str, volume: np.ndarray, affine: np.ndarray, opacity: float, **scale: Unpack[Scale]
 ) -> dict[str, Any]:
     """Return a volume as base64 of gzipped NIfTI, one byte a voxel: the same text at every run."""
+    low, high = scale["low"], scale["high"]
     image = nib.Nifti1Image(to_bytes(volume, high), affine)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(high / 255, 0)
-    return {
-        "b64": base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii"),
-        "name": f"{name}.nii.gz",
-        "colormap": colormap,
-        "opacity": 1.0,
-        "cal_min": low,
-        "cal_max": high,
-    }
+    packed = base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")
+    look = {"colormap": scale["colormap"], "opacity": opacity, "cal_min": low, "cal_max": high}
+    return {"b64": packed, "name": f"{name}.nii.gz", **look}

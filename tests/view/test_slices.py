@@ -18,12 +18,12 @@ from datkit.errors import UsageError
 from datkit.io.scan import Scan
 from datkit.prepare import GRID, load_regions
 from datkit.view.planes import draw_slice
-from datkit.view.raw import plot_raw
 from datkit.view.slices import (
     SLAB_MM,
     plot_exam,
     plot_mean_maps,
     plot_pair,
+    plot_raw,
     plot_sheet,
     striatal_slab,
 )
