@@ -3,7 +3,7 @@
 What stands in the archive is read, never run. That finds what is written out; it cannot find what
 is put together at run time: a path from a command line, a module named by a variable, a table of
 exams in a format of one's own, a probability that is wrong. For those,
-:func:`datkit.submit.run_submission` is the next step.
+:func:`datkit.replica.run_submission` is the next step.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_submission(submission: str | os.PathLike[str] | Submission) -> list[Pr
     The archive (whole, safe to unpack, `main.py` at its root), then each member: Python that
     parses and imports only what the platform has, weights that can be read and are no pickles, and
     nothing that does not belong there: notebooks, exams, tables of exams. An empty list means that
-    :func:`datkit.submit.run_submission` is the next step.
+    :func:`datkit.replica.run_submission` is the next step.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def check_submission(submission: str | os.PathLike[str] | Submission) -> list[Pr
         with Submission(submission) as opened:
             return check_submission(opened)
     if not submission.is_readable:
-        return submission.problems
+        return [*submission.problems]
     names, read = submission.members, submission.zip.read
     problems = [*submission.problems, *NAMES.problems(names), *MODULES.problems(names)]
     sources = {name: read(name) for name in names if name.endswith(".py") and not is_mac_note(name)}

@@ -1,15 +1,49 @@
-"""The page of the book is made from the rules: a row for each, in its section."""
+"""Every rule of the kit is known, shown by a test, and a row of the book's page."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from itertools import chain
+from pathlib import Path
+
+import broken_archives  # noqa: F401  (it fills the corpus)
+import broken_code  # noqa: F401
+import pytest
+from submissions import BROKEN
 
 from datkit.book.build import stage_book
 from datkit.inspect.page import all_rules, findings_page
 
 ROW = re.compile(r"^\| `([\w-]+)` \| (\w+) \| (.+) \| (.+) \|$", re.MULTILINE)
+TESTS = Path(__file__).parents[1]
+RULE_OF = {rule.code: rule for rule in all_rules()}
+READ = ("The archive", "Where `main.py` lies", "What does not belong there", "The code")
+BY_READING = {code for code, rule in RULE_OF.items() if rule.section in READ}
+
+
+@pytest.mark.parametrize("code", RULE_OF)
+def test_a_rule_is_grave_or_not_and_says_what_to_do(code):
+    rule = RULE_OF[code]
+    assert rule.severity in ("error", "warning") and re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code)
+    assert rule.title.endswith(".") and rule.remedy.endswith(".") and len(rule.title) < 110
+    assert "|" not in rule.title + rule.remedy, "it is a cell of a table"
+
+
+def test_a_broken_submission_shows_each_rule_that_reads():
+    caught = {code for one in BROKEN.values() for code in one.codes}
+    # This one is found by an older Python only: tests/inspect/test_source.py.
+    assert caught == BY_READING - {"syntax-unchecked"}
+
+
+def test_a_test_of_runs_or_tables_expects_each_other_rule():
+    expected = {code for one in BROKEN.values() for code in one.dynamic}
+    for path in chain(*(TESTS.joinpath(room).glob("*.py") for room in ("replica", "submit"))):
+        nodes = ast.walk(ast.parse(path.read_bytes()))
+        expected |= {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert not RULE_OF.keys() - BY_READING - expected
 
 
 def test_the_page_has_every_rule_in_its_section():

@@ -151,3 +151,11 @@ def test_a_new_rule_needs_one_function(codes, monkeypatch):
     row = "| `sleeps` | warning | The code sleeps. | Let `time.sleep` go: every second counts. |"
     code = findings_page().partition("## The code")[2].partition("## ")[0]
     assert row in code.splitlines()
+
+
+def test_what_is_found_later_does_not_change_the_zip(tmp_path):
+    path = tmp_path / "submission.zip"
+    path.write_bytes(b"no zip")
+    with Submission(path) as submission:
+        check_submission(submission).clear()
+        assert [problem.code for problem in submission.problems] == ["not-a-zip"]
