@@ -91,8 +91,8 @@ REACHED_BY = {
     "book/prose_rules",
     "book/test_run.py": "book/execution",
     "data/test_manifest.py": "data/manifest_reader",
-    "hostile/test_archives.py": "io/archive inspect/zip_file",
-    "inspect/test_rules.py": "rules",
+    "hostile/test_archives.py": "inspect/zip_file",
+    "inspect/test_page.py": "inspect/rules",
     "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",
     "measure/test_normals.py": "measure/build_normals",
     "models/test_new_model.py": "models/registry",
@@ -109,7 +109,7 @@ REACHED_BY = {
     "simulate/patient/test_person.py": "simulate/patient/loss",
     "simulate/test_cohort.py": "simulate/set_folder",
     "submit/test_pack.py": "submit/template/main",
-    "view/test_slices.py": "view/canvas view/planes view/raw",
+    "view/test_slices.py": "view/canvas view/planes",
 }
 
 
@@ -126,6 +126,8 @@ def test_tests_mirror_the_tree():
     assert all((tests / test).is_file() for test in REACHED_BY)
 
 
+CHOOSER = REPOSITORY / ".github/ISSUE_TEMPLATE/config.yml"
+FORMS = sorted(set((REPOSITORY / ".github/ISSUE_TEMPLATE").glob("*.yml")) - {CHOOSER})
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
 
 
@@ -139,6 +141,26 @@ def test_a_workflow_asks_for_little_and_runs_what_a_person_runs(path):
     for line in (step["run"] for step in steps if step.get("run", "").startswith("make ")):
         words = re.sub(r"\$\{\{.*?\}\}", "1", line).split()
         subprocess.run(["make", "-n", *words[1:]], cwd=REPOSITORY, capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_an_issue_form_is_one_that_github_takes(path):
+    form = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= set(form)
+    asked = [part for part in form["body"] if part["type"] != "markdown"]
+    assert {part["type"] for part in asked} <= {"input", "textarea", "dropdown", "checkboxes"}
+    assert all(part["attributes"]["label"] for part in asked)
+    assert len({part["id"] for part in asked}) == len(asked)
+
+
+def test_hooks_before_a_commit_are_valid_and_use_what_is_installed():
+    pytest.importorskip("pre_commit")
+    command = [sys.executable, "-m", "pre_commit", "validate-config"]
+    subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    (repository,) = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    programs = {hook["entry"].split()[0] for hook in repository["hooks"]}
+    found = {name for name in programs if (Path(sys.executable).parent / name).is_file()}
+    assert found == programs >= {"ruff", "lint-imports", "nbstripout", "python"}
 
 
 def test_make_needs_no_notebook_s_number():
