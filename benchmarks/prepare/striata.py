@@ -15,8 +15,8 @@ from datkit.data.cohort import Cohort
 from datkit.errors import PrepareError
 from datkit.prepare import GRID, load_regions, prepare_scan
 from datkit.prepare.sampling import transform
+from datkit.simulate.lab import true_striata
 from datkit.simulate.patient.loss import SIDES
-from datkit.simulate.patient.striata import mean_pose, true_striata
 
 FAILED_MM = 8.0
 MIN_FAMILY = 5  # exams; the median of fewer means little
@@ -70,7 +70,7 @@ def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
         prepared = prepare_scan(scan)
     except PrepareError as error:
         return row | {"verdict": str(error), "similarity": 0.0}
-    pose = mean_pose(drawn_exam(uid).acquisition)
+    pose = drawn_exam(uid).acquisition.mean_pose
     return row | {
         "error": distance_mm(found_centres(prepared.to_scan, prepared.quality), true),
         "pose_error": distance_mm(found_centres(prepared.to_scan), true),

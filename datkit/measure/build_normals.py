@@ -27,7 +27,6 @@ from datkit.prepare import Prepared, prepare_scan
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
 from datkit.simulate.camera.centres import Centre, usual_centres
 from datkit.simulate.camera.protocols import Protocol
-from datkit.simulate.exam import describe_recipe
 from datkit.simulate.patient.person import AGES, Patient, draw_patient
 from datkit.simulate.patient.uptake import paint
 from datkit.threads import one_thread
@@ -69,7 +68,7 @@ def protocols_by_type() -> dict[str, list[tuple[Centre, Protocol]]]:
     found: dict[str, list[tuple[Centre, Protocol]]] = {}
     for centre in usual_centres():
         for protocol in centre.protocols:
-            name = reconstruction_type(describe_recipe(protocol.recipe))
+            name = reconstruction_type(protocol.recipe.in_words)
             found.setdefault(name, []).append((centre, protocol))
     return dict(sorted(found.items()))
 

@@ -5,8 +5,8 @@ from .cohort import simulate_cohort as simulate_cohort
 from .cohort import simulate_volume as simulate_volume
 from .exam import draw_exam as draw_exam
 from .exam import simulate_exam as simulate_exam
-from .lab import Bench as Bench
-from .lab import camera_over as camera_over
-from .lab import lay_down as lay_down
+from .lab import Phantom as Phantom
+from .lab import make_phantom as make_phantom
 from .lab import mean_patient as mean_patient
+from .lab import true_striata as true_striata
 from .lab import window as window

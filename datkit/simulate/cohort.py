@@ -27,24 +27,24 @@ from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
 from datkit.files import data_folder
 from datkit.io.scan import save_scan
-from datkit.simulate.camera.centres import Centre, load_added_centres, share_of_exams
+from datkit.simulate.camera.centres import Centre, SetName, load_added_centres, share_of_exams
 from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
 from datkit.simulate.set_folder import SetFolder, record_volume
 
 __all__ = [
-    "LICENCE",
     "SIZES",
     "TEST_SETS",
-    "Exam",
     "open_cohort",
     "open_simulated",
     "simulate_cohort",
-    "simulate_exam",
     "simulate_volume",
 ]
 
 SIZES = {"tiny": 24, "small": 200, "full": 1400}
-TEST_SETS = {"public": 400, "private": 400}  # beside the training exams of the size "full"
+TEST_SETS: dict[SetName, int] = {
+    "public": 400,
+    "private": 400,
+}  # beside the training exams of the size "full"
 VERSION = "5"  # to be raised whenever the same seed gives other bytes
 LICENCE = "CC0-1.0"
 SOURCE = (
@@ -111,7 +111,7 @@ def simulate_cohort(
     added = load_added_centres(centres) if centres else ()
     sets = _plan(Path(folder), size, seed, added)
     for one in sets:
-        one.check()
+        one.check([other.path.name for other in sets if other.path.parent == one.path])
     for one in sets:
         one.verify()
     if unfinished := [one for one in sets if not one.is_whole]:
@@ -203,38 +203,30 @@ def _plan(folder: Path, size: str, seed: int, added: Sequence[Centre]) -> list[S
         raise UsageError(
             f"Expected the size of a simulated cohort, one of {', '.join(SIZES)}; found {size!r}."
         )
-    tests = TEST_SETS if size == "full" else {}
-    sets = [SetFolder(folder, *_describe(size, seed, "train", SIZES[size], added), added)]
-    for name, count in tests.items():
-        sets[0].inside.append(f"{name}_test")
-        described = _describe(size, seed, name, count, added)
-        sets.append(SetFolder(folder / f"{name}_test", *described, added))
+    counts: dict[SetName, int] = {"train": SIZES[size]}
+    counts |= TEST_SETS if size == "full" else {}
+    sets = []
+    for name, count in counts.items():
+        suffix = "" if name == "train" else f"-{name}-test"
+        path = folder / f"{name}_test" if suffix else folder
+        uids = [exam_uid(seed, SETS[name] + place) for place in range(count)]  # refuses a bad seed
+        info = {
+            "name": f"simulated-{size}-{seed}{suffix}",
+            "version": VERSION,
+            "licence": LICENCE,
+            "source": SOURCE,
+            "seed": int(seed),
+            "settings": {"size": size, "set": name, "exams": count} | _describe(name, added),
+        }
+        sets.append(SetFolder(path, info, uids, added))
     return sets
 
 
-def _describe(
-    size: str, seed: int, name: str, count: int, added: Sequence[Centre]
-) -> tuple[dict[str, object], list[str]]:
-    """Return what ``cohort.json`` says of a set before any file is made, and its exams' uids."""
-    uids = [exam_uid(seed, SETS[name] + place) for place in range(count)]  # refuses a bad seed
-    shares = {centre: round(share, 4) for centre, share in share_of_exams(name, added).items()}
-    settings: dict[str, object] = {
-        "size": size,
-        "set": name,
-        "exams": count,
-        "centre_shares": shares,
-    }
-    if added:
-        settings["added_centres"] = TypeAdapter(list[Centre]).dump_python([*added], mode="json")
-    info = {
-        "name": f"simulated-{size}-{seed}" + ("" if name == "train" else f"-{name}-test"),
-        "version": VERSION,
-        "licence": LICENCE,
-        "source": SOURCE,
-        "seed": int(seed),
-        "settings": settings,
-    }
-    return info, uids
+def _describe(set_name: SetName, added: Sequence[Centre]) -> dict[str, object]:
+    """Return what ``cohort.json`` says of a set's centres."""
+    shares = {name: round(share, 4) for name, share in share_of_exams(set_name, added).items()}
+    rows = TypeAdapter(list[Centre]).dump_python([*added], mode="json")
+    return {"centre_shares": shares} | ({"added_centres": rows} if added else {})
 
 
 def _check_room(folder: Path, exams: int) -> None:

@@ -16,25 +16,27 @@ import numpy as np
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition, draw_protocol
-from datkit.simulate.camera.centres import Centre, illness_share, load_centres, share_of_exams
-from datkit.simulate.camera.protocols import Protocol, Recipe
-from datkit.simulate.patient.person import SIDES, Patient, draw_patient, draw_pattern
+from datkit.simulate.camera.centres import (
+    Centre,
+    SetName,
+    illness_share,
+    load_centres,
+    share_of_exams,
+)
+from datkit.simulate.camera.protocols import Protocol
+from datkit.simulate.patient.loss import SIDES
+from datkit.simulate.patient.person import Patient, draw_patient, draw_pattern
 from datkit.simulate.patient.uptake import paint, seen_fractions, true_sbr
 from datkit.simulate.readers import Reading, read_exam
 from datkit.threads import one_thread
 
-__all__ = [
-    "SETS",
-    "Drawn",
-    "Exam",
-    "describe_recipe",
-    "draw_exam",
-    "exam_uid",
-    "parse_uid",
-    "simulate_exam",
-]
+__all__ = ["SETS", "Drawn", "Exam", "draw_exam", "exam_uid", "parse_uid", "simulate_exam"]
 
-SETS = {"train": 0, "public": 10_000, "private": 20_000}  # the index of each set's first exam
+SETS: dict[SetName, int] = {
+    "train": 0,
+    "public": 10_000,
+    "private": 20_000,
+}  # the index of each set's first exam
 BLOCK = 24  # exams over which shares and illness are spread evenly
 GOLDEN = 0.618034  # step between blocks, so that several blocks too are spread evenly
 SLOTS, OFFSET, BIAS, JOINED = 2, 1, 3, 4  # what a stream of random numbers is for: its last number
@@ -68,7 +70,7 @@ class Drawn:
             "uid": self.uid,
             "centre": centre.name,
             "camera": centre.camera,
-            "reconstruction": describe_recipe(self.acquisition.recipe),
+            "reconstruction": self.acquisition.recipe.in_words,
             "age": f"{self.patient.age:.1f}",
             "sex": self.patient.sex,
         }
@@ -219,15 +221,9 @@ def simulate_exam(seed: int, index: int | str, added: Sequence[Centre] = ()) -> 
     from datkit.simulate.camera.imaging import acquire  # brings PyTorch
 
     drawn = draw_exam(seed, index, added)
-    uptake, _ = paint(drawn.patient)
-    return Exam(
-        uid=drawn.uid,
-        volume=acquire(uptake, drawn.patient.shape, drawn.acquisition),
-        affine=drawn.acquisition.affine,
-        label=drawn.reading.label,
-        exam=drawn.exam,
-        truth=drawn.truth,
-    )
+    volume = acquire(paint(drawn.patient)[0], drawn.patient.shape, drawn.acquisition)
+    affine, label = drawn.acquisition.affine, drawn.reading.label
+    return Exam(drawn.uid, volume, affine, label, drawn.exam, drawn.truth)
 
 
 def _slot_of(seed: int, index: int, added: Sequence[Centre]) -> tuple[Centre, Protocol, bool]:
@@ -252,7 +248,7 @@ def _slot_of(seed: int, index: int, added: Sequence[Centre]) -> tuple[Centre, Pr
 
 
 @lru_cache
-def _slots(set_name: str) -> tuple[list[tuple[Centre, Protocol, bool]], np.ndarray]:
+def _slots(set_name: SetName) -> tuple[list[tuple[Centre, Protocol, bool]], np.ndarray]:
     """Return every kind of exam, and where each ends on the cumulative shares, 0 to 1."""
     slots, shares = [], []
     for ill in (True, False):
@@ -264,16 +260,3 @@ def _slots(set_name: str) -> tuple[list[tuple[Centre, Protocol, bool]], np.ndarr
                 shares.append(share * protocol.weight * (chance if ill else 1 - chance))
     ends = np.cumsum(shares)
     return slots, ends / ends[-1]
-
-
-def describe_recipe(recipe: Recipe) -> str:
-    """Return a recipe in words."""
-    if recipe.method == "fbp":
-        parts = [f"FBP, Butterworth {recipe.cutoff:.2f}/cm order {recipe.order}"]
-    else:
-        parts = [f"OSEM {recipe.iterations} x {recipe.subsets}, {recipe.postfilter_mm:g} mm filter"]
-    if recipe.resolution:
-        parts.append("resolution")
-    if recipe.attenuation != "none":
-        parts.append(f"attenuation ({recipe.attenuation})")
-    return ", ".join(parts + ["scatter"] * recipe.scatter)

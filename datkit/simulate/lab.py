@@ -1,4 +1,4 @@
-"""A bench for lessons: one patient, head straight, in the camera's field, with known truth.
+"""Truth for lessons and benchmarks: where striata lie, and a phantom in the camera's field.
 
 :mod:`datkit.simulate.camera.imaging` does the physics; here nothing is drawn at random.
 """
@@ -9,38 +9,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 
-from datkit.simulate.camera.centres import VIEWS
-from datkit.simulate.camera.imaging import (
-    FIELD,
-    FIELD_MM,
-    Head,
-    field_about,
-    less_sampling,
-    sample_head,
-    smooth_for_sampling,
-)
-from datkit.simulate.camera.projector import Projector
-from datkit.simulate.camera.protocols import Collimator
+from datkit.simulate.camera import imaging
+from datkit.simulate.exam import Drawn
 from datkit.simulate.patient.anatomy import standard_anatomy
-from datkit.simulate.patient.head_shape import MEAN_SCALE, source_voxels
+from datkit.simulate.patient.head_shape import MEAN_SCALE, sample, source_voxels
 from datkit.simulate.patient.loss import SIDES, Loss, Side
 from datkit.simulate.patient.person import Patient, standard_normal
 from datkit.simulate.patient.uptake import paint
 
-__all__ = ["Bench", "camera_over", "lay_down", "mean_patient", "window"]
+__all__ = ["Phantom", "make_phantom", "mean_patient", "true_striata", "window"]
 
 TARGETS = ("caudate", "putamen")
+# A box around both striata in the patient's head: voxels of 2 mm, the first at BOX_START.
+BOX, BOX_MM, BOX_START = (61, 61, 56), 2.0, (-60.0, -64.0, -50.0)
 MIDDLE_MM = (0.0, -14.0, -10.0)  # middle of the field in the head: vertex to chin, nose to nape
 
 
 @dataclass(frozen=True)
-class Bench:
+class Phantom:
     """A patient under the camera, and what is true of them.
 
     Attributes
     ----------
-    head : Head
+    head : datkit.simulate.camera.imaging.Head
         Uptake and attenuation (1/mm), each float32 (72, 72, 55).
     affine : ndarray (4, 4)
         Voxel of the field to mm in the patient's head, RAS+.
@@ -50,7 +43,7 @@ class Bench:
         SBR that was painted into ``caudate`` and ``putamen``, free of partial volume.
     """
 
-    head: Head
+    head: imaging.Head
     affine: np.ndarray
     regions: Mapping[str, np.ndarray]
     truth: Mapping[str, float]
@@ -70,56 +63,22 @@ def mean_patient(left: float = 1.0) -> Patient:
     return replace(normal, shape=shape, loss=loss)
 
 
-def lay_down(patient: Patient) -> Bench:
+def make_phantom(patient: Patient) -> Phantom:
     """Put a patient into the camera's field, head straight and in the middle; about 3 seconds."""
-    from scipy.ndimage import map_coordinates
-
-    affine = field_about(MIDDLE_MM)
-    voxels, drawn = source_voxels(patient.shape, affine, FIELD), standard_anatomy().regions
+    affine, drawn = imaging.field_about(MIDDLE_MM), standard_anatomy().regions
+    voxels = source_voxels(patient.shape, affine, imaging.FIELD)
     activity, painted = paint(patient)
     weight = {"occipital": drawn["occipital"]}
-    weight |= {name: sum(drawn[f"{name}_{s}"] for s in SIDES) for name in TARGETS}
+    weight |= {name: drawn[f"{name}_left"] + drawn[f"{name}_right"] for name in TARGETS}
     regions = {
-        name: map_coordinates(smooth_for_sampling(volume), voxels, order=1) > 0.5
+        name: map_coordinates(imaging.smooth_for_sampling(volume), voxels, order=1) > 0.5
         for name, volume in weight.items()
     }
     truth = {name: float(np.mean([painted[f"{name}_{s}"] for s in SIDES])) for name in TARGETS}
-    return Bench(sample_head(activity, voxels), affine, regions, truth)
+    return Phantom(imaging.sample_head(activity, voxels), affine, regions, truth)
 
 
-def camera_over(
-    head: Head,
-    collimator: Collimator | None,
-    radius_mm: float = 140.0,
-    *,
-    views: int = VIEWS,
-    attenuation: bool = True,
-) -> Projector:
-    """Return a camera around a head on the bench.
-
-    Parameters
-    ----------
-    head : Head
-    collimator : Collimator, optional
-        None is a camera that blurs nothing.
-    radius_mm : float
-        From the axis to the collimator's face.
-    views : int
-        Camera positions over 360 degrees.
-    attenuation : bool
-        Whether tissue absorbs photons.
-
-    Raises
-    ------
-    UsageError
-        If a size is not positive.
-    """
-    collimator = collimator and less_sampling(collimator)
-    absorbing = head.attenuation if attenuation else None
-    return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
-
-
-def window(bench: Bench) -> tuple[tuple[slice, ...], np.ndarray]:
+def window(phantom: Phantom) -> tuple[tuple[slice, ...], np.ndarray]:
     """Return the part of the field that the head fills, and its affine: for pictures.
 
     Returns
@@ -129,8 +88,43 @@ def window(bench: Bench) -> tuple[tuple[slice, ...], np.ndarray]:
     affine : ndarray (4, 4)
         Voxel of that part to mm.
     """
-    filled = np.argwhere(bench.head.attenuation.max(2) > 0.004)
+    filled = np.argwhere(phantom.head.attenuation.max(2) > 0.004)
     low, high = filled.min(0) - 1, filled.max(0) + 2
-    affine = bench.affine.copy()
-    affine[:2, 3] += FIELD_MM * low
+    affine = phantom.affine.copy()
+    affine[:2, 3] += imaging.FIELD_MM * low
     return (slice(low[0], high[0]), slice(low[1], high[1]), slice(None)), affine
+
+
+def true_striata(drawn: Drawn) -> np.ndarray:
+    """Return the true centroids of the left and the right striatum of an exam.
+
+    Caudate and putamen of the standard head, deformed into the patient's and posed. Of a head that
+    moves it is the mean over the acquisition.
+
+    Parameters
+    ----------
+    drawn : Drawn
+        Of :func:`datkit.simulate.exam.draw_exam`; no volume is needed.
+
+    Returns
+    -------
+    ndarray (2, 3)
+        Left, then right; x, y, z in scan mm.
+
+    Examples
+    --------
+    >>> from datkit.simulate.exam import draw_exam
+    >>> left, right = true_striata(draw_exam(2026, 3))
+    >>> bool(30 < np.linalg.norm(right - left) < 45)
+    True
+    """
+    affine = np.diag([BOX_MM, BOX_MM, BOX_MM, 1.0])
+    affine[:3, 3] = BOX_START
+    to_scan, regions = drawn.acquisition.mean_pose @ affine, standard_anatomy().regions
+    voxels, centres = np.indices(BOX).reshape(3, -1), []
+    for side in SIDES:
+        striatum = regions[f"caudate_{side}"] + regions[f"putamen_{side}"]
+        weight = sample(striatum, drawn.patient.shape, affine, BOX).ravel()
+        middle = (voxels * weight).sum(axis=1) / weight.sum()
+        centres.append(to_scan[:3, :3] @ middle + to_scan[:3, 3])
+    return np.array(centres)

@@ -40,8 +40,6 @@ class SetFolder:
         The exams, in the order of the tables.
     added : sequence of Centre
         Centres that join the kit's.
-    inside : list of str
-        Names of subfolders that hold other sets of the same cohort.
     hashes : dict of str to str
         The sha256 of each file that is done, by its path in the folder.
     """
@@ -50,11 +48,15 @@ class SetFolder:
     info: dict[str, object]
     uids: list[str]
     added: Sequence[Centre] = ()
-    inside: list[str] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
 
-    def check(self) -> None:
+    def check(self, inside: Sequence[str]) -> None:
         """Refuse a folder that holds anything but this set, so that nothing is overwritten.
+
+        Parameters
+        ----------
+        inside : sequence of str
+            Names of subfolders that hold other sets of the same cohort.
 
         Raises
         ------
@@ -63,7 +65,7 @@ class SetFolder:
         """
         if not self.path.exists():
             return
-        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {*self.inside}:
+        if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {*inside}:
             return
         found = _read_json(self.path / INFO) or _read_json(self.path / UNFINISHED / INFO)
         found.pop("sha256", None)

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import affine_transform, gaussian_filter, label
 
+from datkit.io.scan import save_scan
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.person import standard_normal
 from datkit.simulate.patient.uptake import paint
@@ -27,8 +29,6 @@ def build_template() -> tuple[np.ndarray, np.ndarray]:
 
     The volume covers the whole head at 3 mm and is exactly symmetric; 255 is the hottest voxel.
     """
-    from scipy.ndimage import affine_transform, gaussian_filter
-
     uptake, _ = paint(standard_normal())
     smooth = gaussian_filter(uptake, FWHM_MM / 2.3548 / AFFINE[0, 0])
     smooth = (smooth + smooth[::-1]) / 2
@@ -46,27 +46,22 @@ def build_regions() -> tuple[np.ndarray, np.ndarray]:
 
     1 caudate left, 2 caudate right, 3 putamen left, 4 putamen right, 5 occipital.
     """
-    from scipy.ndimage import affine_transform
-    from scipy.ndimage import label as connected
-
     affine = np.diag([float(GRID_MM)] * 3 + [1.0])
     affine[:3, 3] = GRID_ORIGIN
     start = (affine[:3, 3] - AFFINE[:3, 3]) / 2
     labels = np.zeros(GRID_SHAPE, np.uint8)
-    for label, name in enumerate(LABELS, start=1):
+    for number, name in enumerate(LABELS, start=1):
         weight = standard_anatomy().regions[name]
-        parts, _ = connected(affine_transform(weight, np.ones(3), start, GRID_SHAPE, order=1) > 0.5)
-        labels[parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])] = label  # no stray voxels
+        parts, _ = label(affine_transform(weight, np.ones(3), start, GRID_SHAPE, order=1) > 0.5)
+        labels[parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])] = number  # no stray voxels
     return labels, affine
 
 
 def main(folder: str) -> None:
     """Write ``template.nii.gz`` and ``regions.nii.gz`` into `folder`."""
-    from datkit.io.scan import save_scan
-
     for name, build in (("template", build_template), ("regions", build_regions)):
         volume, affine = build()
-        save_scan(volume, affine, Path(folder) / f"{name}.nii.gz", dtype=np.uint8)
+        save_scan(volume, affine, Path(folder) / f"{name}.nii.gz", dtype="uint8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from datkit.measure.normals import (
     load_normals,
     reconstruction_type,
 )
-from datkit.simulate.exam import describe_recipe
 
 SHIPPED = Path(datkit.__file__).parent / "resources" / "normals.json"
 OSEM = "OSEM 4 x 6, 6 mm filter, attenuation (map), scatter"
@@ -126,7 +125,7 @@ def test_normal_patients_are_spread_over_age_and_sex_and_take_no_ssri():
 def test_a_type_is_examined_at_the_centres_that_use_it():
     for name in build_normals.protocols_by_type():
         recipe = build_normals.draw_acquisition_of(name, 0).recipe
-        assert reconstruction_type(describe_recipe(recipe)) == name
+        assert reconstruction_type(recipe.in_words) == name
 
 
 def test_the_command_writes_a_fit_for_each_type_and_for_all(monkeypatch, tmp_path):

@@ -15,8 +15,8 @@ from datkit import open_cohort
 from datkit.errors import CohortError, UsageError
 from datkit.files import sha256_file
 from datkit.simulate import cohort as made
-from datkit.simulate.cohort import Exam, open_simulated, simulate_cohort, simulate_volume
-from datkit.simulate.exam import draw_exam, exam_uid
+from datkit.simulate.cohort import open_simulated, simulate_cohort, simulate_volume
+from datkit.simulate.exam import Exam, draw_exam, exam_uid
 from datkit.simulate.patient.anatomy import AFFINE, axes_mm, standard_anatomy
 from datkit.simulate.set_folder import INFO, UNFINISHED
 

@@ -1,9 +1,16 @@
 from .acquisition import rotation as rotation
+from .centres import Centre as Centre
+from .centres import load_added_centres as load_added_centres
+from .centres import load_centres as load_centres
 from .imaging import Counts as Counts
 from .imaging import broad_background as broad_background
+from .imaging import camera_over as camera_over
 from .imaging import count as count
 from .imaging import reconstruct as reconstruct
 from .projector import Projector as Projector
+from .protocols import Collimator as Collimator
+from .protocols import Matrix as Matrix
+from .protocols import Protocol as Protocol
 from .protocols import Recipe as Recipe
 from .protocols import load_collimators as load_collimators
 from .reconstruction import filtered_back_projection as filtered_back_projection

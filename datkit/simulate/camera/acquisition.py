@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.centres import Centre
@@ -97,7 +98,7 @@ class Acquisition:
 
 
 def draw_acquisition(
-    rng: np.random.Generator, centre: Centre, protocol: Protocol | None = None
+    rng: Generator, centre: Centre, protocol: Protocol | None = None
 ) -> Acquisition:
     """Draw one exam at a centre.
 
@@ -143,7 +144,7 @@ def draw_acquisition(
     )
 
 
-def draw_protocol(rng: np.random.Generator, centre: Centre) -> Protocol:
+def draw_protocol(rng: Generator, centre: Centre) -> Protocol:
     """Draw one of a centre's protocols by their weights."""
     weights = [each.weight for each in centre.protocols]
     return centre.protocols[rng.choice(len(weights), p=weights)]
@@ -167,7 +168,7 @@ def rotation(degrees: tuple[float, ...] | np.ndarray) -> np.ndarray:
     return out
 
 
-def _draw_motion(rng: np.random.Generator, head: np.ndarray) -> Motion:
+def _draw_motion(rng: Generator, head: np.ndarray) -> Motion:
     """Draw one step of 3-10 mm or one turn of 3-8 degrees about the head's middle; design."""
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
@@ -183,7 +184,7 @@ def _draw_motion(rng: np.random.Generator, head: np.ndarray) -> Motion:
 
 
 def _draw_geometry(
-    rng: np.random.Generator,
+    rng: Generator,
     shape: tuple[int, ...],
     spacing: tuple[float, ...],
     head_at: tuple[float, ...],
@@ -207,7 +208,7 @@ def _draw_geometry(
     return _hold_striatum(affine, shape, pose), pose
 
 
-def _draw_angles(rng: np.random.Generator) -> np.ndarray:
+def _draw_angles(rng: Generator) -> np.ndarray:
     """Draw the head's pitch, roll and yaw against the scanner's axes, degrees.
 
     In the challenge 32 % of heads have a yaw beyond 5 degrees, up to 30. Yaw is the turn about the
@@ -219,9 +220,7 @@ def _draw_angles(rng: np.random.Generator) -> np.ndarray:
     return angles
 
 
-def _draw_place(
-    rng: np.random.Generator, head_at: tuple[float, ...], half: np.ndarray
-) -> np.ndarray:
+def _draw_place(rng: Generator, head_at: tuple[float, ...], half: np.ndarray) -> np.ndarray:
     """Draw where the head's origin lies from the matrix's middle, along the matrix's axes, mm.
 
     Some small arrays cut 5-20 mm off the vertex or the occiput.

@@ -14,40 +14,26 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
 from datkit.errors import UsageError
 from datkit.problems import Problem, found_instead, repeated
-from datkit.simulate.camera.protocols import STRICT, Protocol, Range, Share, read_table
+from datkit.simulate.camera import protocols as fields
+from datkit.simulate.camera.protocols import Protocol, Range, Share, read_table
 
-__all__ = [
-    "VIEWS",
-    "Centre",
-    "illness_share",
-    "load_added_centres",
-    "load_centres",
-    "share_of_exams",
-    "usual_centres",
-]
+__all__ = ["Centre", "illness_share", "load_added_centres", "load_centres", "usual_centres"]
 
 SetName = Literal["train", "public", "private"]
 
 VIEWS = 60  # even, 6 degrees apart; cameras take about 120 (EANM/SNMMI 2020), so each stands for
 # two neighbours, and holds the counts of both
 HEAD_MM = 112.0  # from the axis to the nose or the occiput: 100 mm, and up to 8 mm each way off it
+Radius = Annotated[float, Field(ge=HEAD_MM)]
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
+@dataclass(frozen=True, config=fields.STRICT, kw_only=True)
 class Centre:
     """A simulated centre: what stays the same for all its exams.
 
@@ -83,31 +69,22 @@ class Centre:
     name: str
     camera: str
     family: str = ""
-    stream: Annotated[NonNegativeInt, Field(validate_default=True)] = -1
+    stream: Annotated[int, Field(ge=0, validate_default=True)] = -1
     share: Share = 0.0
     joins: dict[SetName, Share] = Field(default_factory=dict)
     prevalence: Annotated[float, Field(gt=0, lt=1)]
-    radius_mm: Range
+    radius_mm: Annotated[tuple[Radius, Radius], fields.PAIR, fields.RISING]
     counts: Range
-    gain: PositiveFloat
+    gain: fields.Positive
     head_at: tuple[float, float, float]
-    gain_sd: NonNegativeFloat = 0.3
-    views: PositiveInt = VIEWS
+    gain_sd: fields.Amount = 0.3
+    views: fields.Whole = VIEWS
     protocols: tuple[Protocol, ...]
 
     @field_validator("stream", mode="before")
     @classmethod
     def _from_name(cls, stream: object, info: ValidationInfo) -> object:
         return zlib.crc32(str(info.data.get("name")).encode()) if stream == -1 else stream
-
-    @field_validator("radius_mm")
-    @classmethod
-    def _clears_head(cls, radius: tuple[float, float]) -> tuple[float, float]:
-        if radius[0] < HEAD_MM:
-            raise PydanticCustomError(
-                "radius", f"an orbit of {HEAD_MM:g} mm or more, round the head"
-            )
-        return radius
 
     @field_validator("protocols")
     @classmethod
@@ -174,18 +151,14 @@ def load_added_centres(path: str | os.PathLike[str]) -> tuple[Centre, ...]:
     """
     added = read_table(Path(path), list[Centre])
     every, problems = [*load_centres().values(), *added], []
+    once, joins = "each once, the kit's own included", "joins: {train: 0.1} or alike, and no share"
     for field in ("name", "stream"):
         twice = repeated(str(getattr(centre, field)) for centre in every)
-        problems += found_instead(
-            "centre-twice", field, "each once, the kit's own included", twice, "Choose another."
-        )
+        problems += found_instead("centre-twice", field, once, twice, "Choose another.")
     for centre in added:
         if centre.share or not any(centre.joins.values()):
             found = f"share {centre.share:g} and joins {centre.joins}"
-            remedy = "Give the sets that it joins, such as joins: {train: 0.1}."
-            problems.append(
-                Problem("centre-joins", centre.name, "joins, and no share", found, remedy)
-            )
+            problems.append(Problem("centre-joins", centre.name, joins, found, "Correct them."))
     if problems:
         raise UsageError.of(problems, where=path)
     return tuple(_in_order(added))
@@ -196,7 +169,7 @@ def _in_order(centres: Iterable[Centre]) -> list[Centre]:
     return sorted(centres, key=lambda centre: centre.stream)
 
 
-def share_of_exams(set_name: str, added: Iterable[Centre] = ()) -> dict[str, float]:
+def share_of_exams(set_name: SetName, added: Iterable[Centre] = ()) -> dict[str, float]:
     """Return the share of a set's exams that each centre has, by its name.
 
     Examples

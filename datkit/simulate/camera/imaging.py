@@ -23,8 +23,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from datkit.simulate.camera.acquisition import Acquisition
+from datkit.simulate.camera.centres import VIEWS
 from datkit.simulate.camera.projector import SIGMA, Projector
 from datkit.simulate.camera.protocols import Collimator, Recipe
 from datkit.simulate.camera.reconstruction import (
@@ -35,18 +37,7 @@ from datkit.simulate.camera.reconstruction import (
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.head_shape import Shape, source_voxels
 
-__all__ = [
-    "Counts",
-    "Head",
-    "acquire",
-    "broad_background",
-    "camera_of",
-    "count",
-    "field_affine",
-    "place",
-    "reconstruct",
-    "store",
-]
+__all__ = ["Counts", "Head", "acquire", "camera_of", "camera_over", "count", "reconstruct", "store"]
 
 FIELD, FIELD_MM = (72, 72, 55), 3.9
 SAMPLED_MM = 3.0  # FWHM before sampling 2 mm voxels at 3.9 mm; counted as part of the crystal's
@@ -145,17 +136,13 @@ def place(activity: np.ndarray, shape: Shape, exam: Acquisition) -> Head:
 
 def sample_head(activity: np.ndarray, voxels: np.ndarray) -> Head:
     """Sample uptake and attenuation of the standard head at its voxels (3, 72, 72, 55)."""
-    from scipy.ndimage import map_coordinates
-
     volumes = smooth_for_sampling(activity), _smooth_attenuation()
-    return Head(*(map_coordinates(volume, voxels, order=1) for volume in volumes))
+    return Head(*(ndimage.map_coordinates(volume, voxels, order=1) for volume in volumes))
 
 
 def smooth_for_sampling(volume: np.ndarray) -> np.ndarray:
     """Blur a volume of the standard grid, so that the field's wider voxels miss nothing."""
-    from scipy.ndimage import gaussian_filter
-
-    return gaussian_filter(volume, SAMPLED_MM * SIGMA / AFFINE[0, 0], truncate=3)
+    return ndimage.gaussian_filter(volume, SAMPLED_MM * SIGMA / AFFINE[0, 0], truncate=3)
 
 
 @lru_cache
@@ -171,38 +158,57 @@ def less_sampling(collimator: Collimator) -> Collimator:
 
 
 def camera_of(head: Head, exam: Acquisition) -> Projector:
-    """Return the camera as it is, with the head's attenuation."""
-    return Projector(
-        n=FIELD[0],
-        nz=FIELD[2],
-        spacing_mm=FIELD_MM,
-        views=exam.centre.views,
-        radius_mm=exam.radius_mm,
-        collimator=less_sampling(exam.protocol.collimator),
-        attenuation=head.attenuation,
-    )
+    """Return the camera of an exam as it is, with the head's attenuation."""
+    collimator, views = exam.protocol.collimator, exam.centre.views
+    return camera_over(head, collimator, exam.radius_mm, views=views)
+
+
+def camera_over(
+    head: Head,
+    collimator: Collimator | None,
+    radius_mm: float = 140.0,
+    *,
+    views: int = VIEWS,
+    attenuation: bool = True,
+) -> Projector:
+    """Return a camera around a head.
+
+    Parameters
+    ----------
+    head : Head
+    collimator : Collimator, optional
+        None is a camera that blurs nothing.
+    radius_mm : float
+        From the axis to the collimator's face.
+    views : int
+        Camera positions over 360 degrees.
+    attenuation : bool
+        Whether tissue absorbs photons.
+
+    Raises
+    ------
+    UsageError
+        If a size is not positive.
+    """
+    collimator = collimator and less_sampling(collimator)
+    absorbing = head.attenuation if attenuation else None
+    return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
 
 
 def broad_background(primary: np.ndarray, penetration: float) -> np.ndarray:
     """Return the expected counts of scatter and penetration, broad copies of the primary ones."""
-    from scipy.ndimage import gaussian_filter1d
-
     broad = np.float32(SCATTER + penetration) * primary
-    for axis in (1, 2):
-        broad = gaussian_filter1d(broad, BROAD_MM / FIELD_MM, axis, mode="constant", truncate=3)
-    return broad
+    sds = (0, BROAD_MM / FIELD_MM, BROAD_MM / FIELD_MM)
+    return ndimage.gaussian_filter(broad, sds, mode="constant", truncate=3)
 
 
 def count(primary: np.ndarray, broad: np.ndarray, total: float, rng: np.random.Generator) -> Counts:
     """Draw Poisson counts, `total` of them expected, in the photopeak and in a second window."""
-    from scipy.ndimage import gaussian_filter1d
-
     scale = total / float(primary.sum(dtype=np.float64) + broad.sum(dtype=np.float64))
     photopeak = rng.poisson(scale * (primary + broad)).astype(np.float32)
     background = rng.poisson(scale * WINDOW * broad).astype(np.float32) / np.float32(WINDOW)
-    for axis in (1, 2):
-        background = gaussian_filter1d(background, WINDOW_MM * SIGMA / FIELD_MM, axis)
-    return Counts(photopeak, background, scale)
+    sd = WINDOW_MM * SIGMA / FIELD_MM
+    return Counts(photopeak, ndimage.gaussian_filter(background, (0, sd, sd)), scale)
 
 
 def reconstruct(
@@ -223,8 +229,6 @@ def reconstruct(
     -------
     ndarray, float32 (72, 72, 55)
     """
-    from scipy.ndimage import gaussian_filter
-
     believed = camera if recipe.resolution else camera.without_blur()
     if recipe.attenuation != "map":
         believed = believed.with_attenuation(_assumed(attenuation, recipe))
@@ -235,19 +239,17 @@ def reconstruct(
     else:
         background = counts.background if recipe.scatter else None
         image = osem(counts.photopeak, believed, recipe.iterations, recipe.subsets, background)
-        image = gaussian_filter(image, recipe.postfilter_mm * SIGMA / FIELD_MM, truncate=3)
+        image = ndimage.gaussian_filter(image, recipe.postfilter_mm * SIGMA / FIELD_MM, truncate=3)
     return image / np.float32(counts.scale)
 
 
 def store(image: np.ndarray, exam: Acquisition) -> np.ndarray:
     """Put an image whose mean brain is 1 into the exam's matrix, unit and number format."""
-    from scipy.ndimage import affine_transform
-
     to_field = np.linalg.inv(field_affine(exam)) @ exam.affine
     box = _box(to_field, exam.shape)
     size = tuple(part.stop - part.start for part in box)
     start = to_field[:3, :3] @ [part.start for part in box] + to_field[:3, 3]
-    part = affine_transform(image, to_field[:3, :3], start, size, np.float32, order=3)
+    part = ndimage.affine_transform(image, to_field[:3, :3], start, size, np.float32, order=3)
     out = np.zeros(exam.shape, exam.dtype)
     limit = np.iinfo(out.dtype).max
     out[box] = np.clip(np.rint(part * np.float32(exam.gain)), 0, limit)
@@ -258,12 +260,10 @@ def store(image: np.ndarray, exam: Acquisition) -> np.ndarray:
 
 def _assumed(attenuation: np.ndarray, recipe: Recipe) -> np.ndarray | None:
     """Return the attenuation that a recipe without a measured map assumes."""
-    from scipy.ndimage import binary_fill_holes
-
     if recipe.attenuation == "none":
         return None
-    outline = np.stack([binary_fill_holes(part > 0.005) for part in np.moveaxis(attenuation, 2, 0)])
-    return np.moveaxis(outline, 0, 2) * np.float32(UNIFORM)
+    in_slice = ndimage.generate_binary_structure(2, 1)[..., None]
+    return ndimage.binary_fill_holes(attenuation > 0.005, in_slice) * np.float32(UNIFORM)
 
 
 def _box(to_field: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:

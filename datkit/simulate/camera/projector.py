@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 import torch
+from scipy.linalg import toeplitz
+from scipy.sparse import csr_matrix
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.protocols import Collimator
@@ -82,19 +84,19 @@ class Projector:
         attenuation: np.ndarray | None = None,
         device: str = "cpu",
     ) -> None:
-        _check_sizes(n=n, nz=nz, spacing_mm=spacing_mm, views=views, radius_mm=radius_mm)
+        sizes = {"n": n, "nz": nz, "spacing_mm": spacing_mm, "views": views, "radius_mm": radius_mm}
+        if faults := [f"{name} above 0, found {v!r}" for name, v in sizes.items() if not v > 0]:
+            raise UsageError(f"A projector needs {'; '.join(faults)}.")
         self.n, self.nz, self.views, self.spacing_mm = n, nz, views, spacing_mm
         self.device = torch.device(device)
         self._planes = (-(-n // GROUP), GROUP, n, nz)  # group, plane, x, z, filled up with air
         self._turns = _turns(n, views, str(self.device))
         x, y = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
         self.inside = self.to_device(np.hypot(x, y) <= n / 2 - 3)  # what every view sees whole
-        self._blurs = None
+        self._blurs: list[torch.Tensor] = []  # across and along the axis, if there is a collimator
         if collimator is not None:
-            self._blurs = tuple(
-                torch.as_tensor(blur, device=self.device)
-                for blur in _blurs(n, nz, spacing_mm, radius_mm, collimator)
-            )
+            blurs = _blurs(n, nz, spacing_mm, radius_mm, collimator)
+            self._blurs = [self.to_device(blur) for blur in blurs]
         self._transmission = None if attenuation is None else self._transmit(attenuation)
 
     def project(self, volume: np.ndarray, views: np.ndarray | range | None = None) -> np.ndarray:
@@ -126,23 +128,21 @@ class Projector:
         chosen = range(self.views) if views is None else views
         check_shape("projections (view, bin, z)", projections, (len(chosen), self.n, self.nz))
         lines = self.to_device(projections)
-        total = sum(self.smear(line, view) for line, view in zip(lines, chosen, strict=True))
+        total = reduce(torch.add, map(self.smear, lines, chosen))
         return total.reshape(self.n, self.n, self.nz).cpu().numpy()
 
     def mean_transmission(self) -> np.ndarray:
         """Return the share of photons that leave the head, mean over views, float32 (n, n, nz)."""
         if self._transmission is None:
             return np.ones((self.n, self.n, self.nz), np.float32)
-        total = sum(
-            back @ part.reshape(-1, self.nz)
-            for part, (_, back, _) in zip(self._transmission, self._turns, strict=True)
-        )
+        parts = zip(self._transmission, self._turns, strict=True)
+        total = reduce(torch.add, (back @ p.reshape(-1, self.nz) for p, (_, back, _) in parts))
         return (total / self.views).reshape(self.n, self.n, self.nz).cpu().numpy()
 
     def without_blur(self) -> Projector:
         """Return this camera as a reconstruction that ignores the collimator sees it."""
         other = copy(self)
-        other._blurs = None
+        other._blurs = []
         return other
 
     def with_attenuation(self, attenuation: np.ndarray | None) -> Projector:
@@ -160,7 +160,7 @@ class Projector:
         turned = (self._turns[view][0] @ flat).reshape(self._planes)
         if self._transmission is not None:
             turned = turned * self._transmission[view]
-        if self._blurs is None:
+        if not self._blurs:
             return turned.sum((0, 1))
         across, along = self._blurs  # (n, groups * n) and (groups, nz, nz)
         return across @ torch.bmm(turned.sum(1), along).reshape(-1, self.nz)
@@ -168,7 +168,7 @@ class Projector:
     def smear(self, line: torch.Tensor, view: int) -> torch.Tensor:
         """Return the transpose of :meth:`view_of`: a tensor (n * n, nz) from one (n, nz)."""
         planes = line
-        if self._blurs is not None:
+        if self._blurs:
             across, along = self._blurs  # `along` is symmetric: its own transpose
             planes = torch.bmm((across.T @ line).reshape(-1, self.n, self.nz), along)[:, None]
         if self._transmission is None:
@@ -195,13 +195,6 @@ class Projector:
         return out
 
 
-def _check_sizes(**sizes: float) -> None:
-    """Refuse impossible settings, naming each."""
-    faults = [f"{name} above 0, found {value!r}" for name, value in sizes.items() if not value > 0]
-    if faults:
-        raise UsageError(f"A projector needs {'; '.join(faults)}.")
-
-
 def check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Refuse an array of another shape: equal numbers of voxels would be misread silently."""
     if np.shape(array) != shape:
@@ -216,8 +209,6 @@ def _turns(n: int, views: int, device: str) -> list[tuple[torch.Tensor, ...]]:
     groups. Uptake is shared out among the four nearest voxels, so that no count is lost; a map
     of attenuation is read by interpolation, so that water stays even.
     """
-    from scipy.sparse import csr_matrix
-
     shape = -(-n // GROUP) * GROUP * n, n * n
     matrices = []
     for angle in 2 * np.pi * np.arange(views) / views:
@@ -246,18 +237,14 @@ def _neighbours(n: int, angle: float) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate(parts) for parts in zip(*corners, strict=True))
 
 
-def _to_torch(matrix, device: str) -> torch.Tensor:
+def _to_torch(matrix: csr_matrix, device: str) -> torch.Tensor:
     """Return a SciPy sparse matrix as PyTorch's."""
-    matrix = matrix.tocsr()
+    matrix = matrix.tocsr().astype(np.float32)
+    rows, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse", UserWarning)  # "in beta state", once a process
         return torch.sparse_csr_tensor(
-            torch.as_tensor(matrix.indptr, dtype=torch.int32),
-            torch.as_tensor(matrix.indices, dtype=torch.int32),
-            torch.as_tensor(matrix.data, dtype=torch.float32),
-            matrix.shape,
-            device=device,
-            check_invariants=False,
+            rows, columns, values, matrix.shape, device=device, check_invariants=False
         )
 
 
@@ -276,10 +263,7 @@ def _blurs(
 def _kernel(size: int, sd: float) -> np.ndarray:
     """Return the symmetric matrix (size, size) of a Gaussian blur; ends lose what leaves them."""
     reach = int(np.ceil(REACH * sd))
-    offset = np.arange(-reach, reach + 1)
-    weight = np.exp(-0.5 * (offset / sd) ** 2)
-    weight /= weight.sum()
-    out = np.zeros((size, size), np.float32)
-    for shift, value in zip(offset, weight, strict=True):
-        out += value * np.eye(size, k=shift, dtype=np.float32)
-    return out
+    weight = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd) ** 2)
+    column = np.zeros(size + reach + 1, np.float32)
+    column[: reach + 1] = weight[reach:] / weight.sum()
+    return toeplitz(column[:size])

@@ -11,37 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import numpy as np
+import pydantic
 import yaml
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from datkit.errors import UsageError
 from datkit.problems import Problem
 
-__all__ = [
-    "STRICT",
-    "Collimator",
-    "Matrix",
-    "Protocol",
-    "Range",
-    "Recipe",
-    "Share",
-    "load_collimators",
-    "read_table",
-]
+__all__ = ["Collimator", "Matrix", "Protocol", "Recipe", "load_collimators", "read_table"]
 
 SEPTA_PER_MM = 1.98  # attenuation of lead at 159 keV, 1/mm: photons cross the tips of the holes
 
@@ -50,9 +29,9 @@ WORDS = {"missing": "a value", "unexpected_keyword_argument": "no field of this 
 T = TypeVar("T")
 
 
-def _repeat(count: int) -> BeforeValidator:
+def _repeat(count: int) -> pydantic.BeforeValidator:
     """Let one number stand for a range without width."""
-    return BeforeValidator(lambda v: v if isinstance(v, list | tuple) else (v,) * count)
+    return pydantic.BeforeValidator(lambda v: v if isinstance(v, list | tuple) else (v,) * count)
 
 
 def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -61,12 +40,12 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-Columns = Annotated[
-    tuple[PositiveInt, PositiveInt, PositiveInt], _repeat(3), AfterValidator(_rising)
-]
-Slices = Annotated[tuple[PositiveInt, PositiveInt], _repeat(2), AfterValidator(_rising)]
-Range = Annotated[tuple[PositiveFloat, PositiveFloat], _repeat(2), AfterValidator(_rising)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Amount = Annotated[float, Field(ge=0)]
+Whole = Annotated[int, Field(gt=0)]
+PAIR, RISING = _repeat(2), pydantic.AfterValidator(_rising)
+Range = Annotated[tuple[Positive, Positive], PAIR, RISING]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -86,10 +65,10 @@ class Collimator:
     """
 
     name: str
-    hole_mm: PositiveFloat
+    hole_mm: Positive
     length_mm: Annotated[float, Field(gt=2 / SEPTA_PER_MM)]
-    intrinsic_mm: NonNegativeFloat = 3.8
-    penetration: NonNegativeFloat = 0.36
+    intrinsic_mm: Amount = 3.8
+    penetration: Amount = 0.36
 
     def fwhm(self, distance_mm: float | np.ndarray) -> np.ndarray:
         """Return the system resolution (FWHM, mm) for a source at a distance from the face.
@@ -135,11 +114,27 @@ class Recipe:
     attenuation: Literal["none", "uniform", "map"] = "map"
     scatter: bool = True
     resolution: bool = False
-    iterations: PositiveInt = 4
-    subsets: PositiveInt = 6
-    cutoff: PositiveFloat = 0.40
-    order: PositiveInt = 7
-    postfilter_mm: NonNegativeFloat = 6.0
+    iterations: Whole = 4
+    subsets: Whole = 6
+    cutoff: Positive = 0.40
+    order: Whole = 7
+    postfilter_mm: Amount = 6.0
+
+    @property
+    def in_words(self) -> str:
+        """The recipe as tables tell it.
+
+        Examples
+        --------
+        >>> Recipe("fbp", "uniform", scatter=False).in_words
+        'FBP, Butterworth 0.40/cm order 7, attenuation (uniform)'
+        """
+        parts = [f"OSEM {self.iterations} x {self.subsets}, {self.postfilter_mm:g} mm filter"]
+        if self.method == "fbp":
+            parts = [f"FBP, Butterworth {self.cutoff:.2f}/cm order {self.order}"]
+        parts += ["resolution"] * self.resolution
+        parts += [f"attenuation ({self.attenuation})"] * (self.attenuation != "none")
+        return ", ".join(parts + ["scatter"] * self.scatter)
 
     @field_validator("resolution")
     @classmethod
@@ -165,10 +160,10 @@ class Matrix:
         Distance between slices, mm; by default that of the pixels.
     """
 
-    columns: Columns
-    slices: Slices
+    columns: Annotated[tuple[Whole, Whole, Whole], _repeat(3), RISING]
+    slices: Annotated[tuple[Whole, Whole], PAIR, RISING]
     pixel: Range
-    height: PositiveFloat | None = None
+    height: Positive | None = None
 
     def draw(self, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """Draw a matrix's shape and its spacing in mm; only what is a range takes a draw.
@@ -218,7 +213,7 @@ class Protocol:
     collimator: Collimator
     recipe: Recipe
     tilt: float = 0.0
-    gain: PositiveFloat = 1.0
+    gain: Positive = 1.0
     oblique: Share = 0.4
     dtype: Literal["uint16", "int16"] = "uint16"
 
@@ -248,8 +243,8 @@ def read_table(path: Path, kind: type[T]) -> T:
     """
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(kind).validate_python(table)
-    except ValidationError as error:
+        return pydantic.TypeAdapter(kind).validate_python(table)
+    except pydantic.ValidationError as error:
         problems = [_problem(table, detail) for detail in error.errors()]
         raise UsageError.of(problems, where=path) from error
     except (OSError, UnicodeError, yaml.YAMLError) as error:

@@ -7,6 +7,8 @@ attenuation and the collimator's blur, or not.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
 
@@ -135,37 +137,28 @@ def osem(
     UsageError
         If shapes differ, or `subsets` does not divide the views.
     """
-    _check_counts(counts, projector)
-    if background is not None:
-        _check_counts(background, projector)
+    background = np.zeros_like(counts) if background is None else background
+    for each in (counts, background):
+        _check_counts(each, projector)
     if iterations < 1 or subsets < 1 or projector.views % subsets:
         raise UsageError(
             f"OSEM needs 1 iteration or more and subsets that divide {projector.views} views, "
             f"found {iterations} and {subsets}."
         )
-    measured = projector.to_device(counts)
-    added = torch.zeros_like(measured) if background is None else projector.to_device(background)
+    measured, added = projector.to_device(counts), projector.to_device(background)
     groups = [range(start, projector.views, subsets) for start in _spread(subsets)]
-    ones = torch.ones_like(measured[0])
-    seen = [sum(projector.smear(ones, view) for view in group) for group in groups]
+    seen = [reduce(torch.add, map(projector.smear, torch.ones_like(measured), g)) for g in groups]
     image = projector.inside[:, None].expand(-1, projector.nz)
+
+    def compare(view: int) -> torch.Tensor:
+        """Return one view's back-projected ratio of measured to expected counts."""
+        expected = projector.view_of(image, view) + added[view]
+        return projector.smear(measured[view] / expected.clamp_min(LEAST), view)
+
     for _ in range(iterations):
         for group, weight in zip(groups, seen, strict=True):
-            ratio = sum(_compare(image, measured, added, projector, view) for view in group)
-            image = image * ratio / weight.clamp_min(LEAST)
+            image = image * reduce(torch.add, map(compare, group)) / weight.clamp_min(LEAST)
     return image.reshape(projector.n, projector.n, projector.nz).cpu().numpy()
-
-
-def _compare(
-    image: torch.Tensor,
-    measured: torch.Tensor,
-    added: torch.Tensor,
-    projector: Projector,
-    view: int,
-) -> torch.Tensor:
-    """Return one view's back-projected ratio of measured to expected counts."""
-    expected = projector.view_of(image, view) + added[view]
-    return projector.smear(measured[view] / expected.clamp_min(LEAST), view)
 
 
 def _spread(subsets: int) -> list[int]:

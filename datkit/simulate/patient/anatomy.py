@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, label
 
-from datkit.simulate.patient.head import draw_glands, draw_outside
-from datkit.simulate.patient.solids import AFFINE, SHAPE, axes_mm, ellipsoid
+from datkit.simulate.patient.head import AFFINE, SHAPE, axes_mm, draw_glands, ellipsoid, surround
 
-__all__ = ["AFFINE", "SHAPE", "Anatomy", "axes_mm", "standard_anatomy", "striatum_masks"]
+__all__ = ["AFFINE", "SHAPE", "Anatomy", "axes_mm", "standard_anatomy", "striatum_shares"]
 
 TEMPLATE_ORIGIN = (-98, -134, -72)  # mm of voxel (0, 0, 0) of nilearn's 1 mm templates
 TEMPLATE_BOTTOM = 39  # the grid's slice that holds the template's lowest, z = -72 mm
@@ -46,7 +48,7 @@ class Anatomy:
     regions : mapping of str to ndarray, float32 (99, 121, 128)
         Weights in 0..1 of the regions that uptake tells apart; ``*_left`` lies at x < 0.
     putamen_depth : ndarray, float32 (1, 121, 1)
-        0 at the front end of the putamen, 1 at its back end; it varies along y only.
+        0 at the front end of the putamen, y = 22 mm, 1 at its back end, y = -22 mm.
     attenuation : ndarray, float32 (99, 121, 128)
         Linear attenuation at 159 keV in 1/mm, narrow beam: 0 in air, 0.0149 in fluid, near 0.024
         in the skull.
@@ -62,22 +64,22 @@ class Anatomy:
 def standard_anatomy() -> Anatomy:
     """Build the standard head; about two seconds, then remembered by the process."""
     grey, white = (_load_template(kind) for kind in ("gm", "wm"))
-    striatum = striatum_masks(grey)
     brain = _fill(_onto_grid(grey + white))
-    right = {name: _onto_grid(_share(name, mask, grey)) for name, mask in striatum.items()}
+    right = {name: _onto_grid(part) for name, part in striatum_shares(grey).items()}
     regions = _both_sides(right)
-    inside = sum(regions.values())
+    inside = sum(regions.values(), np.zeros(SHAPE, np.float32))
     tissue = {"grey": _onto_grid(grey), "white": _onto_grid(white)}
     tissue["csf"] = np.clip(brain - tissue["grey"] - tissue["white"], 0, 1)
-    tissue = {name: np.float32(part * (1 - inside)) for name, part in tissue.items()}
-    tissue |= draw_outside(brain)
+    tissue = {name: (part * (1 - inside)).astype(np.float32) for name, part in tissue.items()}
+    tissue |= surround(brain)
     tissue["csf"] += tissue.pop("fluid")
     regions |= _other_regions(tissue["grey"] + tissue["white"]) | _both_sides(draw_glands())
-    attenuation = inside * PER_MM["grey"] + sum(tissue[name] * PER_MM[name] for name in tissue)
-    return Anatomy(tissue, regions, _putamen_depth(), np.float32(attenuation))
+    attenuation = inside * PER_MM["grey"]
+    attenuation += sum(tissue[name] * PER_MM[name] for name in tissue)
+    return Anatomy(tissue, regions, np.clip((22 - axes_mm()[1]) / 44, 0, 1), attenuation)
 
 
-def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
+def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
     """Cut caudate, putamen and ventral striatum out of the grey matter by sloped walls.
 
     Parameters
@@ -87,15 +89,19 @@ def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of str to ndarray, bool (197, 233, 189)
-        ``caudate``, ``putamen`` and ``ventral_striatum`` of the right side; the template is
-        symmetric, so the left side is the mirror image.
+    dict of str to ndarray (197, 233, 189)
+        How much of each voxel ``caudate``, ``putamen`` and ``ventral_striatum`` of the right side
+        fill; the template is symmetric, so the left side is the mirror image.
 
     Notes
     -----
     Limits in mm were read off the template: caudate behind y = 4 lies above a floor that rises
     towards its tail; the putamen narrows to the front and its floor drops with it. Boxes with
     straight walls would leak into thalamus, claustrum and amygdala.
+
+    The template is a mean of many people: where it is half grey along the ventricle, few of them
+    have caudate. That leaves 3.9 mL of caudate, about 2.8 mL at a real head's size. The putamen
+    looks pale in T1 for its myelin, so its grey fraction says nothing of the kind.
     """
     x, y, z = np.ix_(*(o + np.arange(n) for o, n in zip(TEMPLATE_ORIGIN, grey.shape, strict=True)))
     floor = np.where(y < 4, 4 + 0.85 * (4 - y), -4)
@@ -114,7 +120,8 @@ def striatum_masks(grey: np.ndarray) -> dict[str, np.ndarray]:
 
     bowl = ((x - 11) / 7) ** 2 + ((y - 11) / 8) ** 2 + ((z + 7) / 6) ** 2 <= 1
     ventral = bowl & (grey > 0.5) & ~caudate & ~putamen
-    return {"caudate": caudate, "putamen": putamen, "ventral_striatum": ventral}
+    share = caudate * np.clip((grey - 0.5) / 0.4, 0, 1)
+    return {"caudate": share, "putamen": putamen, "ventral_striatum": ventral}
 
 
 def _both_sides(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -125,38 +132,20 @@ def _both_sides(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _load_template(kind: str) -> np.ndarray:
     """Load nilearn's bundled 1 mm ``gm`` or ``wm`` template as fractions, float32."""
-    from importlib.util import find_spec
-
-    import nibabel
-
-    nilearn = find_spec("nilearn").submodule_search_locations[0]  # importing it takes seconds
-    folder = Path(nilearn) / "datasets" / "data"
-    image = nibabel.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
-    return np.asarray(image.dataobj).astype(np.float32) / 255
-
-
-def _share(name: str, mask: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """Return how much of each voxel the structure fills.
-
-    The template is a mean of many people: where it is half grey along the ventricle, few of them
-    have caudate. That leaves 3.9 mL of caudate, about 2.8 mL at a real head's size. The putamen
-    looks pale in T1 for its myelin, so its grey fraction says nothing of the kind.
-    """
-    return mask * np.clip((grey - 0.5) / 0.4, 0, 1) if name == "caudate" else mask
+    nilearn = find_spec("nilearn")  # importing it takes seconds
+    folder = Path(str(nilearn and nilearn.origin)).parent / "datasets" / "data"
+    path = folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
+    return np.asarray(nib.nifti1.load(path).dataobj).astype(np.float32) / 255
 
 
 def _component_at(mask: np.ndarray, point_mm: tuple[int, int, int]) -> np.ndarray:
     """Keep the connected component of a 1 mm mask that holds `point_mm`."""
-    from scipy.ndimage import label
-
     labels, _ = label(mask)
     return labels == labels[tuple(np.subtract(point_mm, TEMPLATE_ORIGIN))]
 
 
 def _fill(tissue: np.ndarray) -> np.ndarray:
     """Return the brain with its sulci (up to about 10 mm wide) and ventricles filled, 0..1."""
-    from scipy.ndimage import binary_fill_holes, distance_transform_edt
-
     grown = distance_transform_edt(tissue < 0.2, sampling=2) <= 5  # mm
     solid = binary_fill_holes(distance_transform_edt(grown, sampling=2) > 5)
     return np.maximum(np.clip(tissue, 0, 1), solid).astype(np.float32)
@@ -165,7 +154,8 @@ def _fill(tissue: np.ndarray) -> np.ndarray:
 def _onto_grid(volume: np.ndarray) -> np.ndarray:
     """Average a 1 mm template volume onto the 2 mm grid, weights (1, 2, 1)/4 along each axis."""
     for axis in range(3):
-        line = np.pad(np.moveaxis(np.float32(volume), axis, 0), ((1, 1), (0, 0), (0, 0)))
+        moved = np.moveaxis(volume.astype(np.float32), axis, 0)
+        line = np.pad(moved, ((1, 1), (0, 0), (0, 0)))
         mean = (line[:-2:2] + line[2::2]) / 4 + line[1:-1:2] / 2
         volume = np.moveaxis(mean, 0, axis)
     out = np.zeros(SHAPE, np.float32)
@@ -179,8 +169,6 @@ def _other_regions(tissue: np.ndarray) -> dict[str, np.ndarray]:
     The occipital reference keeps clear of wide sulci and of the skull: there, blurred uptake is
     lower, and the maps that we compare with are zeroed.
     """
-    from scipy.ndimage import gaussian_filter
-
     x, y, z = axes_mm()
     core = gaussian_filter(tissue, 2) > 0.7
     tent = -4 - 0.30 * np.abs(x) + 0.25 * np.clip(y + 45, None, 0)  # the tentorium's underside
@@ -193,12 +181,7 @@ def _other_regions(tissue: np.ndarray) -> dict[str, np.ndarray]:
         "thalamus": thalamus + thalamus[::-1],
         "brainstem": brainstem,
         "medial_temporal": temporal + temporal[::-1],
-        "cerebellum": np.float32(cerebellum * (1 - brainstem)),
+        "cerebellum": (cerebellum * (1 - brainstem)).astype(np.float32),
         "parietal": ellipsoid((0, -56, 56), (62, 34, 30)),
-        "occipital": np.float32(core * (y <= -70) * (z >= tent + 4) * (z <= 30)),
+        "occipital": (core * (y <= -70) * (z >= tent + 4) * (z <= 30)).astype(np.float32),
     }
-
-
-def _putamen_depth() -> np.ndarray:
-    """Return how far back a voxel lies in the putamen: 0 at y = 22 mm, 1 at y = -22 mm."""
-    return np.clip((22 - axes_mm()[1]) / 44, 0, 1)

@@ -1,18 +1,33 @@
-"""What lies outside the brain: skull, scalp, face, neck, air and salivary glands.
+"""The standard head's grid, solids drawn on it, and what lies outside the brain.
 
-Drawn with simple solids in MNI millimetres, since the template is stripped of its skull. The
-landmarks are those of electrode caps on the MNI head (nasion y 87, z -40; ear canals x 86, y -20,
-z -48; inion y -119; vertex z 100: Oostenveld and Praamstra 2001, 10.1016/S1388-2457(00)00527-7);
-the rest is placed from them by eye. A real head is 0.9 times this size.
+The grid has 99 x 121 x 128 voxels of 2 mm; axes x (left to right), y (back to front), z (bottom to
+top); origin and directions of MNI space (RAS).
+
+Skull, scalp, face, neck, air and salivary glands are drawn with simple solids in MNI millimetres,
+since the template is stripped of its skull. The landmarks are those of electrode caps on the MNI
+head (nasion y 87, z -40; ear canals x 86, y -20, z -48; inion y -119; vertex z 100: Oostenveld and
+Praamstra 2001, 10.1016/S1388-2457(00)00527-7); the rest is placed from them by eye, in
+``head.yaml``. A real head is 0.9 times this size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
+import yaml
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from datkit.simulate.patient.solids import SHAPE, axes_mm, ellipsoid, rod
+__all__ = ["AFFINE", "SHAPE", "axes_mm", "draw_glands", "ellipsoid", "rod", "surround"]
 
-__all__ = ["draw_glands", "draw_outside"]
+SHAPE = (99, 121, 128)
+AFFINE = np.array([[2.0, 0, 0, -98], [0, 2.0, 0, -134], [0, 0, 2.0, -150], [0, 0, 0, 1]])
+# voxel -> mm, x -98..98, y -134..106, z -150..104: vertex to chin
+EDGE_MM = 3.0  # width of a solid's soft edge: a voxel and a half
+
+Point = tuple[float, float, float]
 
 FLUID_MM = 3.0  # brain surface to bone; lengths here are design choices
 SKIN_MM = 15.0  # brain surface to skin: 13.5 mm in a real head
@@ -20,27 +35,61 @@ SCALP_MM = 6.0
 BONE_FRACTION = 0.7  # the tables are solid, the diploe between them is marrow
 FISSURE_MM = 20.0  # the skull bridges dents of the brain up to twice as wide
 
-BONES = (  # points at x >= 0, radius, fraction of bone
-    (((50, 2, -54), (52, 12, -112), (38, 52, -124), (0, 76, -132)), 7, 0.7),  # mandible
-    (((0, 80, -100), (30, 62, -100), (58, 40, -62), (66, 0, -52)), 6, 0.5),  # maxilla, zygoma
-    (((28, -14, -42), (58, -30, -48)), 9, 0.8),  # petrous bone
-    (((0, 8, -46), (0, -18, -60)), 9, 0.5),  # clivus
-    (((0, -34, -68), (0, -46, -160)), 16, 0.5),  # cervical spine
-)
-PHARYNX = ((0, 8, -64), (0, -6, -100), (0, 2, -160))
-AIR = (  # centre and radii of ellipsoids (x mirrored), fraction of air; mucosa fills the rest
-    ((0, 58, -72), (13, 32, 22), 0.6),  # nasal cavity
-    ((32, 58, -78), (13, 17, 17), 1.0),  # maxillary sinus
-    ((0, 52, -43), (14, 20, 10), 0.7),  # ethmoid cells
-    ((0, 24, -46), (13, 13, 10), 1.0),  # sphenoid sinus
-    ((12, 82, -22), (12, 5, 10), 1.0),  # frontal sinus
-    ((60, -38, -58), (9, 10, 16), 0.5),  # mastoid cells
-)
-PAROTID = ((53, -16, -80), (12, 22, 31))  # behind the ramus; 34 mL here, 25 mL in a real head
-SUBMANDIBULAR = ((33, 18, -119), (10.5, 18, 14))  # below the body; 11 and 8 mL
+SOLIDS = yaml.safe_load(Path(__file__).with_name("head.yaml").read_text(encoding="utf-8"))
 
 
-def draw_outside(brain: np.ndarray) -> dict[str, np.ndarray]:
+def axes_mm(shape: tuple[int, ...] = SHAPE, affine: np.ndarray = AFFINE) -> list[np.ndarray]:
+    """Return the open x, y and z axes in mm of an axis-aligned grid, ready to broadcast.
+
+    Examples
+    --------
+    >>> [axis.shape for axis in axes_mm((2, 3, 4))]
+    [(2, 1, 1), (1, 3, 1), (1, 1, 4)]
+    """
+    lines = [affine[k, 3] + affine[k, k] * np.arange(n) for k, n in enumerate(shape)]
+    return [line.astype(np.float32) for line in np.ix_(*lines)]
+
+
+def ellipsoid(centre: Point, radii: Point) -> np.ndarray:
+    """Draw an ellipsoid (mm): 1 inside, 0 outside, float32 (99, 121, 128).
+
+    Examples
+    --------
+    >>> ball = ellipsoid((0, 0, 0), (20, 20, 20))
+    >>> round(float(ball.sum()) * 8 / 1000)  # mL; 4/3 pi 20^3 mm^3 = 34 mL
+    34
+    """
+    squared = sum(((a - c) / r) ** 2 for a, c, r in zip(axes_mm(), centre, radii, strict=True))
+    return _soft((1 - np.sqrt(squared)) * min(radii))
+
+
+def rod(points: Sequence[Point], radius: float) -> np.ndarray:
+    """Draw a bent rod through points (mm) at x >= 0, and its mirror image at x <= 0.
+
+    Returns
+    -------
+    ndarray, float32 (99, 121, 128)
+        1 inside, 0 outside.
+    """
+    x, y, z = axes_mm()
+    here = (np.abs(x), y, z)
+    nearest = np.float32(np.inf)
+    for start, end in pairwise(points):
+        along = np.subtract(end, start).astype(np.float32)
+        offset = [a - np.float32(s) for a, s in zip(here, start, strict=True)]
+        share = sum(o * d for o, d in zip(offset, along, strict=True)) / (along @ along)
+        share = np.clip(share, 0, 1)
+        squared = sum((o - share * d) ** 2 for o, d in zip(offset, along, strict=True))
+        nearest = np.minimum(nearest, squared)
+    return _soft(radius - np.sqrt(nearest))
+
+
+def _soft(depth: np.ndarray) -> np.ndarray:
+    """Turn depth in mm below a surface into a fraction with a soft edge."""
+    return np.clip(0.5 + depth / EDGE_MM, 0, 1).astype(np.float32)
+
+
+def surround(brain: np.ndarray) -> dict[str, np.ndarray]:
     """Draw what surrounds the brain.
 
     Parameters
@@ -54,38 +103,32 @@ def draw_outside(brain: np.ndarray) -> dict[str, np.ndarray]:
         Fractions of ``fluid`` (around the brain), ``skull`` (all bone), ``scalp`` and ``soft``
         tissue. With the brain they sum to at most 1; what is missing inside the head is air.
     """
-    from scipy.ndimage import distance_transform_edt, gaussian_filter
-
     depth = gaussian_filter(_depth(brain), 0.7)
-    solid = gaussian_filter(np.float32((depth <= SKIN_MM) | _face() | _neck()), 2)
+    body = (depth <= SKIN_MM) | _face() | _neck()
+    solid = gaussian_filter(body.astype(np.float32), 2)
     solid = np.clip(4 * (solid - 0.375), 0, 1)  # steepen the smoothed edge to about one voxel
     around = np.clip(solid - brain, 0, 1)
     fluid = around * np.clip(0.5 + (FLUID_MM - depth) / 2, 0, 1)
     rest = (around - fluid) * (1 - _air())
-    skull = rest * np.maximum(_vault(depth), _bones())
-    skin = np.float32(distance_transform_edt(solid > 0.5) * 2 <= SCALP_MM)
-    return {
-        "fluid": fluid,
-        "skull": skull,
-        "scalp": (rest - skull) * skin,
-        "soft": (rest - skull) * (1 - skin),
-    }
+    bones = (one["share"] * rod(one["points"], one["radius"]) for one in SOLIDS["bones"].values())
+    skull = rest * np.maximum.reduce([_vault(depth), *bones])
+    skin = (distance_transform_edt(solid > 0.5) * 2 <= SCALP_MM).astype(np.float32)
+    scalp, soft = (rest - skull) * skin, (rest - skull) * (1 - skin)
+    return {"fluid": fluid, "skull": skull, "scalp": scalp, "soft": soft}
 
 
 def draw_glands() -> dict[str, np.ndarray]:
     """Draw the right parotid and submandibular gland as weights, float32 (99, 121, 128)."""
-    return {"parotid": ellipsoid(*PAROTID), "submandibular": ellipsoid(*SUBMANDIBULAR)}
+    return {name: ellipsoid(**solid) for name, solid in SOLIDS["glands"].items()}
 
 
 def _depth(brain: np.ndarray) -> np.ndarray:
     """Return the distance in mm from the brain, of which the upper half is closed to a solid."""
-    from scipy.ndimage import distance_transform_edt
-
     bare = distance_transform_edt(brain < 0.5, sampling=2)
     closed = FISSURE_MM - distance_transform_edt(bare <= FISSURE_MM, sampling=2)
     upper = np.clip((axes_mm()[2] + 30) / 20, 0, 1)  # below, the dents of the brain hold bone
     near = upper * (bare <= FISSURE_MM)
-    return np.float32(bare + near * (closed.clip(0) - bare))
+    return (bare + near * (closed.clip(0) - bare)).astype(np.float32)
 
 
 def _vault(depth: np.ndarray) -> np.ndarray:
@@ -102,15 +145,12 @@ def _vault(depth: np.ndarray) -> np.ndarray:
     return BONE_FRACTION * np.clip(0.5 + inner, 0, 1) * np.clip(0.5 + outer, 0, 1)
 
 
-def _bones() -> np.ndarray:
-    """Return the fraction of bone in jaw, cheeks, skull base and spine."""
-    return np.maximum.reduce([share * rod(points, radius) for points, radius, share in BONES])
-
-
 def _air() -> np.ndarray:
     """Return the fraction of air in nose, sinuses, mastoid and throat."""
-    parts = [share * ellipsoid(centre, radii) for centre, radii, share in AIR]
-    return np.maximum.reduce([*parts, *(part[::-1] for part in parts), rod(PHARYNX, 8)])
+    parts = [
+        one["share"] * ellipsoid(one["centre"], one["radii"]) for one in SOLIDS["air"].values()
+    ]
+    return np.maximum.reduce([*parts, *(part[::-1] for part in parts), rod(**SOLIDS["pharynx"])])
 
 
 def _face() -> np.ndarray:

@@ -1,26 +1,27 @@
-"""The size and form of one head: drawn once, then applied as one smooth deformation."""
+"""The size and form of one head: drawn once, then applied as one smooth deformation.
+
+A shift points from the head to the standard one, that is to where a volume is read: to move
+tissue forward, read further back. It is computed in mm on a coarse lattice over the standard head
+and is linear between its points.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
-from datkit.simulate.patient.solids import AFFINE, SHAPE
-from datkit.simulate.patient.warp import (
-    LATTICE,
-    LATTICE_MM,
-    bend_field,
-    folds_weight,
-    girth_field,
-    spread,
-    striatum_field,
-    sulci_field,
-    ventricles_field,
-)
+from datkit.simulate.patient.anatomy import AFFINE, SHAPE, axes_mm, standard_anatomy
 
 __all__ = ["Shape", "deform", "draw_shape", "sample", "source_voxels", "standard_shape"]
 
+LATTICE_MM = 4.0
+LATTICE = (50, 61, 65)  # points along x, y, z; they span the standard grid
+VENTRICLES = ((13.0, -12.0, 16.0), (11.0, 30.0, 14.0))  # mm: centre (x mirrored) and SDs
+STRIATUM = ((21.0, 2.0, 4.0), (16.0, 28.0, 18.0))
+STRIATUM_GAIN = 1.6  # the bump fades over the striatum's own extent: this makes its volume right
 KNOTS = (5, 6, 6)  # control points of the smooth warp along x, y, z; about 50 mm apart
 FOLD_KNOTS = (13, 16, 17)  # those of the fine one; about 16 mm apart
 WARP_MM, FOLD_MM = 3.5, 2.5  # SD of a control point's shift: 1.2 and 0.9 mm at a voxel; design
@@ -115,8 +116,6 @@ def sample(
     ndarray, float32, shape `size`
         0 outside the standard grid, but for the neck, which goes on below it.
     """
-    from scipy.ndimage import map_coordinates
-
     points = source_voxels(shape, affine, size)
     return map_coordinates(volume, points, order=order, output=np.float32)
 
@@ -132,7 +131,10 @@ def source_voxels(shape: Shape, affine: np.ndarray, size: tuple[int, int, int]) 
     ndarray, float32 (3, *size)
         Voxel coordinates (i, j, k) in the standard grid, ready for ``map_coordinates``.
     """
-    points = _positions(affine, size) / _column(shape.scale)
+    i, j, k = np.ix_(*(np.arange(n, dtype=np.float32) for n in size))
+    rows = affine[:3].astype(np.float32)
+    points = np.stack([row[0] * i + row[1] * j + row[2] * k + row[3] for row in rows])
+    points /= _column(shape.scale)
     points += _shift_at(points, shape)
     points -= _column(AFFINE[:3, 3])
     points /= _column(np.diag(AFFINE)[:3])
@@ -142,21 +144,11 @@ def source_voxels(shape: Shape, affine: np.ndarray, size: tuple[int, int, int]) 
 
 def _column(values: np.ndarray) -> np.ndarray:
     """Return three numbers ready to broadcast over (3, x, y, z)."""
-    return np.float32(values).reshape(3, 1, 1, 1)
-
-
-def _positions(affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
-    """Return the place in mm of every voxel of a grid, float32 (3, *size)."""
-    i, j, k = np.ix_(*(np.arange(n, dtype=np.float32) for n in size))
-    rows = np.float32(affine[:3])
-    return np.stack([row[0] * i + row[1] * j + row[2] * k + row[3] for row in rows])
+    return values.astype(np.float32).reshape(3, 1, 1, 1)
 
 
 def _shift_at(points: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return the shift in mm at scaled points, float32 (3, *size), linear between lattice points.
-
-    A shift points from the head to the standard one: to where the volume is read.
-    """
+    """Return the shift in mm at scaled points, float32 (3, *size), linear on the lattice."""
     import torch
     from torch.nn.functional import grid_sample
 
@@ -169,10 +161,79 @@ def _shift_at(points: np.ndarray, shape: Shape) -> np.ndarray:
 
 def _lattice_shift(shape: Shape) -> np.ndarray:
     """Return the shift in mm at the lattice, float32 (3, *LATTICE)."""
-    shift = spread(shape.warp) + spread(shape.folds) * folds_weight()
+    deep = 1 - 0.8 * _near(*STRIATUM)  # deep nuclei vary less than gyri
+    shift = _spread(shape.warp) + _spread(shape.folds) * deep
     amounts = (shape.ventricles, shape.sulci, shape.striatum, *shape.neck)
-    fields = (ventricles_field, sulci_field, striatum_field, bend_field, girth_field)
-    for amount, field in zip(amounts, fields, strict=True):
+    for amount, field in zip(amounts, _fields(), strict=True):
         if amount:
-            shift += np.float32(amount) * field()
+            shift += np.float32(amount) * field
     return shift
+
+
+@lru_cache
+def _fields() -> tuple[np.ndarray, ...]:
+    """Return what one unit of each parameter of a shape shifts, mm, float32 (3, *LATTICE).
+
+    Tissue beside the lateral ventricles moves outward by up to 10 mm. Brain recedes by 1 mm from
+    the nearest large pool of fluid; bone and skin stay. Caudate and putamen contract about their
+    common centre. At the grid's lower end the body lies 1 mm further to the front, and the neck is
+    twice as wide and deep; both fade towards the skull.
+    """
+    (x, y, z), middle = _lattice_axes(), STRIATUM[0]
+    below = np.clip((-60 - z) / 90, 0, 1)
+    inward = _stack(x - middle[0] * np.sign(x), y - middle[1], z - middle[2])
+    return (
+        _stack(-10 * _near(*VENTRICLES) * np.tanh(x / 4), 0, 0),
+        _from_fluid(),
+        np.float32(STRIATUM_GAIN / 3) * _near(*STRIATUM) * inward,
+        _stack(0, -(below**2), 0),
+        _stack(-x * below, -(y + 30) * below, 0),
+    )
+
+
+def _lattice_axes() -> list[np.ndarray]:
+    """Return the open axes of the lattice in mm."""
+    affine = np.diag([LATTICE_MM] * 3 + [1.0])
+    affine[:3, 3] = AFFINE[:3, 3]
+    return axes_mm(LATTICE, affine)
+
+
+def _stack(*parts: np.ndarray | float) -> np.ndarray:
+    """Return three components as one field, float32 (3, *LATTICE)."""
+    return np.stack([np.broadcast_to(np.asarray(part, np.float32), LATTICE) for part in parts])
+
+
+def _near(centre: tuple[float, ...], sds: tuple[float, ...]) -> np.ndarray:
+    """Return a Gaussian bump of height 1 at `centre` and at its mirror image."""
+    x, y, z = _lattice_axes()
+    squared = [((a - c) / s) ** 2 for a, c, s in zip((np.abs(x), y, z), centre, sds, strict=True)]
+    return np.exp(-0.5 * sum(squared))
+
+
+def _from_fluid() -> np.ndarray:
+    """Return the slope of the fluid's share, at most 1, inside the brain: (3, *LATTICE)."""
+    tissue = standard_anatomy().tissue
+    fluid = gaussian_filter(tissue["csf"], 1.5)  # SD 3 mm
+    slope = np.stack(np.gradient(fluid))
+    slope /= np.maximum(np.quantile(np.linalg.norm(slope, axis=0)[fluid > 0.05], 0.9), 1e-6)
+    steep = np.maximum(np.linalg.norm(slope, axis=0), 1)
+    slope *= gaussian_filter(tissue["grey"] + tissue["white"] + tissue["csf"], 1.5) / steep
+    steps = np.meshgrid(*(np.arange(n) * LATTICE_MM / AFFINE[0, 0] for n in LATTICE), indexing="ij")
+    return np.stack([map_coordinates(part.astype(np.float32), steps, order=1) for part in slope])
+
+
+def _spread(knots: np.ndarray) -> np.ndarray:
+    """Spread control points over the lattice by cubic B-splines: (3, *knots) to (3, *LATTICE)."""
+    out = knots.astype(np.float32)
+    for axis, size in enumerate(LATTICE, start=1):
+        basis = _basis(size, out.shape[axis]).astype(np.float32)
+        out = np.moveaxis(np.einsum("nk,...k->...n", basis, np.moveaxis(out, axis, -1)), -1, axis)
+    return np.ascontiguousarray(out)
+
+
+def _basis(size: int, knots: int) -> np.ndarray:
+    """Return the (size, knots) weights of uniform cubic B-splines."""
+    distance = np.abs(np.linspace(0, knots - 1, size)[:, None] - np.arange(knots))
+    inner = 2 / 3 - distance**2 + distance**3 / 2
+    outer = np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, inner, outer)

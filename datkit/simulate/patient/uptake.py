@@ -11,10 +11,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import find_objects
 
+from datkit.simulate.patient import person
 from datkit.simulate.patient.anatomy import SHAPE, axes_mm, standard_anatomy
-from datkit.simulate.patient.background import BACKGROUND, REGION_FACTOR, SSRI_REFERENCE
-from datkit.simulate.patient.loss import SIDES, Defect, Side
+from datkit.simulate.patient.loss import SIDES, Defect
 from datkit.simulate.patient.person import Patient, expected_sbr, standard_normal
 
 __all__ = ["STRIATUM", "paint", "seen_fractions", "true_sbr"]
@@ -42,15 +43,22 @@ def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
     >>> uptake.shape, round(truth["caudate_left"], 1)
     ((99, 121, 128), 4.8)
     """
-    regions = standard_anatomy().regions
-    uptake = _paint_background(patient)
-    usual_reference = _occipital(patient) / _lowered(patient)
+    anatomy, tissues = standard_anatomy(), patient.background
+    regions = anatomy.regions
+    uptake = np.zeros(SHAPE, np.float32)
+    for name in person.BACKGROUND:
+        uptake += anatomy.tissue[name] * np.float32(tissues[name])
+    for name in person.REGION_FACTOR:
+        box = _box(name)
+        uptake[box] *= 1 + regions[name][box] * np.float32(tissues[name] - 1)
+    grey = _occipital_grey()
+    reference = (tissues["grey"] * grey + tissues["white"] * (1 - grey)) / patient.reference
     kept = _kept(patient.loss.defect)
     for side in SIDES:
         for name in STRIATUM:
             box = _box(f"{name}_{side}")
             binding = _binding(patient, name, side)[:, box[1]] * kept[box]
-            specific = np.float32(usual_reference * (1 + binding))
+            specific = (reference * (1 + binding)).astype(np.float32)
             uptake[box] += regions[f"{name}_{side}"][box] * specific
     for gland, value in patient.glands.items():
         box = _box(gland)
@@ -99,27 +107,8 @@ def seen_fractions(patient: Patient) -> dict[str, float]:
     """
     back = {side: _fraction(patient, "putamen", side, POSTERIOR) for side in SIDES}
     weaker, other = sorted(SIDES, key=back.__getitem__)
-    return {
-        "fraction": back[weaker],
-        "other": back[other],
-        "caudate": _fraction(patient, "caudate", weaker),
-    }
-
-
-def _paint_background(patient: Patient) -> np.ndarray:
-    """Paint everything but striatum and glands."""
-    anatomy = standard_anatomy()
-    uptake = sum(anatomy.tissue[name] * np.float32(patient.background[name]) for name in BACKGROUND)
-    for name in REGION_FACTOR:
-        box = _box(name)
-        uptake[box] *= 1 + anatomy.regions[name][box] * np.float32(patient.background[name] - 1)
-    return uptake
-
-
-def _occipital(patient: Patient) -> float:
-    """Return the mean uptake of the occipital reference."""
-    grey = _occipital_grey()
-    return patient.background["grey"] * grey + patient.background["white"] * (1 - grey)
+    caudate = _fraction(patient, "caudate", weaker)
+    return {"fraction": back[weaker], "other": back[other], "caudate": caudate}
 
 
 @lru_cache
@@ -133,15 +122,8 @@ def _occipital_grey() -> float:
 
 @lru_cache
 def _box(region: str) -> tuple[slice, ...]:
-    """Return the smallest box that holds a region: painting there alone saves half the time."""
-    inside = standard_anatomy().regions[region] > 0
-    ends = (np.flatnonzero(inside.any(axis=others))[[0, -1]] for others in ((1, 2), (0, 2), (0, 1)))
-    return tuple(slice(first, last + 1) for first, last in ends)
-
-
-def _lowered(patient: Patient) -> float:
-    """Return the reference over its usual value: an SSRI lowers it, not the striatum."""
-    return SSRI_REFERENCE if patient.ssri else 1.0
+    """Return the smallest box that holds a region: painting there alone saves most of the time."""
+    return find_objects((standard_anatomy().regions[region] > 0).astype(np.uint8))[0]
 
 
 @lru_cache(maxsize=2)
@@ -156,11 +138,8 @@ def _kept(defect: Defect | None) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _profile(region: str, defect: Defect | None = None) -> np.ndarray:
     """Return how much of a region is kept at each y, (1, 121, 1): binding varies along y only."""
-    box = _box(region)
-    profile = np.zeros((1, SHAPE[1], 1))
-    weight = standard_anatomy().regions[region][box] * _kept(defect)[box]
-    profile[:, box[1]] = weight.sum(axis=(0, 2), keepdims=True, dtype=np.float64)
-    return profile
+    weight = standard_anatomy().regions[region] * _kept(defect)
+    return weight.sum(axis=(0, 2), keepdims=True, dtype=np.float64)
 
 
 def _binding(patient: Patient, region: str, side: str) -> np.ndarray:
@@ -169,16 +148,11 @@ def _binding(patient: Patient, region: str, side: str) -> np.ndarray:
     depth = standard_anatomy().putamen_depth
     if region == "ventral_striatum":
         return np.full_like(depth, healthy * left.ventral_striatum)
-    if region == "caudate":
-        return healthy * left.caudate * _caudate_gradient(left, depth)
+    if region == "caudate":  # disease spares its head longer than its tail
+        lost = 1 - left.back / max(left.front, left.back)
+        return healthy * left.caudate * (1 + CAUDATE_GRADIENT * lost * (0.5 - depth))
     taper = 1 + patient.taper * (0.5 - depth)
     return healthy * taper * (left.front + (left.back - left.front) * depth**left.bend)
-
-
-def _caudate_gradient(left: Side, depth: np.ndarray) -> np.ndarray:
-    """Return the caudate's profile from head to tail: disease spares the head longer."""
-    lost = 1 - left.back / max(left.front, left.back)
-    return 1 + CAUDATE_GRADIENT * lost * (0.5 - depth)
 
 
 def _mean_sbr(patient: Patient, region: str, side: str, start: float = 0) -> float:
@@ -187,18 +161,16 @@ def _mean_sbr(patient: Patient, region: str, side: str, start: float = 0) -> flo
     name = f"{region}_{side}"
     whole, kept = _profile(name) * part, _profile(name, patient.loss.defect) * part
     binding = float((_binding(patient, region, side) * kept).sum() / whole.sum())
-    return (1 + binding) / _lowered(patient) - 1
+    return (1 + binding) / patient.reference - 1
 
 
 def _fraction(patient: Patient, region: str, side: str, start: float = 0) -> float:
     """Return a part's SBR over that of the mean healthy patient of the same age and sex."""
-    typical = _typical_sbr(region, start) * expected_sbr(region, patient.age, patient.sex)
-    return _mean_sbr(patient, region, side, start) / typical
+    expected = expected_sbr(region, patient.age, patient.sex)
+    return _mean_sbr(patient, region, side, start) / (_typical_sbr(region, start) * expected)
 
 
 @lru_cache
 def _typical_sbr(region: str, start: float) -> float:
     """Return a part's SBR over its region's published mean in the mean healthy patient."""
-    normal = standard_normal()
-    mean = _mean_sbr(normal, region, "left", start)
-    return mean / expected_sbr(region, normal.age, normal.sex)
+    return _mean_sbr(standard_normal(), region, "left", start) / person.SBR_AT_65[region]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from datkit.simulate.patient.anatomy import standard_anatomy
+from datkit.simulate.patient.head import AFFINE, SHAPE, axes_mm, ellipsoid
 from datkit.simulate.patient.head_shape import (
     deform,
     draw_shape,
@@ -15,7 +16,6 @@ from datkit.simulate.patient.head_shape import (
     source_voxels,
     standard_shape,
 )
-from datkit.simulate.patient.solids import AFFINE, SHAPE, axes_mm, ellipsoid
 
 FIELD = (72, 72, 55)  # the camera's working grid, 3.9 mm
 FIELD_AFFINE = np.array([[3.9, 0, 0, -140], [0, 3.9, 0, -150], [0, 0, 3.9, -118], [0, 0, 0, 1]])

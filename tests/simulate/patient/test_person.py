@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from datkit.errors import UsageError
-from datkit.simulate.patient.background import BACKGROUND, GLANDS, REGION_FACTOR, draw_background
 from datkit.simulate.patient.loss import BORDERLINE, DEFECT_MM, DEGENERATIVE, DRUG, OTHER, Side
 from datkit.simulate.patient.person import (
+    BACKGROUND,
+    GLANDS,
     PATTERNS,
+    REGION_FACTOR,
+    draw_background,
     draw_patient,
     draw_pattern,
     expected_sbr,
