@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -21,6 +20,7 @@ __all__ = ["render_contact_sheet", "write_contact_sheet"]
 
 LOOK = "Look at it"
 ENLARGED = 3  # thumbnail pixels a voxel
+FONT = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans-Bold.ttf"), 20)
 QUALITY = 75  # of the WebP: about 4 kB an exam, and nothing lost to the eye
 
 
@@ -90,11 +90,5 @@ def _thumbnail(slab: np.ndarray) -> bytes:
     draw = ImageDraw.Draw(picture)
     for side, x, anchor in (("L", 6, "lm"), ("R", width - 6, "rm")):
         place = (x, height / 2)
-        draw.text(place, side, "white", _font(), anchor, stroke_width=1, stroke_fill="black")
+        draw.text(place, side, "white", FONT, anchor, stroke_width=1, stroke_fill="black")
     return pack_image(picture, "webp", quality=QUALITY, method=4)
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")
-    return ImageFont.truetype(path, 20)

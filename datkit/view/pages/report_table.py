@@ -133,18 +133,18 @@ def measure_tables(rows: Sequence[Row]) -> list[Table]:
     >>> table.ticks.tolist(), table.place(1.5)
     ([0.0, 1.0, 2.0, 3.0], 50.0)
     """
-    kinds = dict.fromkeys(row.kind for row in rows)
-    return [_table(kind, [row for row in rows if row.kind == kind]) for kind in kinds]
-
-
-def _table(kind: Kind, rows: list[Row]) -> Table:
-    values = np.array([[row.value, row.low, row.high] for row in rows]).ravel()
-    values = values[np.isfinite(values)]
-    low, high = min(values, default=0.0), max(values, default=0.0)
-    if kind.signed:
-        low, high = -max(-low, high, 1.0), max(-low, high, 1.0)
-    locator = MaxNLocator(4, steps=[1, 2, 5, 10])
-    return Table(kind, rows, np.asarray(locator.tick_values(min(low, 0.0), max(high, 0.1))))
+    tables = []
+    for kind in dict.fromkeys(row.kind for row in rows):
+        of_kind = [row for row in rows if row.kind == kind]
+        values = np.array([[row.value, row.low, row.high] for row in of_kind]).ravel()
+        values = values[np.isfinite(values)]
+        low, high = min(values, default=0.0), max(values, default=0.0)
+        if kind.signed:
+            low, high = -max(-low, high, 1.0), max(-low, high, 1.0)
+        locator = MaxNLocator(4, steps=[1, 2, 5, 10])
+        ticks = np.asarray(locator.tick_values(min(low, 0.0), max(high, 0.1)))
+        tables.append(Table(kind, of_kind, ticks))
+    return tables
 
 
 class Check(NamedTuple):
