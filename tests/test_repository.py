@@ -109,7 +109,6 @@ REACHED_BY = {
     "simulate/patient/test_person.py": "simulate/patient/loss",
     "simulate/test_cohort.py": "simulate/set_folder",
     "submit/test_pack.py": "submit/template/main",
-    "view/test_slices.py": "view/canvas view/planes",
 }
 
 

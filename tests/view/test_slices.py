@@ -1,4 +1,4 @@
-"""Slices: left is left, millimetres are millimetres, and the same exam gives the same bytes."""
+"""Slices: left is left, millimetres are millimetres, each slice tells where it lies."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
+from hot_putamen import HOT_MM, brightest_mm, hot_voxel, left_hot, words
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from datkit.errors import UsageError
 from datkit.io.scan import Scan
 from datkit.prepare import GRID, load_regions
-from datkit.view.planes import draw_slice
 from datkit.view.slices import (
     SLAB_MM,
     plot_exam,
@@ -29,37 +28,6 @@ from datkit.view.slices import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HOT_MM = np.array([-25.0, 0.0, 4.0])  # in the left putamen
-
-
-def hot_voxel(mm=HOT_MM, affine=GRID.affine) -> tuple[int, ...]:
-    return tuple(np.rint(np.linalg.inv(affine) @ [*mm, 1])[:3].astype(int))
-
-
-def left_hot() -> np.ndarray:
-    """A flat brain of uptake 1 with a 10 mm cube of uptake 5 in the left putamen."""
-    volume = np.ones(GRID.shape, dtype=np.float32)
-    volume[tuple(slice(i - 2, i + 3) for i in hot_voxel())] = 5
-    return volume
-
-
-def words(axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def brightest_mm(axes) -> np.ndarray:
-    """Where the hottest pixels of a slice lie on its axes, mm."""
-    image = axes.images[0]
-    array = np.ma.filled(image.get_array(), -1)
-    left, right, bottom, top = image.get_extent()
-    row, column = np.argwhere(array > 0.9 * array.max()).mean(axis=0)
-    width, height = right - left, top - bottom
-    return np.array(
-        [
-            left + width * (column + 0.5) / array.shape[1],
-            bottom + height * (row + 0.5) / array.shape[0],
-        ]
-    )
 
 
 def test_every_slice_tells_its_sides_and_its_height() -> None:
@@ -86,42 +54,6 @@ def test_the_left_putamen_is_drawn_on_the_left() -> None:
     hot_columns = np.argwhere((np.abs(pixels - inferno_top) < 6).all(axis=2))[:, 1]
     assert hot_columns.size > 50
     assert hot_columns.max() < pixels.shape[1] / 2
-
-
-def test_a_mirrored_brain_mirrors_the_picture() -> None:
-    there = brightest_mm(plot_sheet([("", left_hot(), 4.0)]).axes[0])
-    back = brightest_mm(plot_sheet([("", left_hot()[::-1], 4.0)]).axes[0])
-    np.testing.assert_allclose(back, there * [-1, 1], atol=1e-6)
-
-
-def test_coronal_and_sagittal_planes_are_in_millimetres_too() -> None:
-    axes = plot_exam(left_hot(), n_slices=3).axes
-    draw_slice(axes[0], left_hot(), GRID.affine, "coronal", 0.4, high=5)
-    draw_slice(axes[1], left_hot(), GRID.affine, "sagittal", -25, high=5)
-    assert words(axes[0])[-3:] == ["L", "R", "y = +0 mm"]
-    assert words(axes[1])[-3:] == ["P", "A", "x = −25 mm, left"]
-    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("x (mm)", "z (mm)")
-    assert (axes[1].get_xlabel(), axes[1].get_ylabel()) == ("y (mm)", "z (mm)")
-
-
-def test_the_same_exam_gives_the_same_bytes_whatever_the_readers_settings() -> None:
-    first = plot_exam(left_hot(), "An exam", n_slices=2).png()
-    with matplotlib.rc_context({"font.size": 30, "savefig.bbox": "tight", "lines.linewidth": 9}):
-        second = plot_exam(left_hot(), "An exam", n_slices=2).png()
-    assert first == second
-    assert "Software" not in Image.open(io.BytesIO(first)).info
-
-
-def test_a_notebook_shows_a_figure_as_one_png() -> None:
-    bundle = plot_exam(left_hot(), n_slices=1)._repr_mimebundle_()
-    assert set(bundle) == {"image/png", "text/plain"}
-    assert bundle["image/png"].startswith(b"\x89PNG")
-
-
-def test_a_saved_picture_is_small(tmp_path) -> None:
-    path = plot_pair(left_hot(), np.ones(GRID.shape)).save(tmp_path / "pair.png")
-    assert path.stat().st_size < 60_000
-    assert Image.open(path).size[0] == 960
 
 
 def test_mean_maps_show_the_second_class_minus_the_first() -> None:
