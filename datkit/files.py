@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +19,16 @@ def data_folder() -> Path:
 
     It is ``$DATKIT_DATA`` if that is set, else the user's cache folder. It is not created here.
     """
-    import platformdirs  # the platform that runs submissions has none, and needs no such folder
-
     if chosen := os.environ.get("DATKIT_DATA"):
         return Path(chosen).expanduser().resolve()
-    return platformdirs.user_cache_path("datkit", appauthor=False, opinion=False)
+    # platformdirs says the same, but submissions carry this file, and the platform lacks it.
+    home = Path.home()
+    base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    return Path(base) / "datkit"
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
