@@ -223,7 +223,8 @@ def plot_shares(
 
 
 def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
-    values = np.sort(column.dropna().to_numpy(float))
+    values = column.to_numpy(float)
+    values = np.sort(values[np.isfinite(values)])
     colour, marker = MARKERS[kind]
     # Sorted values spread by the golden ratio never pile up, and need no random draw.
     spread = 0.12 * (np.arange(values.size) * 0.618034 % 1 - 0.5) * 2

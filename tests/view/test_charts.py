@@ -8,6 +8,7 @@ import pytest
 
 from datkit.errors import UsageError
 from datkit.evaluate import Score
+from datkit.measure.definitions import LENGTH, Measure, add, forget
 from datkit.view.charts import plot_measures, plot_reliability, plot_scores, plot_shares
 
 TABLE = pd.DataFrame(
@@ -28,6 +29,21 @@ def test_measures_of_one_unit_share_an_axis() -> None:
         "putamen\nleft",
         "putamen\nright",
     ]
+
+
+def test_a_column_that_is_no_measure_stands_for_a_binding_ratio() -> None:
+    table = pd.DataFrame({"putamen_lowest": [2.0, 0.5], "centre A": [2.0, np.inf]})
+    (axes,) = plot_measures(table, [0, 1], list(table)).axes
+    assert axes.get_ylabel() == "specific binding ratio (no unit)"
+
+
+def test_a_new_measure_brings_its_axis() -> None:
+    add(Measure("width", "striatum", LENGTH, lambda both: 0.0))
+    try:
+        (axes,) = plot_measures(pd.DataFrame({"width": [7.0, 9.0]}), [0, 1], ["width"]).axes
+    finally:
+        forget("width")
+    assert axes.get_ylabel() == "length (mm)"
 
 
 def test_every_labelled_exam_is_a_dot() -> None:
