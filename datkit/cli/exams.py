@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from datkit import NOT_CLINICAL, data
 from datkit.cli.command import FINE, JOBS, Group, Result, arg, complain, located
 from datkit.errors import DatkitError, UsageError
+from datkit.problems import repeated
 
 if TYPE_CHECKING:
     from datkit.prepare.cohort import PreparedCohort
@@ -164,7 +165,7 @@ def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], l
     arg("--age", type=float, metavar="YEARS", help="for the normal range"),
     arg("--sex", choices=["F", "M"], help="for the normal range"),
     arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
-    arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or a .html; here"),
+    arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or .html file"),
 )
 def report(args: Namespace) -> Result:
     """Show one exam on one page: slices, measures, quality.
@@ -197,8 +198,7 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
             f"Expected one scan with --{' and --'.join(patient)}, which belong to one patient, "
             f"found {len(targets)}; make the reports one by one."
         )
-    places = list(targets.values())
-    if double := sorted({str(place) for place in places if places.count(place) > 1}):
+    if double := repeated(map(str, targets.values())):
         raise UsageError(
             f"Expected a place of its own for each report, found that {', '.join(double)} would "
             "hold several; let --out name a folder, or report on scans of one name one by one."
@@ -207,7 +207,7 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
 
 @EXAMS.command(
     _FOLDER,
-    arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="or sheet.html"),
+    arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="default: sheet.html"),
     JOBS,
     _SCHEDULER,
 )

@@ -60,8 +60,8 @@ def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["a/x.nii", "b/x.nii"], "x_report.html would hold several"),
-        (["a/x.nii", "y.nii", "--out", "one.html"], "one.html would hold several"),
+        (["a/x.nii", "b/x.nii"], "'x_report.html' would hold several"),
+        (["a/x.nii", "y.nii", "--out", "one.html"], "'one.html' would hold several"),
         (["x.nii", "y.nii", "--age", "67"], "one scan with --age"),
     ],
 )
