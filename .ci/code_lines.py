@@ -27,11 +27,11 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_lines(source: str) -> int:
-    """Return how many lines of a source hold code.
+    r"""Return how many lines of a source hold code.
 
     Examples
     --------
-    >>> code_lines("'A module.'\\n\\nx = 1  # one\\n# two\\ny = (\\n    2\\n)\\n")
+    >>> code_lines("'A module.'\n\nx = 1  # one\n# two\ny = (\n    2\n)\n")
     4
     """
     documentation: set[int] = set()

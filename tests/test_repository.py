@@ -103,9 +103,7 @@ REACHED_BY = {
     "replica/run_report",
     "replica/test_sandbox.py": "replica/hooks replica/launcher",
     "replica/test_scenarios.py": "replica/hostile_exams",
-    "simulate/patient/test_anatomy.py": "simulate/patient/background simulate/patient/head "
-    "simulate/patient/solids",
-    "simulate/patient/test_head_shape.py": "simulate/patient/warp",
+    "simulate/patient/test_anatomy.py": "simulate/patient/head",
     "simulate/patient/test_person.py": "simulate/patient/loss",
     "simulate/test_cohort.py": "simulate/set_folder",
     "submit/test_pack.py": "submit/template/main",
