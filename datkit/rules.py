@@ -31,7 +31,7 @@ that hold them, and the book's page of codes is made from what it finds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Generic, NamedTuple, TypeVar
@@ -134,11 +134,11 @@ class RuleGroup(Generic[Context]):
 
         return enter
 
-    def problems(self, context: Context) -> Iterator[Problem]:
-        """Yield what the rules find, rule by rule."""
+    def problems(self, context: Context, codes: Container[str] | None = None) -> Iterator[Problem]:
+        """Yield what the rules find, rule by rule; those of some codes only, if any are given."""
         for code, expected, check in self.checks:
-            rule = self.registry[code]
-            for where, found, other, line in check(context):
+            rule, wants = self.registry[code], codes is None or code in codes
+            for where, found, other, line in check(context) if wants else ():
                 wanted, remedy = other or expected, plain(rule.remedy)
                 yield Problem(code, where, wanted, found, remedy, rule.severity, line)
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from datkit.data import open_folder
+from datkit.inspect.submission import Submission
 from datkit.measure import MEASURES
 from datkit.models import MeasuresClassifier, VolumeClassifier, save_model
 from datkit.replica import run_submission
@@ -106,7 +107,8 @@ def names_of(modules) -> list[str]:
 def test_every_module_imports_without_what_the_platform_lacks(packed, tiny_cohort, tmp_path):
     names = names_of(inference_modules())
     assert {"datkit.prepare", "datkit.measure", "datkit.models.volume"} <= set(names)
-    replica = build_replica(packed, tiny_cohort, [], tmp_path, INFERENCE_PACKAGES)
+    with Submission(packed) as submission:
+        replica = build_replica(submission, tiny_cohort, [], tmp_path, INFERENCE_PACKAGES)
     (replica.code / "main.py").write_text(PROBE.format(names=names))
     ending = execute(replica, limit=300, smoke=True, say=print)
     assert ending.exit_code == 0, "\n".join(ending.log)

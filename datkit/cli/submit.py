@@ -9,8 +9,7 @@ first steps:
 from __future__ import annotations
 
 import shutil
-from argparse import Namespace
-from dataclasses import replace
+from argparse import SUPPRESS, Namespace
 from pathlib import Path
 
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
@@ -68,11 +67,18 @@ def check(args: Namespace) -> Result:
     from datkit.inspect.findings import findings_table, next_step, write_findings
     from datkit.inspect.submission import check_submission
 
-    problems = check_submission(args.zip)
     if args.cohort:
-        from datkit.replica.scenarios import run_checks
+        from datkit.replica.run import SCENARIO_EXAMS, run_submission
 
-        problems += run_checks(args.zip, args.cohort, progress=not args.json)
+        problems = run_submission(
+            args.zip,
+            args.cohort,
+            exams=SCENARIO_EXAMS,
+            scenarios=True,
+            progress=not args.json,
+        ).problems
+    else:
+        problems = check_submission(args.zip)
     if args.html:
         write_findings(problems, args.zip, args.html)
     table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
@@ -88,9 +94,8 @@ def check(args: Namespace) -> Result:
     arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"),
     arg("--exams", type=int, default=20, metavar="N", help="how many; default: 20"),
     arg("--isolation", choices=["docker", "bubblewrap", "plain"], help="default: the strongest"),
-    arg(
-        "--trials", action="store_true", help="run it about ten times more, as check --cohort does"
-    ),
+    arg("--scenarios", action="store_true", help="run it ten times more, as check --cohort does"),
+    arg("--trials", dest="scenarios", action="store_true", help=SUPPRESS),  # its name before
 )
 def run(args: Namespace) -> Result:
     """Run a submission.zip in a replica of the challenge.
@@ -98,16 +103,17 @@ def run(args: Namespace) -> Result:
     For example:
       datkit submit run submission.zip --cohort cohort
       datkit submit run submission.zip --cohort cohort --exams 4 --isolation plain
-      datkit submit run submission.zip --cohort cohort --trials    # some minutes
+      datkit submit run submission.zip --cohort cohort --scenarios    # some minutes
     """
     from datkit.replica.run import run_submission
 
-    report = run_submission(args.zip, args.cohort, exams=args.exams, isolation=args.isolation)
-    if args.trials:
-        from datkit.replica.scenarios import run_checks
-
-        found = run_checks(args.zip, args.cohort, isolation=args.isolation)
-        report = replace(report, problems=[*dict.fromkeys([*report.problems, *found])])
+    report = run_submission(
+        args.zip,
+        args.cohort,
+        exams=args.exams,
+        isolation=args.isolation,
+        scenarios=args.scenarios,
+    )
     return Result([str(report)], report.to_dict(), FINE if report.ok else FINDINGS)
 
 

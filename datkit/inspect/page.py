@@ -17,7 +17,6 @@ __all__ = ["all_rules", "findings_page"]
 
 # What declares rules; named, not imported, since some lie below this room and some above it.
 MODULES = (
-    "datkit.inspect.rules",
     "datkit.inspect.submission",
     "datkit.replica.assess",
     "datkit.replica.scenarios",

@@ -1,9 +1,9 @@
 """Running a submission as the challenge's platform would, in a sandbox.
 
-``run``         one run: fresh ``folders``, behind a ``sandbox``, by a ``process`` with
-                ``launcher`` and ``hooks`` inside, assessed by ``assess``; ``run_report``
-                holds what it showed
-``scenarios``   several runs, each under another condition: ``mount``, ``hostile_exams``
+``run``         all of it, and the report
+``runner``      one run: fresh ``folders``, behind a ``sandbox``, by a ``process`` with ``launcher``
+                and ``hooks`` inside; ``assess`` has the rules that look at it
+``scenarios``   the rules that look at several runs, each under other ``conditions``
 """
 
 import lazy_loader

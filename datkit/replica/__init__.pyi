@@ -1,3 +1,4 @@
+from .run import RunReport as RunReport
 from .run import run_submission as run_submission
-from .run_report import RunReport as RunReport
-from .scenarios import run_checks as run_checks
+from .sandbox import Limits as Limits
+from .scenarios import SCENARIOS as SCENARIOS

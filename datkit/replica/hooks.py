@@ -1,13 +1,13 @@
-"""The guards inside a replica: what a submission must not touch is refused, and noted.
+"""The hooks inside a replica: what a submission must not touch is refused, and noted.
 
 Writing to the data or outside the run's folders, reading what the platform does not have, use of
 the network, and packages that the platform lacks.
 
-This file is copied into a replica as `sitecustomize.py`, beside its settings `guard.json`. Python
-imports a module of that name at the start of every process, workers included, before `main.py`. It
-uses the standard library only.
+This file is copied into a replica as `sitecustomize.py`, beside its `settings.json`. Python imports
+a module of that name at the start of every process, workers included, before `main.py`. It uses the
+standard library only.
 
-The guards find mistakes and give them a name. They are no prison: code that means harm can get
+The hooks find mistakes and give them a name. They are no prison: code that means harm can get
 round a hook in its own process. What holds it is the sandbox: see `datkit.replica.sandbox`.
 """
 
@@ -17,8 +17,10 @@ import errno
 import json
 import os
 import sys
-from importlib.machinery import PathFinder
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 __all__ = ["Hook", "VisibleFinder", "install"]
@@ -27,21 +29,20 @@ _DEVICES = ("/dev/null", "/dev/full", "/dev/tty", "/dev/stdout", "/dev/stderr", 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "", "None")
 # Which arguments of an audit event are paths that change, each with that of its folder's
 # descriptor: https://docs.python.org/3/library/audit_events.html
-_CHANGES = {
+_CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
     "os.link": ((0, 2), (1, 3)),
     "os.mkdir": ((0, 2),),
     "os.remove": ((0, 1),),
     "os.rename": ((0, 2), (1, 3)),
     "os.rmdir": ((0, 1),),
     "os.symlink": ((1, 2),),
-}
-# The same for events that follow a link to what it points to.
-_CHANGES_TARGET = {
-    "os.chmod": ((0, 2),),
-    "os.chown": ((0, 3),),
     "os.truncate": ((0, None),),
     "os.utime": ((0, 3),),
 }
+# Of these, the ones that follow a link to what it points to.
+_FOLLOW = ("os.chmod", "os.chown", "os.truncate", "os.utime")
 # What every system has and a library may read; a process's own view of others is the kernel's job.
 _SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc", "/sbin", "/sys", "/usr")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -74,19 +75,25 @@ class Hook:
             os.write(self.events, (json.dumps({"event": event, "what": what}) + "\n").encode())
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        """Refuse what an audit event is about to do, or let it pass.
+
+        Raises
+        ------
+        OSError
+            The one that the platform would give.
+        """
         if event == "open":
             path, mode, flags = args
-            writes = set(mode) & set("wax+") if isinstance(mode, str) else flags & _WRITE_FLAGS
-            if writes:
-                self._check_path(path, None, follow=True)
+            if set(mode) & set("wax+") if isinstance(mode, str) else flags & _WRITE_FLAGS:
+                self._check_write(path, None, follow=True)
             else:
                 self._check_read(path)
         elif event in ("os.listdir", "os.scandir", "os.chdir"):
             self._check_read(args[0])
-        elif event in _CHANGES or event in _CHANGES_TARGET:
-            follow = event in _CHANGES_TARGET
-            for path, folder in (_CHANGES_TARGET if follow else _CHANGES)[event]:
-                self._check_path(args[path], None if folder is None else args[folder], follow)
+        elif event in _CHANGES:
+            for path, folder in _CHANGES[event]:
+                descriptor = None if folder is None else args[folder]
+                self._check_write(args[path], descriptor, event in _FOLLOW)
         elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             # Others are local: a name in the file system, or the kernel's own sockets.
             if isinstance(args[1], tuple) and isinstance(args[1][0], str):
@@ -94,8 +101,8 @@ class Hook:
         elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
             self._check_host(args[0])
 
-    def _check_path(self, path: Any, folder: int | None, follow: bool) -> None:
-        if isinstance(path, int):
+    def _check_write(self, path: object, folder: int | None, follow: bool) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
             return  # an open descriptor: it was checked when it was opened
         name = os.fsdecode(path)
         if name.startswith(_DEVICES):
@@ -112,7 +119,7 @@ class Hook:
             return
         raise PermissionError(errno.EACCES, "the platform does not let a submission write", name)
 
-    def _check_read(self, path: Any) -> None:
+    def _check_read(self, path: object) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
             return  # an open descriptor, or the working directory
         name = os.fsdecode(path)
@@ -123,7 +130,7 @@ class Hook:
         self.note("read-outside", place)
         raise FileNotFoundError(errno.ENOENT, "the platform has no such file", name)
 
-    def _check_host(self, host: Any) -> None:
+    def _check_host(self, host: object) -> None:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
         if name not in _LOOPBACK and name != os.uname().nodename:
             self.note("network", name)
@@ -137,7 +144,9 @@ class VisibleFinder(PathFinder):
     hidden: frozenset[str] = frozenset()
 
     @classmethod
-    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Return the module's spec, or None as if a hidden module were not installed."""
         if path is None and name in cls.hidden:
             path = [entry for entry in sys.path if _is_inside(os.path.realpath(entry), cls.code)]
@@ -145,7 +154,7 @@ class VisibleFinder(PathFinder):
 
 
 def install(settings: dict[str, Any]) -> None:
-    """Put all guards in place, in this process, for good.
+    """Put all hooks in place, in this process, for good.
 
     Parameters
     ----------
@@ -156,15 +165,14 @@ def install(settings: dict[str, Any]) -> None:
     events = os.open(settings["events"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     VisibleFinder.code, VisibleFinder.hidden = settings["code"], frozenset(settings["hidden"])
     sys.path[:] = [entry for entry in sys.path if _is_installed(entry)]
-    guards = os.path.dirname(os.path.abspath(__file__))
-    python = [*sys.path, sys.prefix, sys.base_prefix, guards]
+    python = [*sys.path, sys.prefix, sys.base_prefix, os.path.dirname(os.path.abspath(__file__))]
     readable = [*settings["readable"], *_SYSTEM, *python, *map(os.path.realpath, python)]
     hook = Hook(settings["data"], settings["writable"], readable, events)
     # Finders that an editable install or a shim has added go, as the platform has none.
-    own = [finder for finder in sys.meta_path if _is_own(finder)]
+    own = [f for f in sys.meta_path if f.__module__.startswith("_frozen_importlib")]
     sys.meta_path[:] = [VisibleFinder if finder is PathFinder else finder for finder in own]
     sys.addaudithook(hook)
-    hook.note("started", "guards")
+    hook.note("started", "hooks")
 
 
 def _is_installed(entry: str) -> bool:
@@ -172,10 +180,6 @@ def _is_installed(entry: str) -> bool:
     own = os.path.dirname(os.__file__)
     folders = ("site-packages", "dist-packages", "lib-dynload")
     return entry == own or os.path.basename(entry) in folders or entry.endswith(".zip")
-
-
-def _is_own(finder: Any) -> bool:
-    return getattr(finder, "__module__", "").startswith("_frozen_importlib")
 
 
 def _resolve(name: str, folder: int | None, follow: bool) -> str:
@@ -193,7 +197,7 @@ def _is_inside(path: str, folder: str) -> bool:
 
 if __name__ == "sitecustomize":
     try:
-        install(json.loads(Path(__file__).with_name("guard.json").read_text(encoding="utf-8")))
-    except BaseException as error:  # Python would go on without the guards
-        print(f"The guards could not start: {error!r}", file=sys.stderr, flush=True)
+        install(json.loads(Path(__file__).with_name("settings.json").read_text(encoding="utf-8")))
+    except BaseException as error:  # Python would go on without the hooks
+        print(f"The hooks could not start: {error!r}", file=sys.stderr, flush=True)
         os._exit(1)

@@ -1,12 +1,12 @@
 """The first process of a run: sets limits, starts main.py, watches it, ends all that it leaves.
 
-This file is copied into a replica beside its settings `launch.json` and runs with the runtime's own
+This file is copied into a replica beside its `settings.json` and runs with the runtime's own
 Python, isolated (`-I -S`). It uses the standard library only. In a sandbox it is process 1: when it
 ends, the kernel ends the rest. Elsewhere it adopts orphans, so that it can end them itself.
 
 Standard input is the line to datkit: when it closes, the run is over. main.py prints to standard
 error. Standard output gets one line of JSON at the end: ``exit_code``, ``stopped``, ``seconds``,
-``left`` (processes that main.py left behind), ``events`` (what the guards noted), ``predictions``
+``left`` (processes that main.py left behind), ``events`` (what the hooks noted), ``predictions``
 (submission.csv in base64, or null).
 """
 
@@ -35,11 +35,16 @@ LARGE = 2**26  # bytes; a larger file is linked to, not copied: the sandbox's fi
 MOST_BYTES = 2**21  # of submission.csv and of events: ten times what an honest run writes
 _SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
 
+Settings = dict[str, Any]  # what Replica.write_settings writes
+
 
 def main() -> None:
-    """Run main.py as `launch.json` says and report."""
-    settings = json.loads(Path(__file__).with_name("launch.json").read_text(encoding="utf-8"))
-    _stand_apart()
+    """Run main.py as `settings.json` says and report."""
+    settings = json.loads(Path(__file__).with_name("settings.json").read_text(encoding="utf-8"))
+    with suppress(OSError, AttributeError):  # where there is no prctl there is no /proc to hide
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # keeps main.py out of this process's memory and files
+        prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if settings["source"]:
         _copy_in(settings["source"], settings["code"])
     report = _supervise(settings)
@@ -51,20 +56,9 @@ def main() -> None:
     print(json.dumps(report), flush=True)
 
 
-def _stand_apart() -> None:
-    """Keep main.py out of this process's memory and descriptors, and become orphans' parent."""
-    with suppress(OSError, AttributeError):  # where there is no prctl there is no /proc to guard
-        prctl = ctypes.CDLL(None).prctl
-        prctl(_SET_DUMPABLE, 0, 0, 0, 0)
-        prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 def _copy_in(source: str, code: str) -> None:
     def copy(path: str, target: str) -> None:
-        if os.path.getsize(path) > LARGE:
-            os.symlink(path, target)
-        else:
-            shutil.copyfile(path, target)
+        (os.symlink if os.path.getsize(path) > LARGE else shutil.copyfile)(path, target)
 
     for name in sorted(set(os.listdir(source)) - {"data"}):
         path, target = os.path.join(source, name), os.path.join(code, name)
@@ -74,7 +68,7 @@ def _copy_in(source: str, code: str) -> None:
             copy(path, target)
 
 
-def _supervise(settings: dict[str, Any]) -> dict[str, Any]:
+def _supervise(settings: Settings) -> dict[str, Any]:
     started = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "main.py"],
@@ -93,13 +87,11 @@ def _supervise(settings: dict[str, Any]) -> dict[str, Any]:
         late = time.monotonic() - started > settings["seconds"]
         stopped = "told" if told else "time-limit" if late else _excess(settings)
     child.returncode = status  # reaped here, not by subprocess
-    seconds = time.monotonic() - started
-    if status is not None:
-        return {"exit_code": status, "stopped": "", "seconds": seconds}
-    return {"exit_code": None, "stopped": stopped, "seconds": seconds}
+    seconds, stopped = time.monotonic() - started, stopped if status is None else ""
+    return {"exit_code": status, "stopped": stopped, "seconds": seconds}
 
 
-def _set_limits(settings: dict[str, Any]) -> None:
+def _set_limits(settings: Settings) -> None:
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_DATA: settings["memory"],
@@ -113,7 +105,7 @@ def _set_limits(settings: dict[str, Any]) -> None:
         resource.setrlimit(kind, (limit, limit))
 
 
-def _excess(settings: dict[str, Any]) -> str:
+def _excess(settings: Settings) -> str:
     """Name the limit that all processes of the run together break, if they do."""
     found = _descendants()
     if sum(threads for threads, _ in found.values()) >= settings["processes"]:

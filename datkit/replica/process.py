@@ -8,23 +8,20 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from datkit.replica.folders import Replica
-from datkit.replica.sandbox import Limits, command_for, describe_level
+from datkit.replica.sandbox import Limits, command_for
 
 __all__ = ["LOG_BYTES", "Ending", "execute"]
 
 LOG_BYTES = 2**21  # ours, twenty times what the platform keeps: such a run is stopped
 _PAUSE, _NEWS = 0.1, 15.0  # seconds between two looks at the run, and between two lines about it
-_MOST_EVENTS = 200  # the guards note a hundred at most in each process
+_MOST_EVENTS = 200  # the hooks note a hundred at most in each process
 _SET_UP = 60.0  # seconds for making the sandbox and for ending what a run has started
-
-# What to do with the replica while it runs: (seconds after the start, what).
-Later = Sequence[tuple[float, Callable[[], None]]]
 
 
 @dataclass(frozen=True)
@@ -42,21 +39,18 @@ class Ending:
         "process-limit"; "replica" if the replica itself failed.
     log : tuple of str
         What it printed, both streams.
-    isolation : str
-        What stood between it and this machine.
     left : int
         Processes that outlived main.py, until they were ended.
-    events : tuple of dict
-        What the guards noted: "started", then each refusal.
+    events : tuple of (str, str)
+        What the hooks noted: "started", then each refusal, with what it was about.
     """
 
     seconds: float
     exit_code: int | None
     stopped: str
     log: tuple[str, ...]
-    isolation: str
     left: int = 0
-    events: tuple[dict[str, str], ...] = ()
+    events: tuple[tuple[str, str], ...] = ()
 
 
 def execute(
@@ -65,7 +59,6 @@ def execute(
     smoke: bool,
     say: Callable[[str], None],
     limits: Limits | None = None,
-    later: Later = (),
 ) -> Ending:
     """Run main.py to its end, or stop it after `limit` seconds, with all that it has started.
 
@@ -82,8 +75,6 @@ def execute(
         Called with a line of news now and then.
     limits : Limits, optional
         Of memory, processes and disk; by default the platform's, or what this machine has.
-    later : sequence of (float, callable)
-        What happens to the replica so many seconds after the start, such as data that appear.
     """
     limits = limits or Limits()
     replica.write_settings(limit, smoke, limits)
@@ -98,29 +89,22 @@ def execute(
             start_new_session=True,
         )
         try:
-            stopped = _wait(process, replica, limit, say, list(later))
+            stopped = _wait(process, replica, limit, say)
         finally:
             _end(process, replica)
-    found = _read_report(result)
-    if found["predictions"]:
-        replica.written.write_bytes(base64.b64decode(found["predictions"]))
-    return Ending(
-        found["seconds"],
-        found["exit_code"],
-        found["stopped"] if found["stopped"] != "told" else stopped,
-        _read_log(replica),
-        describe_level(replica.level),
-        found["left"],
-        tuple(_read_events(found["events"])),
-    )
+    found: dict[str, Any] = {"stopped": "replica", "seconds": 0.0, "exit_code": None, "events": ""}
+    with suppress(ValueError):  # where the launcher could not write a report, the replica failed
+        found = json.loads(result.read_text(encoding="utf-8"))
+    if predictions := found.pop("predictions", None):
+        replica.written.write_bytes(base64.b64decode(predictions))
+    if found["stopped"] == "told":
+        found["stopped"] = stopped
+    found["events"] = tuple(_read_events(found["events"]))
+    return Ending(log=_read_log(replica), **found)
 
 
 def _wait(
-    process: subprocess.Popen[bytes],
-    replica: Replica,
-    limit: float,
-    say: Callable[[str], None],
-    later: list[tuple[float, Callable[[], None]]],
+    process: subprocess.Popen[bytes], replica: Replica, limit: float, say: Callable[[str], None]
 ) -> str:
     """Wait for the launcher, which keeps the limits itself; return why it must be told to stop."""
     started, told = time.monotonic(), 0.0
@@ -130,9 +114,6 @@ def _wait(
             return "replica"
         if replica.log.stat().st_size > LOG_BYTES:
             return "log-flood"
-        for due in [one for one in later if one[0] <= seconds]:
-            later.remove(due)
-            due[1]()
         if seconds - told >= _NEWS:
             told = seconds
             say(f"{seconds:.0f} s")
@@ -141,10 +122,8 @@ def _wait(
 
 def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
     """Close the line to the launcher, which then ends the run; if it does not, end it."""
-    with suppress(BrokenPipeError):
-        process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=_SET_UP if process.poll() is None else 0)
+        process.communicate(timeout=_SET_UP if process.poll() is None else 0)  # closes the line
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -153,20 +132,12 @@ def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
         subprocess.run(remove, capture_output=True, check=False)
 
 
-def _read_report(path: os.PathLike[str]) -> dict[str, Any]:
-    """Return the launcher's report; where it could not write one, say that the replica failed."""
-    failed = {"exit_code": None, "stopped": "replica", "seconds": 0.0, "left": 0, "events": ""}
-    with open(path, encoding="utf-8") as stream, suppress(ValueError):
-        return json.load(stream)
-    return {**failed, "predictions": None}
-
-
-def _read_events(text: str) -> Iterator[dict[str, str]]:
-    """Yield what the guards noted; the run could write there too, so anything else is passed by."""
+def _read_events(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what the hooks noted; the run could write there too, so anything else is passed by."""
     for line in text.splitlines()[:_MOST_EVENTS]:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             event = json.loads(line)
-            yield {name: _printable(str(event[name])[:500]) for name in ("event", "what")}
+            yield _printable(str(event["event"])[:500]), _printable(str(event["what"])[:500])
 
 
 def _read_log(replica: Replica) -> tuple[str, ...]:

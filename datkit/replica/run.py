@@ -3,80 +3,83 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 
+from datkit.data.cohort import Cohort
+from datkit.data.folder import open_folder
+from datkit.errors import SubmissionError, UsageError
+from datkit.inspect.findings import findings_table
 from datkit.inspect.runtime import version_differences
-from datkit.inspect.submission import check_submission
-from datkit.inspect.zip_file import archive_problems
+from datkit.inspect.submission import Submission, check_submission
 from datkit.problems import Problem
-from datkit.replica.assess import judge_run
-from datkit.replica.folders import build_replica, choose_uids
-from datkit.replica.mount import Mount
-from datkit.replica.process import Ending, execute
-from datkit.replica.run_report import RunReport
+from datkit.replica.runner import Run, Runner
 from datkit.replica.sandbox import Limits, choose_level, describe_level
-from datkit.submit.predictions import check_against, read_predictions
+from datkit.replica.scenarios import SCENARIOS, SMOKE_EXAMS, SMOKE_SECONDS, Context
 from datkit.submit.score import score_predictions
 
-if TYPE_CHECKING:
-    from datkit.data import Cohort
-    from datkit.replica.hostile_exams import SpoiltExams
+__all__ = ["RunReport", "choose_uids", "run_submission"]
 
-__all__ = ["Run", "RunReport", "Runner", "be_silent", "open_exams", "run_submission", "speak"]
-
-# The platform's smoke test: the challenge's code submission page (see datkit.inspect.runtime).
-SMOKE_EXAMS = 20
-SMOKE_SECONDS = 360
-
-
-def be_silent(message: str) -> None:
-    """Say nothing."""
-
-
-def speak(message: str) -> None:
-    """Say on standard error what is going on."""
-    print(f"submit run: {message}", file=sys.stderr, flush=True)
+SCENARIO_EXAMS = 6  # about ten runs are made on them
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of a submission: how it ended, what is wrong with it, what it predicted."""
+class RunReport:
+    """What a run showed.
 
-    ending: Ending
+    Attributes
+    ----------
+    zip_path : str
+    problems : list of Problem
+        Of the zip, of the run and of its predictions, warnings too; empty if all is well.
+    exams : int
+        How many exams were to be predicted; 0 if the zip could not be run at all.
+    seconds : float
+        Wall time of `main.py`.
+    exit_code : int or None
+        Its exit code; None if it was stopped, or never started.
+    isolation : str
+        What stood between it and this machine.
+    log : tuple of str
+        What it printed.
+    log_loss : float or None
+        Of the exams whose labels are known: a figure to look at, not a measure of the model.
+    predictions : dict
+        {uid: probability}, if they have no problem.
+    versions : dict
+        {package: (version here, version on the platform)} where they differ.
+    """
+
+    zip_path: str
     problems: list[Problem]
-    predictions: dict[str, float]
-    table: bytes
+    exams: int = 0
+    seconds: float = 0.0
+    exit_code: int | None = None
+    isolation: str = "not run"
+    log: tuple[str, ...] = ()
+    log_loss: float | None = None
+    predictions: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, tuple[str, str]] = field(default_factory=dict)
 
+    @property
+    def ok(self) -> bool:
+        """Whether no error was found; there may be warnings."""
+        return not any(problem.is_error for problem in self.problems)
 
-@dataclass(frozen=True)
-class Runner:
-    """Runs one submission, each time in a fresh replica: the same settings for every run."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields and ``ok`` as plain data, for JSON."""
+        return {"ok": self.ok, **asdict(self)}
 
-    zip_path: str | os.PathLike[str]
-    level: str
-    time_limit: float = SMOKE_SECONDS
-    smoke: bool = True
-    limits: Limits | None = None
-    say: Callable[[str], None] = be_silent
-
-    def run(self, exams: Cohort | SpoiltExams, uids: list[str], mount: Mount | None = None) -> Run:
-        """Run it on `uids`, in that order; `mount` may delay or veil the data."""
-        with tempfile.TemporaryDirectory(prefix="datkit-run-") as folder:
-            replica = build_replica(self.zip_path, exams, uids, Path(folder), level=self.level)
-            mount = mount or Mount()
-            mount.begin(replica)
-            later = [(mount.seconds, lambda: mount.finish(replica))]
-            ending = execute(replica, self.time_limit, self.smoke, self.say, self.limits, later)
-            mount.finish(replica)
-            wrong = check_against(replica.written, uids)
-            predictions = {} if wrong else read_predictions(replica.written)
-            table = replica.written.read_bytes() if replica.written.exists() else b""
-            return Run(ending, [*judge_run(replica, ending), *wrong], predictions, table)
+    def __str__(self) -> str:
+        lines = [f"{self.zip_path}: {self.exams} exams in {self.seconds:.1f} s ({self.isolation})"]
+        if self.log_loss is not None:
+            lines.append(f"log loss {self.log_loss:.3f}, for information")
+        lines += findings_table(self.problems).splitlines()
+        if self.exit_code and self.log:
+            lines += ["The end of its log:", *(f"  | {line}" for line in self.log[-15:])]
+        return "\n".join(lines)
 
 
 def run_submission(
@@ -89,6 +92,7 @@ def run_submission(
     seed: int = 0,
     isolation: str | None = None,
     limits: Limits | None = None,
+    scenarios: bool | Collection[str] = False,
     progress: bool = True,
 ) -> RunReport:
     """Check a submission, run it in a replica of the platform, and check what it wrote.
@@ -118,30 +122,45 @@ def run_submission(
         ``"docker"``, ``"bubblewrap"`` or ``"plain"``; by default the strongest one at hand.
     limits : Limits, optional
         Of memory, processes and disk; by default the platform's, or what this machine has.
+    scenarios : bool or collection of str
+        Whether to make about ten more runs on six of the exams, each under another condition, if
+        the first gave predictions; or the codes of :data:`datkit.replica.SCENARIOS` to look for.
     progress : bool
         Say on standard error what is going on.
 
     Raises
     ------
     UsageError
-        If there is no such zip or cohort folder, or not that isolation.
+        If there is no such zip or cohort folder, or not that isolation or scenario.
     CohortError
         If the cohort folder breaks the layout.
     SubmissionError
         If the cohort has no exams.
     """
-    say = speak if progress else be_silent
-    cohort = open_exams(cohort)
+
+    def say(message: str) -> None:
+        if progress:
+            print(f"submit run: {message}", file=sys.stderr, flush=True)
+
+    codes = SCENARIOS.codes if scenarios is True else {*(scenarios or ())}
+    if not codes <= SCENARIOS.codes:
+        known = ", ".join(sorted(SCENARIOS.codes))
+        raise UsageError(f"Expected scenarios of {known}; found {', '.join(sorted(codes))}.")
+    if not isinstance(cohort, Cohort):
+        cohort = open_folder(cohort, require_labels=False)
     say(f"checking {zip_path}")
-    problems = check_submission(zip_path)
-    if archive_problems(zip_path):
-        return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
-    uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
-    say(f"running main.py on {len(uids)} exams of {cohort.name}, for {time_limit:.0f} s at most")
-    say(f"isolation: {describe_level(level)}")
-    runner = Runner(zip_path, level, time_limit, smoke, limits, say)
-    run = runner.run(cohort, uids)
-    problems += run.problems
+    with Submission(zip_path) as submission:
+        problems = check_submission(submission)
+        if submission.problems:
+            return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
+        uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
+        say(f"isolation: {describe_level(level)}")
+        runner = Runner(submission, level, time_limit, smoke, limits, say)
+        run = runner.run(f"main.py on {len(uids)} exams of {cohort.name}", cohort, uids)
+        problems += run.problems
+        if codes and run.predictions:
+            problems += _vary(runner, cohort, uids, run, codes)
+    problems = [*dict.fromkeys(problems)]
     say(f"{len(problems)} problems found")
     return RunReport(
         str(zip_path),
@@ -149,7 +168,7 @@ def run_submission(
         exams=len(uids),
         seconds=run.ending.seconds,
         exit_code=run.ending.exit_code,
-        isolation=run.ending.isolation,
+        isolation=describe_level(level),
         log=run.ending.log,
         log_loss=score_predictions(run.predictions, cohort.labels),
         predictions=run.predictions,
@@ -157,8 +176,35 @@ def run_submission(
     )
 
 
-def open_exams(cohort: Cohort | str | os.PathLike[str]) -> Cohort:
-    """Open a cohort's folder, labelled or not; pass an open cohort through."""
-    from datkit.data import Cohort, open_folder
+def _vary(
+    runner: Runner, cohort: Cohort, uids: list[str], run: Run, codes: Collection[str]
+) -> list[Problem]:
+    """Return the problems of more runs, on a few exams; of the first on these few too."""
+    few = uids[:SCENARIO_EXAMS]
+    first = run if few == uids else runner.run(f"main.py on {len(few)} of them", cohort, few)
+    if not first.predictions:
+        return first.problems
+    context = Context(runner, cohort, few, first)
+    return [*first.problems, *SCENARIOS.problems(context, codes)]
 
-    return cohort if isinstance(cohort, Cohort) else open_folder(cohort, require_labels=False)
+
+def choose_uids(uids: list[str], count: int | None, seed: int) -> list[str]:
+    """Draw some exams at random, in an order that is surely not the sorted one.
+
+    The order of the format file is the platform's own; a submission that sorts, or lists the
+    folder, must not be right by luck.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no exam.
+
+    Examples
+    --------
+    >>> choose_uids(["a", "b"], None, seed=0)
+    ['b', 'a']
+    """
+    chosen = random.Random(seed).sample(uids, len(uids))[:count]
+    if not chosen:
+        raise SubmissionError("Expected exams to predict, found none. Give a cohort with exams.")
+    return chosen[::-1] if chosen == sorted(chosen) else chosen

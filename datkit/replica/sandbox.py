@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,8 @@ LEVELS = ("docker", "bubblewrap", "plain")
 # https://github.com/drivendataorg/competition-sfmn-parkinsons-runtime, justfile (commit 6d292ea)
 IMAGE = "competitionsfmnparkinsonsprodacr.azurecr.io/competition-sfmn-parkinsons-runtime:gpu-latest"
 PLATFORM_MEMORY = 220 * 2**30  # bytes, as the challenge's code submission page says
-_UID = "1000"  # as on the platform
+_UID, _CODE = "1000", "/code_execution"  # as on the platform
+_WRITABLE = ("/dev/shm", "/tmp", "/events", _CODE)
 _WORDS = {
     "docker": "Docker: the challenge's image, no network, limits on memory, processes and disk",
     "bubblewrap": "bubblewrap: own namespaces, no network, limits on memory, processes and disk",
@@ -37,6 +37,8 @@ _WORDS = {
 }
 # What Python needs of a system besides its own prefix; what is absent is left out.
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
+
+Mounts = dict[Path, str]  # what is shown read-only, and where
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,11 @@ def choose_level(wanted: str | None = None) -> str:
     >>> choose_level("plain")
     'plain'
     """
-    offered = {"docker": _has_docker, "bubblewrap": _has_bubblewrap, "plain": lambda: True}
     if wanted is None:
-        return next(level for level in LEVELS if offered[level]())
-    if wanted not in offered:
+        return next(level for level in LEVELS if _is_offered(level))
+    if wanted not in LEVELS:
         raise UsageError(f"Expected an isolation of {', '.join(LEVELS)}, found {wanted!r}.")
-    if not offered[wanted]():
+    if not _is_offered(wanted):
         raise UsageError(
             f"Expected {wanted} on this machine, found none that works. Install it (Debian: "
             "apt-get install bubblewrap; Docker needs the challenge's image), or leave the choice "
@@ -102,27 +103,30 @@ def describe_level(level: str) -> str:
 
 
 def command_for(level: str, folder: Path, limits: Limits) -> list[str]:
-    """Return the command that starts launch.py of the replica in `folder`, isolated.
+    """Return the command that starts launcher.py of the replica in `folder`, isolated.
 
-    Inside, the unpacked zip lies at /submission, the exams at /code_execution/data, and the guards
-    at /guard; a plain process finds all of them in `folder`.
+    Inside, the unpacked zip lies at /submission, the exams at /code_execution/data, and launcher
+    and hooks at /hooks; a plain process finds all of them in `folder`.
     """
+    code = folder / "code_execution"
+    mounts = {code: "/submission", folder / "hooks": "/hooks", code / "data": _CODE + "/data"}
+    launcher = ["-I", "-S", "/hooks/launcher.py"]
     if level == "docker":
-        return _docker(folder, limits)
+        return [*_docker(mounts, limits, folder.name), *launcher]
     if level == "bubblewrap":
-        return _bubblewrap(folder, limits)
-    return [sys.executable, "-I", "-S", str(folder / "guard" / "launch.py")]
+        return [*_bubblewrap(mounts, limits.disk), sys.executable, *launcher]
+    return [sys.executable, "-I", "-S", str(folder / "hooks" / "launcher.py")]
 
 
 @cache
-def _has_docker() -> bool:
-    return bool(shutil.which("docker")) and _succeeds(["docker", "image", "inspect", IMAGE])
-
-
-@cache
-def _has_bubblewrap() -> bool:
-    program = [sys.executable, "-I", "-S", "-c", ""]
-    return bool(shutil.which("bwrap")) and _succeeds([*_namespaces({}, 2**20), *program])
+def _is_offered(level: str) -> bool:
+    """Whether an isolation works on this machine, tried once; Docker's image is never pulled."""
+    if level == "docker":
+        return bool(shutil.which("docker")) and _succeeds(["docker", "image", "inspect", IMAGE])
+    if level == "bubblewrap":
+        program = [sys.executable, "-I", "-S", "-c", ""]
+        return bool(shutil.which("bwrap")) and _succeeds([*_bubblewrap({}, 2**20), *program])
+    return True
 
 
 def _succeeds(command: list[str]) -> bool:
@@ -135,67 +139,52 @@ def _succeeds(command: list[str]) -> bool:
 # ---------------------------------------------------------------- Docker
 
 
-def _docker(folder: Path, limits: Limits) -> list[str]:
-    size = f"size={limits.disk},mode=1777"
-    writable = ("/code_execution", "/tmp", "/events", "/dev/shm")
-    mounts = {**_mounts(folder), str(folder / "code_execution" / "data"): "/code_execution/data"}
+def _docker(mounts: Mounts, limits: Limits, name: str) -> list[str]:
+    memory, size = str(limits.memory), f"exec,size={limits.disk},mode=1777"
+    bind = "type=bind,source={},target={},readonly"
     return [
-        *("docker", "run", "--rm", "--interactive", "--pull", "never", "--name", folder.name),
+        *("docker", "run", "--rm", "--interactive", "--pull", "never", "--name", name),
         *("--network", "none", "--user", f"{_UID}:{_UID}", "--cap-drop", "ALL", "--read-only"),
         *("--security-opt", "no-new-privileges", "--pids-limit", str(limits.processes)),
-        *("--memory", str(limits.memory), "--memory-swap", str(limits.memory)),
+        *("--memory", memory, "--memory-swap", memory, "--workdir", _CODE),
         *(("--gpus", "all") if shutil.which("nvidia-smi") else ()),
-        *(part for place in writable for part in ("--tmpfs", f"{place}:exec,{size}")),
-        *(part for mount in mounts.items() for part in ("--mount", _mount(*mount))),
-        *("--workdir", "/code_execution", "--entrypoint", "python", IMAGE),
-        *("-I", "-S", "/guard/launch.py"),
+        *(part for place in _WRITABLE for part in ("--tmpfs", f"{place}:{size}")),
+        *(part for mount in mounts.items() for part in ("--mount", bind.format(*mount))),
+        *("--entrypoint", "python", IMAGE),
     ]
-
-
-def _mount(source: str, target: str) -> str:
-    return f"type=bind,source={source},target={target},readonly"
-
-
-def _mounts(folder: Path) -> dict[str, str]:
-    return {str(folder / "code_execution"): "/submission", str(folder / "guard"): "/guard"}
 
 
 # ---------------------------------------------------------------- bubblewrap
 
 
-def _bubblewrap(folder: Path, limits: Limits) -> list[str]:
-    data = {str(folder / "code_execution" / "data"): "/code_execution/data"}
-    command = _namespaces({**_mounts(folder), **data}, limits.disk)
-    return [*command, sys.executable, "-I", "-S", "/guard/launch.py"]
-
-
-def _namespaces(mounts: dict[str, str], disk: int) -> list[str]:
+def _bubblewrap(mounts: Mounts, disk: int) -> list[str]:
     """Return the start of a command: new namespaces in which only `mounts` and Python are seen.
 
     A user namespace of its own maps the user to uid 1000. The kernel counts processes by the user
     outside, and root's not at all: so root becomes a user of no other process first, inside a view
     of the same files, since that user may not look into root's folders.
     """
-    size = ("--perms", "1777", "--size", str(disk), "--tmpfs")
+    writable = ("--perms", "1777", "--size", str(disk), "--tmpfs")
     return [
         *(_as_nobody(mounts) if os.geteuid() == 0 else ()),
         *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--new-session"),
         *("--die-with-parent", "--as-pid-1", "--uid", _UID, "--gid", _UID, "--hostname", "replica"),
-        *_system(),
-        *("--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", *size, "/tmp", *size, "/events"),
-        *(*size, "/code_execution"),
-        *(part for mount in mounts.items() for part in ("--ro-bind", *mount)),
-        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/code_execution"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *(part for place in _WRITABLE for part in (*writable, place)),
+        *_system(),  # after the empty /tmp: Python may lie below it
+        *(part for source, place in mounts.items() for part in ("--ro-bind", str(source), place)),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _CODE),
         *("--clearenv", "--setenv", "PATH", f"{Path(sys.executable).parent}:{os.defpath}", "--"),
     ]
 
 
-def _as_nobody(mounts: Iterable[str]) -> list[str]:
+def _as_nobody(mounts: Mounts) -> list[str]:
     user = str(2**20 + os.getpid())  # of no other process, so that the count is this run's own
     return [
         *("bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--die-with-parent"),
-        *(*_system(), "--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"),
+        *("--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"),
         *("--perms", "1777", "--tmpfs", "/tmp"),
+        *_system(),
         *(part for source in mounts for part in _see(source)),
         *("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"),
     ]
@@ -205,31 +194,27 @@ def _as_nobody(mounts: Iterable[str]) -> list[str]:
 def _system() -> tuple[str, ...]:
     """Return the options that show the system's libraries and Python, and nothing else."""
     options: list[str] = []
-    for name in _SYSTEM:
-        if os.path.islink(name):
-            options += ["--symlink", os.readlink(name), name]
-        elif os.path.exists(name):
-            options += _see(name)
+    for place in map(Path, _SYSTEM):
+        if place.is_symlink():
+            options += ["--symlink", str(place.readlink()), str(place)]
+        elif place.exists():
+            options += _see(place)
     for place in _python_folders():
         options += _see(place)
     return tuple(options)
 
 
-def _python_folders() -> list[str]:
+def _python_folders() -> list[Path]:
     """Return where Python and its packages lie, less what lies inside another one of them."""
-    found = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(sys.executable)}
-    found |= {os.path.realpath(place) for place in found}
-    found |= {os.path.dirname(os.path.realpath(sys.executable))}
-    covered = {place for place in found for other in {*found, "/usr"} if _is_below(place, other)}
-    return sorted(found - covered - {"/usr"})
+    found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
+    found |= {Path(sys.executable).parent, Path(sys.executable).resolve().parent}
+    found |= {place.resolve() for place in found}
+    found -= {usr := Path("/usr")}
+    return sorted(place for place in found if not {*found, usr} & {*place.parents})
 
 
-def _is_below(place: str, other: str) -> bool:
-    return place.startswith(other.rstrip("/") + "/")
-
-
-def _see(place: str) -> list[str]:
+def _see(place: Path) -> list[str]:
     """Return the options that show a place where it is, its parents open to every user."""
-    parents = [str(parent) for parent in Path(place).parents][-2::-1]
+    parents = [str(parent) for parent in place.parents][-2::-1]
     folders = [part for parent in parents for part in ("--perms", "0755", "--dir", parent)]
-    return [*folders, "--ro-bind", place, place]
+    return [*folders, "--ro-bind", str(place), str(place)]

@@ -1,257 +1,219 @@
 """Run a submission several times, each time under another condition, and compare its answers.
 
 A clean run shows that a submission works once. Here it works again, in another order, with fewer
-exams, with spoilt ones beside them, on a late mount: the same exam must get the same probability.
+exams, with damaged ones beside them, on a late mount: the same exam must get the same probability.
+A rule looks at the first run and asks the :class:`Context` for the others that it needs.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
+from datkit.data.cohort import Cohort
 from datkit.errors import DatkitError
-from datkit.inspect.rules import finding
-from datkit.inspect.zip_file import archive_problems
-from datkit.problems import Problem
 from datkit.replica.assess import LOG_LINES
-from datkit.replica.folders import choose_uids
-from datkit.replica.hostile_exams import NAN, SpoiltExams
-from datkit.replica.mount import LateMount, VeiledMount
-from datkit.replica.run import SMOKE_EXAMS, SMOKE_SECONDS, Run, Runner, be_silent, open_exams, speak
-from datkit.replica.sandbox import Limits, choose_level, describe_level
+from datkit.replica.conditions import KINDS, NAN, DamagedExams, Mount, late_mount, unlistable_mount
+from datkit.replica.runner import Run, Runner
+from datkit.rules import Found, RuleGroup
 
-if TYPE_CHECKING:
-    from datkit.data import Cohort
-
-__all__ = ["TRIALS", "run_checks"]
+__all__ = ["SCENARIOS", "SMOKE_EXAMS", "SMOKE_SECONDS", "Context"]
 
 TOLERANCE = 1e-6  # in probability: the last decimal that a table commonly holds
-TEST_EXAMS, TEST_SECONDS = 3000, 3 * 3600  # the challenge's code submission page
+# The platform's smoke test and its test set: the challenge's code submission page.
+SMOKE_EXAMS, SMOKE_SECONDS = 20, 360
+TEST_EXAMS, TEST_SECONDS = 3000, 3 * 3600
 LATEST_SECONDS = 20.0  # for so long the challenge's mount could look empty
 ALONE = 2  # exams that are run on their own
 NAN_CHANGE = 0.05  # in probability; one NaN voxel moved an entrant's by 0.59
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """What every trial needs: the runner, the exams, and the first run, which was clean."""
+class Context:
+    """What the rules look at: a first run, which was clean, and others that they ask for."""
 
     runner: Runner
     cohort: Cohort
     uids: list[str]
     first: Run
 
+    def run(self, name: str, uids: list[str] | None = None, mount: Mount = nullcontext) -> Run:
+        """Run the submission again, on all exams or on some."""
+        return self.runner.run(name, self.cohort, uids or self.uids, mount)
 
-def run_checks(
-    zip_path: str | os.PathLike[str],
-    cohort: Cohort | str | os.PathLike[str],
-    *,
-    exams: int = 6,
-    time_limit: float = SMOKE_SECONDS,
-    seed: int = 0,
-    isolation: str | None = None,
-    limits: Limits | None = None,
-    trials: Sequence[str] | None = None,
-    progress: bool = True,
-) -> list[Problem]:
-    """Return every problem that shows only when a submission runs; the zip itself is not judged.
+    def run_beside(self, name: str, damaged: DamagedExams) -> Run:
+        """Run it on damaged exams, then on the sound one that they are made of."""
+        return self.runner.run(name, damaged, [*damaged.damaged, damaged.uid])
 
-    First one run on a few exams in a shuffled order, judged as :func:`run_submission` judges it. If
-    that has predictions, each of :data:`TRIALS` follows: determinism, independence of the exams,
-    a folder that cannot be listed, a late mount, hostile exams, and what time and log would be on
-    the whole test set.
+    @cached_property
+    def damaged(self) -> DamagedExams | None:
+        """Damaged copies of the first exam that can be read; None if no exam can."""
+        for uid in self.uids:
+            with suppress(DatkitError):
+                self.cohort.load(uid)
+                return DamagedExams(self.cohort, uid)
+        return None
 
-    Parameters
-    ----------
-    zip_path, cohort, time_limit, seed, isolation, limits, progress
-        As for :func:`run_submission`.
-    exams : int
-        How many to draw, 3 or more: about ten runs are made on them.
-    trials : sequence of str, optional
-        Names of :data:`TRIALS`; by default all.
+    @cached_property
+    def beside_damaged(self) -> Run | None:
+        """A run on all of these and the sound one."""
+        damaged = self.damaged
+        return self.run_beside("a run with damaged exams", damaged) if damaged else None
 
-    Raises
-    ------
-    UsageError, CohortError, SubmissionError
-        As for :func:`run_submission`.
+    @cached_property
+    def growing(self) -> tuple[Run, Run, Run] | None:
+        """Runs on one exam, on all, on all and as many copies of the first; None if one fails.
+
+        What fails is named by other rules.
+        """
+        uid, kinds = self.uids[0], ["no fault at all"] * len(self.uids)
+        copies = DamagedExams(self.cohort, uid, kinds)
+        name = f"a run with {len(kinds)} copies of one exam"
+        one = self.run("a run on the first exam alone", [uid])
+        twice = self.runner.run(name, copies, [*self.uids, *copies.damaged])
+        return None if one.failure or twice.failure else (one, self.first, twice)
+
+    def moved(self, run: Run) -> str:
+        """Say how far a run's answers are from the first's; empty if no further than may be."""
+        before, after = self.first.predictions, run.predictions
+        apart = [abs(before[uid] - after[uid]) for uid in before.keys() & after.keys()]
+        count = sum(distance > TOLERANCE for distance in apart)
+        return f"{count} of {len(apart)} differ, by up to {max(apart):.2g}" if count else ""
+
+    def differences(self, run: Run) -> list[Found]:
+        """Return how a run fails, or by how much its answers differ from the first's."""
+        found = run.failure or self.moved(run)
+        return [Found(run.name, found)] if found else []
+
+
+SCENARIOS: RuleGroup[Context] = RuleGroup("Several runs")
+
+
+@SCENARIOS.rule("not-deterministic", expected="the same bytes")
+def is_random(context: Context) -> Iterator[Found]:
+    """Two runs on the same exams wrote other bytes.
+
+    Seed every random draw; put networks into eval mode; sum in one order.
     """
-    say = speak if progress else be_silent
-    cohort = open_exams(cohort)
-    if archive_problems(zip_path):
-        return []  # not to be unpacked; the check of the zip says why
-    level, uids = choose_level(isolation), choose_uids(cohort.uids, exams, seed)
-    runner = Runner(zip_path, level, time_limit, True, limits, be_silent)
-    say(f"isolation: {describe_level(level)}")
-    say(f"first run, on {len(uids)} exams")
-    first = runner.run(cohort, uids)
-    problems = [*first.problems]
-    for name in trials or TRIALS if first.predictions else ():
-        say(f"trial: {name}")
-        problems += TRIALS[name](_Bench(runner, cohort, uids, first))
-    return problems
+    again = context.run("a second run")
+    if again.table != context.first.table:
+        moved = context.moved(again) or "the same numbers, written otherwise"
+        yield Found(again.name, f"another file ({moved})")
 
 
-def _check_repeat(bench: _Bench) -> Iterator[Problem]:
-    again = bench.runner.run(bench.cohort, bench.uids)
-    if again.table == bench.first.table:
-        return
-    moved = _moved(bench.first, again)
-    found = f"another file ({moved or 'the same numbers, written otherwise'})"
-    yield finding("not-deterministic", "a second run", "the same bytes", found)
+@SCENARIOS.rule("constant-output", expected="probabilities that differ", severity="warning")
+def is_constant(context: Context) -> Iterator[Found]:
+    """Every exam gets the same probability.
+
+    Find what fails for every exam: weights not found, an exception that is swallowed.
+    """
+    values, count = set(context.first.predictions.values()), len(context.uids)
+    if count > 2 and len(values) == 1:
+        yield Found("submission.csv", f"{values.pop():g} for each of {count} exams")
 
 
-def _check_order(bench: _Bench) -> Iterator[Problem]:
-    yield from _compare(bench, bench.uids[::-1], "a run in another order")
+@SCENARIOS.rule("depends-on-others", expected=f"the first run's probabilities, to {TOLERANCE:g}")
+def uses_other_exams(context: Context) -> Iterator[Found]:
+    """An exam's probability depends on the other exams of the run.
+
+    Predict each exam by itself: no mean, rank, batch statistic or state across exams.
+    """
+    uids = context.uids
+    half = uids[: max(1, len(uids) // 2)]
+    yield from context.differences(context.run("a run in another order", uids[::-1]))
+    yield from context.differences(context.run(f"a run on {len(half)} of {len(uids)} exams", half))
+    alone = (context.run("a run on one exam alone", [uid]) for uid in uids[-ALONE:])
+    yield from next(filter(None, map(context.differences, alone)), [])
+    beside = context.beside_damaged
+    if beside and (moved := context.moved(beside)):
+        yield Found(beside.name, moved, "no change for the sound one")
+    if runs := context.growing:
+        twice = runs[-1].predictions
+        answers = [twice[uid] for uid in twice if uid == uids[0] or uid not in uids]
+        if max(answers) - min(answers) > TOLERANCE:
+            found = f"{min(answers):g} to {max(answers):g}"
+            yield Found(runs[-1].name, found, "one probability for all")
 
 
-def _check_subset(bench: _Bench) -> Iterator[Problem]:
-    half = bench.uids[: max(1, len(bench.uids) // 2)]
-    yield from _compare(bench, half, f"a run on {len(half)} of {len(bench.uids)} exams")
+@SCENARIOS.rule("needs-listing", expected="the same probabilities")
+def lists_the_folder(context: Context) -> Iterable[Found]:
+    """The run fails where the folder of exams cannot be listed.
+
+    Open `data/niftis/<uid>.nii.gz` for each uid of the format file; list nothing.
+    """
+    name = "a run where data/niftis cannot be listed"
+    return context.differences(context.run(name, mount=unlistable_mount))
 
 
-def _check_alone(bench: _Bench) -> Iterator[Problem]:
-    for number, uid in enumerate(bench.uids[-ALONE:], start=1):
-        found = [*_compare(bench, [uid], f"a run on one exam alone (number {number} of {ALONE})")]
-        yield from found
-        if found:
-            return
+@SCENARIOS.rule("late-mount", expected="the same probabilities", severity="warning")
+def does_not_wait(context: Context) -> Iterable[Found]:
+    """The run does not wait for data that are mounted some seconds late.
 
-
-def _compare(bench: _Bench, uids: list[str], where: str) -> Iterator[Problem]:
-    run = bench.runner.run(bench.cohort, uids)
-    found = _failure(run) or _moved(bench.first, run)
-    if found:
-        expected = f"the same probabilities as in the first run, to {TOLERANCE:g}"
-        yield finding("depends-on-others", where, expected, found)
-
-
-def _check_constant(bench: _Bench) -> Iterator[Problem]:
-    values = set(bench.first.predictions.values())
-    if len(bench.uids) > 2 and len(values) == 1:
-        found = f"{values.pop():g} for each of {len(bench.uids)} exams"
-        expected = "probabilities that differ"
-        yield finding("constant-output", "submission.csv", expected, found)
-
-
-def _check_listing(bench: _Bench) -> Iterator[Problem]:
-    run = bench.runner.run(bench.cohort, bench.uids, VeiledMount(3600))
-    if found := _failure(run) or _moved(bench.first, run):
-        where, expected = "a run where data/niftis cannot be listed", "the same probabilities"
-        yield finding("needs-listing", where, expected, found)
-
-
-def _check_late(bench: _Bench) -> Iterator[Problem]:
+    Wait for `data/submission_format.csv` and the first exam before you begin.
+    """
     # So late that a first run would have been over: imports alone can take some seconds.
-    seconds = min(LATEST_SECONDS, 2 + bench.first.ending.seconds)
-    run = bench.runner.run(bench.cohort, bench.uids, LateMount(seconds))
-    if found := _failure(run) or _moved(bench.first, run):
-        where = f"a run where data/ is empty for the first {seconds:.0f} s"
-        yield finding("late-mount", where, "the same probabilities", found)
+    seconds = min(LATEST_SECONDS, 2 + context.first.ending.seconds)
+    name = f"a run where data/ is empty for the first {seconds:.0f} s"
+    return context.differences(context.run(name, mount=late_mount(seconds)))
 
 
-def _check_hostile(bench: _Bench) -> Iterator[Problem]:
-    """Run all spoilt exams beside sound ones; if that fails, one by one, to name the culprits."""
-    sound = [uid for uid in bench.uids if _is_sound(bench.cohort, uid)][:1]
-    if not sound:
-        return
-    spoilt = SpoiltExams(bench.cohort, *sound)
-    run = bench.runner.run(spoilt, [*spoilt.spoilt, *sound])
-    if not _failure(run):
-        yield from _judge_spoilt(bench, spoilt, run)
-        return
-    for kind in spoilt.spoilt.values():
-        one = SpoiltExams(bench.cohort, *sound, [kind])
-        if found := _failure(bench.runner.run(one, [*one.spoilt, *sound])):
-            where = f"a run with an exam that has {kind}"
-            yield finding("hostile-exam", where, "a probability for every exam", found)
+@SCENARIOS.rule("hostile-exam", expected="a probability for every exam")
+def fails_for_all(context: Context) -> Iterator[Found]:
+    """One damaged exam stops the run for all.
 
-
-def _is_sound(cohort: Cohort, uid: str) -> bool:
-    try:
-        cohort.load(uid)
-    except DatkitError:
-        return False
-    return True
-
-
-def _judge_spoilt(bench: _Bench, spoilt: SpoiltExams, run: Run) -> Iterator[Problem]:
-    if moved := _moved(bench.first, run):
-        where, expected = "a run with spoilt exams", "no change for the sound ones"
-        yield finding("depends-on-others", where, expected, moved)
-    for uid, kind in spoilt.spoilt.items():
-        change = abs(run.predictions[uid] - bench.first.predictions[spoilt.uid])
-        if kind == NAN and change > NAN_CHANGE:
-            where, expected = f"an exam that has {kind}", f"a change of at most {NAN_CHANGE:g}"
-            yield finding("nan-moves", where, expected, f"one of {change:.2f}")
-
-
-def _check_growth(bench: _Bench) -> Iterator[Problem]:
-    """Project time and log to the whole test set from runs on one exam, on several, on twice those.
-
-    The others are copies of the first exam, which must get its answer too.
+    Catch every error of one exam and answer with the training prevalence.
     """
-    count, uid = len(bench.uids), bench.uids[0]
-    copies = SpoiltExams(bench.cohort, uid, ["no fault at all"] * count)
-    few, many = bench.runner.run(bench.cohort, [uid]), bench.first
-    twice = bench.runner.run(copies, [*bench.uids, *copies.spoilt])
-    if _failure(few) or _failure(twice):
-        return  # what fails is named by other trials
-    answers = {twice.predictions[copy] for copy in copies.spoilt} | {twice.predictions[uid]}
-    if max(answers) - min(answers) > TOLERANCE:
-        where, expected = f"a run with {count} copies of one exam", "one probability for all"
-        found = f"{min(answers):g} to {max(answers):g}"
-        yield finding("depends-on-others", where, expected, found)
-    yield from _project_time(few.ending.seconds, twice.ending.seconds, 2 * count)
-    yield from _project_log([len(run.ending.log) for run in (few, many, twice)], count)
+    damaged, beside = context.damaged, context.beside_damaged
+    if damaged and beside and beside.failure:
+        for kind in KINDS:  # one by one, to name the culprits
+            one = DamagedExams(context.cohort, damaged.uid, [kind])
+            run = context.run_beside(f"a run with an exam that has {kind}", one)
+            if run.failure:
+                yield Found(run.name, run.failure)
 
 
-def _project_time(few: float, many: float, exams: int) -> Iterator[Problem]:
-    each = max(0.0, (many - few) / (exams - 1))
-    for number, limit in ((SMOKE_EXAMS, SMOKE_SECONDS), (TEST_EXAMS, TEST_SECONDS)):
-        seconds = few + each * (number - 1)
-        if seconds > limit:
-            found = f"about {seconds:.0f} s here ({each:.1f} s for each exam)"
-            where, expected = f"{number} exams, projected", f"at most {limit} s"
-            yield finding("time-projected", where, expected, found)
+@SCENARIOS.rule("nan-moves", expected=f"a change of at most {NAN_CHANGE:g}", severity="warning")
+def reads_nan(context: Context) -> Iterator[Found]:
+    """One voxel that is not a number moves a probability by more than 0.05.
+
+    Set what is not finite to 0 before anything else reads the exam.
+    """
+    damaged, beside = context.damaged, context.beside_damaged
+    if damaged and beside and not beside.failure:
+        uid = next(uid for uid, kind in damaged.damaged.items() if kind == NAN)
+        change = abs(beside.predictions[uid] - context.first.predictions[damaged.uid])
+        if change > NAN_CHANGE:
+            yield Found(f"an exam that has {NAN}", f"one of {change:.2f}")
 
 
-def _project_log(lines: list[int], exams: int) -> Iterator[Problem]:
-    """Judge by the lines of 1, `exams` and twice as many: only what grows steadily will go on."""
-    early = (lines[1] - lines[0]) / max(1, exams - 1)
-    late = (lines[2] - lines[1]) / exams
-    total = lines[2] + min(early, late) * (TEST_EXAMS - 2 * exams)
-    if total > LOG_LINES:
-        where, expected = f"the log of {TEST_EXAMS} exams, projected", f"at most {LOG_LINES} lines"
-        yield finding("log-projected", where, expected, f"about {total:.0f}")
+@SCENARIOS.rule("time-projected", severity="warning")
+def is_slow(context: Context) -> Iterator[Found]:
+    """The whole test set would take longer than the platform allows.
+
+    Do less for each exam, or several at once: there are a GPU and 24 cores.
+    """
+    if runs := context.growing:
+        few, many = runs[0].ending.seconds, runs[-1].ending.seconds
+        each = max(0.0, (many - few) / (2 * len(context.uids) - 1))
+        for number, limit in ((SMOKE_EXAMS, SMOKE_SECONDS), (TEST_EXAMS, TEST_SECONDS)):
+            seconds = few + each * (number - 1)
+            if seconds > limit:
+                found = f"about {seconds:.0f} s here ({each:.1f} s for each exam)"
+                yield Found(f"{number} exams, projected", found, f"at most {limit} s")
 
 
-# In the order in which they run.
-TRIALS = {
-    "repeat": _check_repeat,
-    "constant": _check_constant,
-    "order": _check_order,
-    "subset": _check_subset,
-    "alone": _check_alone,
-    "listing": _check_listing,
-    "late mount": _check_late,
-    "hostile exams": _check_hostile,
-    "growth": _check_growth,
-}
+@SCENARIOS.rule("log-projected", expected=f"at most {LOG_LINES} lines")
+def prints_too_often(context: Context) -> Iterator[Found]:
+    """On the whole test set the log would have more than 300 lines.
 
-
-def _failure(run: Run) -> str:
-    """Say in a phrase why a run has no predictions; empty if it has them."""
-    if run.predictions and run.ending.exit_code == 0:
-        return ""
-    problem = run.problems[0]
-    return f"no answer ({problem.where}: {problem.found})"
-
-
-def _moved(first: Run, other: Run) -> str:
-    """Say how far the probabilities of two runs are apart; empty if no further than tolerated."""
-    shared = first.predictions.keys() & other.predictions.keys()
-    apart = {uid: abs(first.predictions[uid] - other.predictions[uid]) for uid in shared}
-    count = sum(distance > TOLERANCE for distance in apart.values())
-    return f"{count} of {len(apart)} differ, by up to {max(apart.values()):.2g}" if count else ""
+    Print every so many exams, not for each: ten lines tell as much.
+    """
+    if runs := context.growing:
+        exams, lines = len(context.uids), [len(run.ending.log) for run in runs]
+        # Of 1, `exams` and twice as many: only what grows steadily will go on.
+        early, late = (lines[1] - lines[0]) / max(1, exams - 1), (lines[2] - lines[1]) / exams
+        total = lines[2] + min(early, late) * (TEST_EXAMS - 2 * exams)
+        if total > LOG_LINES:
+            yield Found(f"the log of {TEST_EXAMS} exams, projected", f"about {total:.0f}")

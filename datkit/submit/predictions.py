@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
 import os
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from datkit.errors import SubmissionError
-from datkit.inspect.rules import RULES, finding, plain
 from datkit.problems import Problem
+from datkit.rules import Found, RuleGroup, finding
 
-__all__ = ["HEADER", "check_against", "check_predictions", "read_format", "read_predictions"]
+__all__ = ["HEADER", "PREDICTIONS", "check_predictions", "read_format", "read_predictions"]
 
 HEADER = ("uid", "is_pathologic")
 
@@ -28,7 +30,7 @@ def read_format(path: str | os.PathLike[str]) -> list[str]:
         If the file is absent, is not UTF-8, or has no column `uid`.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
             return [row["uid"] for row in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise SubmissionError(
@@ -39,126 +41,220 @@ def read_format(path: str | os.PathLike[str]) -> list[str]:
 
 def read_predictions(path: str | os.PathLike[str]) -> dict[str, float]:
     """Return {uid: probability} of a `submission.csv` that :func:`check_predictions` passes."""
-    with open(path, encoding="utf-8", newline="") as stream:
+    with Path(path).open(encoding="utf-8", newline="") as stream:
         return {row["uid"]: float(row["is_pathologic"]) for row in csv.DictReader(stream)}
 
 
 def check_predictions(
-    path: str | os.PathLike[str], format_path: str | os.PathLike[str]
+    path: str | os.PathLike[str], expected: str | os.PathLike[str] | list[str]
 ) -> list[Problem]:
-    """Return every problem of a `submission.csv`, each with its row (the header is row 1).
+    """Return every problem of a `submission.csv`, each with its row (the header is line 1).
 
     Expected are UTF-8 without a byte order mark, the header `uid,is_pathologic`, and each uid of
     the format file once, in that file's order and spelling, with a finite probability in [0, 1].
 
     Parameters
     ----------
-    path, format_path : path
-        What was written, and the challenge's `submission_format.csv`.
+    path : path
+        What was written.
+    expected : path or list of str
+        The challenge's `submission_format.csv`, or its uids.
 
     Raises
     ------
     SubmissionError
         If the format file itself cannot be read.
     """
-    return check_against(path, read_format(format_path))
-
-
-def check_against(path: str | os.PathLike[str], expected: list[str]) -> list[Problem]:
-    """Do what :func:`check_predictions` does, for uids that are already at hand."""
-    name = Path(path).name
-    if not Path(path).is_file():
-        return [finding("no-predictions", name, "a file", "none")]
-    content = Path(path).read_bytes()
-    problems = list(_check_bytes(name, content))
+    path = Path(path)
+    if isinstance(expected, str | os.PathLike):
+        expected = read_format(expected)
+    if not path.is_file():
+        return [finding("no-predictions", path.name, "a file", "none")]
+    content = path.read_bytes()
+    bytes_alone = [*PREDICTIONS.problems(Table(path.name, content, [], []), ("bom", "quoting"))]
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:
         found = f"byte {error.object[error.start]:#04x} at position {error.start}"
-        return [*problems, finding("encoding", name, "UTF-8 text", found)]
+        return [*bytes_alone, finding("encoding", path.name, "UTF-8 text", found)]
     except csv.Error as error:
-        return [*problems, finding("quoting", name, "plain rows", str(error))]
-    problems += _check_header(name, rows[0] if rows else [])
-    problems += _check_rows(name, rows[1:])
-    uids = [row[0] if row else "" for row in rows[1:]]
-    return problems + [*_check_uids(name, uids, expected)]
+        return [*bytes_alone, finding("quoting", path.name, "plain rows", str(error))]
+    return [*PREDICTIONS.problems(Table(path.name, content, rows, expected))]
 
 
-def _check_bytes(name: str, content: bytes) -> Iterator[Problem]:
-    if content.startswith(b"\xef\xbb\xbf"):
-        yield finding("bom", f"{name}, row 1", "no byte order mark", "one")
-    for number, line in enumerate(content.splitlines(), start=1):
-        if b'"' in line:
-            where = f"{name}, row {number}"
-            yield finding("quoting", where, "plain values", "quotation marks")
+@dataclass(frozen=True)
+class Table:
+    """What the rules look at: a table's bytes, its rows of text, the uids that it must have."""
 
+    name: str
+    content: bytes
+    rows: list[list[str]]
+    expected: list[str]
 
-def _check_header(name: str, header: list[str]) -> Iterator[Problem]:
-    if tuple(header) != HEADER:
-        expected, found = repr(",".join(HEADER)), repr(",".join(header))
-        yield finding("header", f"{name}, row 1", expected, found)
+    @cached_property
+    def uids(self) -> list[str]:
+        """The uid of each row below the header."""
+        return [row[0] if row else "" for row in self.rows[1:]]
 
+    @cached_property
+    def lines(self) -> dict[str, list[int]]:
+        """The lines of each uid."""
+        found: dict[str, list[int]] = {}
+        for line, uid in enumerate(self.uids, start=2):
+            found.setdefault(uid, []).append(line)
+        return found
 
-def _check_rows(name: str, rows: list[list[str]]) -> Iterator[Problem]:
-    for number, row in enumerate(rows, start=2):
-        where = f"{name}, row {number}"
-        if len(row) != 2:
-            found = f"{len(row)}: {','.join(row)[:60]!r}"
-            yield finding("columns", where, "2 values", found)
-        else:
-            yield from _check_value(where, row[1])
-
-
-def _check_value(where: str, text: str) -> Iterator[Problem]:
-    expected = "a probability from 0 to 1"
-    try:
-        value = float("" if "_" in text else text)  # float() reads 1_0 as ten; other readers do not
-    except ValueError:
-        yield finding("not-a-number", where, expected, repr(text[:60]))
-        return
-    if not math.isfinite(value):
-        yield finding("not-finite", where, expected, repr(text))
-    elif not 0 <= value <= 1:
-        yield finding("out-of-range", where, expected, text)
-
-
-def _check_uids(name: str, uids: list[str], expected: list[str]) -> Iterator[Problem]:
-    known, found = set(expected), set(uids)
-    first = {uid: number for number, uid in reversed([*enumerate(uids, start=2)])}
-    for uid in sorted(found - known, key=first.__getitem__):
-        where, twin = f"{name}, row {first[uid]}", _find_twin(uid, known - found)
-        remedy = plain(RULES["uid-as-number"].remedy) if twin else ""
-        wanted = f"the uid {twin!r}" if twin else "a uid of submission_format.csv"
-        yield finding("uid-unknown", where, wanted, repr(uid), remedy)
-    for uid, count in Counter(uids).items():
-        if count > 1 and uid in known:
-            rows = [number for number, other in enumerate(uids, start=2) if other == uid]
-            where = f"{name}, rows {', '.join(map(str, rows))}"
-            yield finding("uid-duplicate", where, "each uid once", repr(uid))
-    for row, uid in enumerate(expected, start=2):
-        if uid not in found:
-            yield finding("uid-missing", name, f"{uid!r} in row {row}", "no such row")
-    if found == known and len(uids) == len(expected) and uids != expected:
-        yield _describe_order(name, uids, expected)
-
-
-def _describe_order(name: str, uids: list[str], expected: list[str]) -> Problem:
-    wrong = [row for row, pair in enumerate(zip(uids, expected, strict=True)) if len(set(pair)) > 1]
-    row, count = wrong[0] + 2, len(wrong)
-    where = f"{name}, row {row}"
-    found = f"{uids[wrong[0]]!r} ({count} of {len(uids)} rows are out of order)"
-    return finding("order", where, f"{expected[wrong[0]]!r}", found)
-
-
-def _find_twin(uid: str, missing: set[str]) -> str | None:
-    """Find the missing uid that reads as the same number: '7' for '007', '100000.0' for '1e5'."""
-    number = _as_number(uid)
-    twins = (other for other in sorted(missing) if number == _as_number(other) is not None)
-    return next(twins, None)
+    @cached_property
+    def values(self) -> list[tuple[int, str, float | None]]:
+        """Line, text and number of each probability; None where it is no number."""
+        rows = enumerate(self.rows[1:], start=2)
+        return [(line, row[1], _as_number(row[1])) for line, row in rows if len(row) == 2]
 
 
 def _as_number(text: str) -> float | None:
     try:
-        return float(text)
+        return float("" if "_" in text else text)  # float() reads 1_0 as ten; other readers do not
     except ValueError:
         return None
+
+
+PREDICTIONS: RuleGroup[Table] = RuleGroup("The table that it wrote")
+PREDICTIONS.declare(
+    "no-predictions",
+    "No `submission.csv` was written.",
+    "Write it into the working directory, beside the folder `data`.",
+)
+PREDICTIONS.declare("encoding", "The table is not UTF-8.", "Write it with `encoding='utf-8'`.")
+_PROBABILITY = "a probability from 0 to 1"
+
+
+@PREDICTIONS.rule("bom", expected="no byte order mark")
+def has_a_mark(table: Table) -> Iterator[Found]:
+    """The table begins with a byte order mark.
+
+    Write it with `encoding='utf-8'`, not `'utf-8-sig'`.
+    """
+    if table.content.startswith(codecs.BOM_UTF8):
+        yield Found(table.name, "one", line=1)
+
+
+@PREDICTIONS.rule("quoting", expected="plain values")
+def is_quoted(table: Table) -> Iterator[Found]:
+    """Values stand in quotation marks.
+
+    Leave quoting at its default, `csv.QUOTE_MINIMAL`: no value needs it.
+    """
+    for line, text in enumerate(table.content.splitlines(), start=1):
+        if b'"' in text:
+            yield Found(table.name, "quotation marks", line=line)
+
+
+@PREDICTIONS.rule("header", expected=repr(",".join(HEADER)))
+def has_another_header(table: Table) -> Iterator[Found]:
+    """The first line is not `uid,is_pathologic`.
+
+    Write exactly this line first; with pandas, `to_csv(…, index=False)`.
+    """
+    header = table.rows[0] if table.rows else []
+    if tuple(header) != HEADER:
+        yield Found(table.name, repr(",".join(header)), line=1)
+
+
+@PREDICTIONS.rule("columns", expected="2 values")
+def has_other_columns(table: Table) -> Iterator[Found]:
+    """A row has more or fewer than two values.
+
+    Write uid and probability only, with a decimal point, and no empty rows.
+    """
+    for line, row in enumerate(table.rows[1:], start=2):
+        if len(row) != 2:
+            yield Found(table.name, f"{len(row)}: {','.join(row)[:60]!r}", line=line)
+
+
+@PREDICTIONS.rule("not-a-number", expected=_PROBABILITY)
+def is_no_number(table: Table) -> Iterator[Found]:
+    """A probability is no number.
+
+    Write a plain number, such as 0.25.
+    """
+    for line, text, value in table.values:
+        if value is None:
+            yield Found(table.name, repr(text[:60]), line=line)
+
+
+@PREDICTIONS.rule("not-finite", expected=_PROBABILITY)
+def is_not_finite(table: Table) -> Iterator[Found]:
+    """A probability is NaN or infinite.
+
+    Find the exam that gave it; fall back to the training prevalence.
+    """
+    for line, text, value in table.values:
+        if value is not None and not math.isfinite(value):
+            yield Found(table.name, repr(text), line=line)
+
+
+@PREDICTIONS.rule("out-of-range", expected=_PROBABILITY)
+def is_no_probability(table: Table) -> Iterator[Found]:
+    """A probability lies outside 0 to 1.
+
+    Write the probability of abnormal, not a logit or a percentage.
+    """
+    for line, text, value in table.values:
+        if value is not None and math.isfinite(value) and not 0 <= value <= 1:
+            yield Found(table.name, text, line=line)
+
+
+@PREDICTIONS.rule("uid-unknown", expected="a uid of submission_format.csv")
+def has_unknown_uids(table: Table) -> Iterator[Found]:
+    """A row's uid is not in the format file.
+
+    Predict the uids of `submission_format.csv` and no others, and read them as text:
+    `pandas.read_csv(…, dtype={'uid': str})`.
+    """
+    # Of the missing ones, that which reads as the same number: '007' for '7', '1e5' for '100000.0'.
+    missing = sorted({*table.expected} - table.lines.keys(), reverse=True)
+    twins = {_as_number(uid): uid for uid in missing} | {None: None}
+    known = {*table.expected}
+    for uid, lines in table.lines.items():
+        if uid not in known:
+            twin = twins.get(_as_number(uid))
+            wanted = f"the uid {twin!r}" if twin else ""
+            yield Found(table.name, repr(uid), wanted, line=lines[0])
+
+
+@PREDICTIONS.rule("uid-duplicate", expected="each uid once")
+def repeats_uids(table: Table) -> Iterator[Found]:
+    """A uid has several rows.
+
+    Write it once.
+    """
+    for uid in dict.fromkeys(table.expected):
+        if len(lines := table.lines.get(uid, [])) > 1:
+            found = f"{uid!r} in lines {', '.join(map(str, lines))}"
+            yield Found(table.name, found, line=lines[0])
+
+
+@PREDICTIONS.rule("uid-missing", expected="")
+def lacks_uids(table: Table) -> Iterator[Found]:
+    """An exam has no row.
+
+    Write a row for each exam; one that fails gets the training prevalence.
+    """
+    for line, uid in enumerate(table.expected, start=2):
+        if uid not in table.lines:
+            yield Found(table.name, "no such row", f"{uid!r} in line {line}")
+
+
+@PREDICTIONS.rule("order")
+def is_out_of_order(table: Table) -> Iterator[Found]:
+    """Rows stand in another order than in the format file.
+
+    Loop over `submission_format.csv`; do not sort, and do not list the folder.
+    """
+    if sorted(table.uids) == sorted(table.expected):
+        pairs = enumerate(zip(table.uids, table.expected, strict=True), start=2)
+        wrong = [(line, uid, wanted) for line, (uid, wanted) in pairs if uid != wanted]
+        if wrong:
+            line, uid, wanted = wrong[0]
+            found = f"{uid!r} ({len(wrong)} of {len(table.uids)} rows are out of order)"
+            yield Found(table.name, found, repr(wanted), line=line)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datkit.errors import SubmissionError, UsageError
-from datkit.submit.predictions import check_against, read_format, read_predictions
+from datkit.rules import finding
+from datkit.submit.predictions import check_predictions, read_format, read_predictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from datkit.data import Cohort
+    from datkit.data.cohort import Cohort
 
 __all__ = ["score_predictions", "score_submission"]
 
@@ -48,7 +50,7 @@ def score_predictions(predictions: Mapping[str, float], labels: pd.Series) -> fl
 
 def score_submission(
     path: str | os.PathLike[str], cohort: Cohort, uids: list[str] | None = None
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Score a `submission.csv` against a cohort's labels.
 
     Parameters
@@ -72,10 +74,14 @@ def score_submission(
     UsageError
         If none of its exams has a label.
     """
-    expected = uids or _uids_of(path)
-    unknown = sorted(set(expected) - set(cohort.uids))
-    problems = [*map(str, check_against(path, expected))]
-    problems += [f"Expected exams of {cohort.name}, found the uid {uid!r}." for uid in unknown]
+    try:
+        expected = uids or read_format(path)
+    except SubmissionError:
+        expected = []  # no table at all: the check says so, in the words for predictions
+    problems = check_predictions(path, expected)
+    for uid in sorted({*expected} - {*cohort.uids}):
+        wanted = f"a uid of {cohort.name}"
+        problems.append(finding("uid-unknown", Path(path).name, wanted, repr(uid)))
     if problems:
         raise SubmissionError.of(problems, where=path)
     predictions = read_predictions(path)
@@ -88,10 +94,3 @@ def score_submission(
     known = cohort.labels.reindex(list(predictions)).dropna()
     clipped = sum(predictions[uid] in (0.0, 1.0) for uid in known.index)
     return {"log_loss": score, "exams": len(known), "clipped": clipped}
-
-
-def _uids_of(path: str | os.PathLike[str]) -> list[str]:
-    try:
-        return read_format(path)
-    except SubmissionError:
-        return []  # no table at all: the check says so, in the words for predictions

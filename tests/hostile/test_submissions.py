@@ -17,21 +17,13 @@ from submissions import BROKEN, GOOD
 
 from datkit.data import open_folder
 from datkit.inspect import check_submission
-from datkit.inspect.zip_file import archive_problems
-from datkit.replica import run_submission
-from datkit.replica.scenarios import run_checks
+from datkit.inspect.submission import Submission
+from datkit.replica import SCENARIOS, run_submission
 
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 DYNAMIC = {name for name, one in BROKEN.items() if one.dynamic}
-TRIAL_OF = {  # what shows only in several runs, or beside damaged exams
-    "constant-output": ["constant"],
-    "depends-on-others": ["order", "subset"],
-    "hostile-exam": ["hostile exams"],
-    "late-mount": ["late mount"],
-    "nan-moves": ["hostile exams"],
-    "not-deterministic": ["repeat"],
-}
-TRIED = sorted(name for name in DYNAMIC if TRIAL_OF.keys() & {*BROKEN[name].dynamic})
+# What shows only in several runs, or beside damaged exams.
+VARIED = sorted(name for name in DYNAMIC if SCENARIOS.codes & {*BROKEN[name].dynamic})
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +67,20 @@ def test_what_is_good_runs(name, tmp_path, cohort):
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("name", sorted(DYNAMIC - {*TRIED}))
+@pytest.mark.parametrize("name", sorted(DYNAMIC - {*VARIED}))
 def test_what_only_a_run_shows_is_found_by_running(name, tmp_path, cohort):
     path = BROKEN[name].write(tmp_path)
-    assert not archive_problems(path), "it must be safe to unpack"
+    with Submission(path) as submission:
+        assert not submission.problems, "it must be safe to unpack"
     report = run_submission(path, cohort, progress=False)
     found = {problem.code for problem in report.problems if problem.is_error}
     assert found == set(BROKEN[name].dynamic), str(report)
 
 
-@pytest.mark.parametrize("name", TRIED)
-def test_what_only_several_runs_show_is_found_by_trials(name, tmp_path, volumes):
+@pytest.mark.parametrize("name", VARIED)
+def test_what_only_several_runs_show_is_found_in_a_scenario(name, tmp_path, volumes):
     [code] = BROKEN[name].dynamic
     path = BROKEN[name].write(tmp_path)
-    problems = run_checks(path, volumes, trials=TRIAL_OF[code], progress=False)
-    assert {problem.code for problem in problems} == {code}, "\n".join(map(str, problems))
+    report = run_submission(path, volumes, exams=6, scenarios=[code], progress=False)
+    found = {problem.code for problem in report.problems}
+    assert found == {code, *BROKEN[name].codes}, str(report)

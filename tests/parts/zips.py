@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from pathlib import Path
 
-__all__ = ["Member", "entry", "patched", "zip_of"]
+__all__ = ["Member", "entry", "patched", "save_zip", "zip_of"]
 
 Member = str | zipfile.ZipInfo
 
@@ -38,3 +39,9 @@ def patched(content: bytes, offset: int, value: bytes, most: int = -1) -> bytes:
         for number, one in enumerate(entries)
     ]
     return b"PK\1\2".join([head, *forged])
+
+
+def save_zip(path: Path, members: dict[Member, bytes | str]) -> Path:
+    """Write a zip of {name: content} and return its path."""
+    path.write_bytes(zip_of(*members.items()))
+    return path

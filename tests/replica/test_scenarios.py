@@ -1,20 +1,15 @@
-"""A submission answers alike whatever else changes; where it does not, the trial says which."""
+"""A submission answers alike whatever else changes; where it does not, a rule says why."""
 
 from __future__ import annotations
-
-import textwrap
-import zipfile
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from nibabel.filebasedimages import ImageFileError
+from zips import save_zip
 
 from datkit.data import open_folder
-from datkit.replica.hostile_exams import KINDS, NAN, SpoiltExams
+from datkit.replica import SCENARIOS, RunReport, run_submission
 from datkit.replica.sandbox import choose_level
-from datkit.replica.scenarios import TRIALS, run_checks
 
 UIDS = ["007", "1e5", "00031", "100012"]
 # A sound submission in few lines, with places where a fault can be put in.
@@ -46,23 +41,50 @@ found = [predict(uid) for uid in uids]
 with open("submission.csv", "w", newline="") as stream:
     csv.writer(stream).writerows([("uid", "is_pathologic"), *zip(uids, found)])
 """
+# A fault, its code, and the only runs that show it.
+ALONE, HALF = "a run on one exam alone", "a run on 2 of 4 exams"
+ORDER, COPIES = "a run in another order", "a run with 4 copies of one exam"
 FAULTS = {
-    "draws at random": ("repeat", "not-deterministic", "found = [np.random.rand() for _ in uids]"),
-    "swallows everything": ("constant", "constant-output", "found = [0.5 for _ in uids]"),
-    "ranks": ("subset", "depends-on-others", "found = list(np.argsort(np.argsort(found)) / 100)"),
+    "draws at random": (
+        "not-deterministic",
+        "found = [np.random.rand() for _ in uids]",
+        {"a second run"},
+    ),
+    "swallows everything": (
+        "constant-output",
+        "found = [0.5 for _ in uids]",
+        {"submission.csv"},
+    ),
+    "ranks": (
+        "depends-on-others",
+        "found = list(np.argsort(np.argsort(found)) / 100)",
+        {HALF, ALONE, COPIES, "a run with damaged exams"},
+    ),
     "centres": (
-        "alone",
         "depends-on-others",
         "found = list(0.5 + np.array(found) - np.mean(found))",
+        {HALF, ALONE, "a run with damaged exams"},
     ),
-    "remembers": ("order", "depends-on-others", "found = list(np.cumsum(found) / len(found))"),
-    "lists": ("listing", "needs-listing", "import os; os.listdir('data/niftis')"),
+    "remembers": (
+        "depends-on-others",
+        "found = list(np.cumsum(found) / len(found))",
+        {ORDER, HALF, ALONE, COPIES, "a run with damaged exams"},
+    ),
+    "lists": (
+        "needs-listing",
+        "import os; os.listdir('data/niftis')",
+        {"a run where data/niftis cannot be listed"},
+    ),
     "counts files": (
-        "listing",
         "needs-listing",
         "import glob; found = [p / len(glob.glob('data/niftis/*')) for p in found]",
+        {"a run where data/niftis cannot be listed"},
     ),
-    "prints each": ("growth", "log-projected", "for p in found: print('an exam')"),
+    "prints each": (
+        "log-projected",
+        "for p in found: print('an exam')",
+        {"the log of 3000 exams, projected"},
+    ),
 }
 
 
@@ -80,47 +102,77 @@ def cohort(tmp_path_factory):
     return open_folder(folder, require_labels=False)
 
 
-def zip_of(code: str, tmp_path: Path) -> Path:
-    path = tmp_path / "submission.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("main.py", textwrap.dedent(code))
-    return path
+def report_of(code: str, cohort, tmp_path, *scenarios: str) -> RunReport:
+    packed = save_zip(tmp_path / "submission.zip", {"main.py": code})
+    return run_submission(packed, cohort, scenarios=scenarios or True, progress=False)
 
 
-def codes(code: str, cohort, tmp_path, **settings) -> list[str]:
-    problems = run_checks(zip_of(code, tmp_path), cohort, progress=False, **settings)
-    return [problem.code for problem in problems]
+def codes(report: RunReport) -> list[str]:
+    return [problem.code for problem in report.problems]
 
 
-def test_a_sound_submission_passes_every_trial(cohort, tmp_path, capsys):
-    assert run_checks(zip_of(GOOD, tmp_path), cohort) == []
-    said = capsys.readouterr().err
-    assert all(f"trial: {name}" in said for name in TRIALS)
+def test_a_sound_submission_passes_in_every_scenario(cohort, tmp_path, capsys):
+    packed = save_zip(tmp_path / "submission.zip", {"main.py": GOOD})
+    report = run_submission(packed, cohort, scenarios=True)
+    assert report.problems == [] and len(report.predictions) == 4
+    said = [line.partition("submit run: ")[2] for line in capsys.readouterr().err.splitlines()]
+    late = next(
+        line for line in said if line.startswith("a run where data/ is empty for the first")
+    )
+    assert said[2:] == [
+        "main.py on 4 exams of four0",
+        "a second run",
+        ORDER,
+        HALF,
+        ALONE,
+        ALONE,
+        "a run with damaged exams",
+        "a run on the first exam alone",
+        COPIES,
+        "a run where data/niftis cannot be listed",
+        late,
+        "0 problems found",
+    ]
+
+
+def test_a_large_run_is_followed_by_scenarios_on_few_exams(tmp_path, tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("eight")
+    (folder / "niftis").mkdir()
+    for number in range(8):
+        data = np.full((4, 4, 4), number + 1, dtype=np.float32)
+        nib.save(nib.Nifti1Image(data, np.eye(4)), folder / "niftis" / f"exam{number}.nii.gz")
+    cohort = open_folder(folder, require_labels=False)
+    packed = save_zip(tmp_path / "submission.zip", {"main.py": GOOD})
+    report = run_submission(packed, cohort, scenarios=["constant-output"])
+    assert report.exams == len(report.predictions) == 8
+    assert "main.py on 6 of them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_shows_in_its_trial(name, cohort, tmp_path, needed):
-    trial, code, fault = FAULTS[name]
-    needed(trial != "listing" or choose_level() != "plain", "root may list any folder")
-    found = codes(GOOD.replace("# then", fault), cohort, tmp_path, trials=[trial])
-    assert found == [code]
+def test_each_fault_shows_in_its_scenario(name, cohort, tmp_path, needed):
+    code, fault, where = FAULTS[name]
+    listing = code == "needs-listing"
+    needed(not listing or choose_level() != "plain", "without a sandbox root may list any folder")
+    report = report_of(GOOD.replace("# then", fault), cohort, tmp_path, code)
+    found = [problem for problem in report.problems if problem.code != "lists-data"]
+    assert {problem.code for problem in found} == {code}
+    assert {problem.where for problem in found} == where
 
 
 def test_a_submission_that_does_not_wait_is_told(cohort, tmp_path):
     hasty = GOOD.replace("range(600)", "range(0)")
-    assert codes(hasty, cohort, tmp_path, trials=["late mount"]) == ["late-mount"]
+    assert codes(report_of(hasty, cohort, tmp_path, "late-mount")) == ["late-mount"]
 
 
 def test_a_slow_submission_is_told_before_it_is_uploaded(cohort, tmp_path, monkeypatch):
     monkeypatch.setattr("datkit.replica.scenarios.TEST_SECONDS", 600)
     slow = GOOD.replace("# then", "time.sleep(0.5 * len(uids))")  # 1500 s for 3,000 exams
-    assert codes(slow, cohort, tmp_path, trials=["growth"]) == ["time-projected"]
+    assert codes(report_of(slow, cohort, tmp_path, "time-projected")) == ["time-projected"]
 
 
 def test_hostile_exams_are_named_one_by_one(cohort, tmp_path):
     trusting = GOOD.replace("except Exception", "except FileNotFoundError")
-    packed = zip_of(trusting, tmp_path)
-    problems = run_checks(packed, cohort, trials=["hostile exams"], progress=False)
+    problems = report_of(trusting, cohort, tmp_path, "hostile-exam").problems
     assert {problem.code for problem in problems} == {"hostile-exam"}
     culprits = {problem.where.partition(" that has ")[2] for problem in problems}
     assert culprits == {"a file that was cut short", "a file without content"}
@@ -128,29 +180,14 @@ def test_hostile_exams_are_named_one_by_one(cohort, tmp_path):
 
 def test_a_nan_that_moves_a_probability_is_found(cohort, tmp_path):
     moved = GOOD.replace("np.nan_to_num(", "np.nan_to_num(nan=500.0, x=")
-    assert codes(moved, cohort, tmp_path, trials=["hostile exams"]) == ["nan-moves"]
+    assert codes(report_of(moved, cohort, tmp_path, "nan-moves")) == ["nan-moves"]
 
 
 def test_a_first_run_that_fails_is_reported_alone(cohort, tmp_path):
-    assert codes("raise SystemExit(3)", cohort, tmp_path) == ["exit-code", "no-predictions"]
-    unsafe = tmp_path / "nested.zip"
-    with zipfile.ZipFile(unsafe, "w") as archive:
-        archive.writestr("folder/main.py", "")
-    assert run_checks(unsafe, cohort, progress=False) == []
+    report = report_of("raise SystemExit(3)", cohort, tmp_path)
+    assert codes(report) == ["exit-code", "no-predictions"]
 
 
-def test_spoilt_exams_are_what_their_names_say(cohort, tmp_path):
-    spoilt = SpoiltExams(cohort, "007")
-    assert list(spoilt.spoilt.values()) == list(KINDS)
-    paths = {kind: tmp_path / f"{uid}.nii.gz" for uid, kind in spoilt.spoilt.items()}
-    for uid in spoilt.spoilt:
-        spoilt.save_volume(uid, tmp_path / f"{uid}.nii.gz")
-    assert np.isnan(nib.load(paths[NAN]).get_fdata()).sum() == 1
-    assert nib.load(paths["a fourth axis"]).ndim == 4
-    assert nib.load(paths["voxels of a few micrometres"]).header.get_zooms()[0] < 0.01
-    turned = nib.load(paths["big-endian numbers"])
-    assert turned.header.endianness == ">" and turned.get_fdata().max() == 2
-    assert not nib.load(paths["zero in every voxel"]).get_fdata().any()
-    with pytest.raises((EOFError, OSError, ImageFileError)):
-        nib.load(paths["a file that was cut short"]).get_fdata()
-    assert paths["a file without content"].stat().st_size == 0 and not paths["no file"].exists()
+def test_every_scenario_is_tried_here():
+    shown = {code for code, _, _ in FAULTS.values()}
+    assert SCENARIOS.codes - shown == {"late-mount", "hostile-exam", "nan-moves", "time-projected"}

@@ -1,11 +1,15 @@
-"""Every fault of a submission.csv is found, by its own code and row, all of them at once."""
+"""A table of predictions is checked against the format file: each wrong row has its line."""
 
 from __future__ import annotations
+
+import time
+from collections import Counter
 
 import pytest
 
 from datkit.errors import SubmissionError
 from datkit.submit import check_predictions
+from datkit.submit.predictions import PREDICTIONS
 
 FORMAT = "uid,is_pathologic\n007,0.0\n1e5,0.0\nabc,0.0\n"
 FINE = b"uid,is_pathologic\n007,0.5\n1e5,1\nabc,1e-3\n"
@@ -46,7 +50,7 @@ TABLES = {
     "just_above_one": (FINE.replace(b"0.5", b"1.0000001"), [("out-of-range", 2)]),
     "another_order": (b"uid,is_pathologic\n1e5,1\n007,0\nabc,0\n", [("order", 2)]),
     "a_row_less": (FINE.replace(b"1e5,1\n", b""), [("uid-missing", None)]),
-    "a_row_twice": (FINE + b"abc,0.2\n", [("uid-duplicate", None)]),
+    "a_row_twice": (FINE + b"abc,0.2\n", [("uid-duplicate", 4)]),
     "an_unknown_row": (FINE + b"xyz,0.2\n", [("uid-unknown", 5)]),
     "a_uid_with_a_space": (
         FINE.replace(b"007", b" 007"),
@@ -75,11 +79,9 @@ def test_each_wrong_row_is_named(name, tmp_path, format_csv):
     content, expected = TABLES[name]
     path = tmp_path / "submission.csv"
     path.write_bytes(content)
-    found = []
-    for problem in check_predictions(path, format_csv):
-        row = problem.where.partition("row ")[2]
-        found.append((problem.code, int(row) if row.isdigit() else None))
-    assert found == expected
+    problems = check_predictions(path, format_csv)
+    assert [(problem.code, problem.line) for problem in problems] == expected
+    assert {problem.where for problem in problems} <= {"submission.csv"}
 
 
 def test_a_uid_read_as_a_number_is_recognised(tmp_path, format_csv):
@@ -98,3 +100,28 @@ def test_no_file_is_a_problem_and_no_format_an_error(tmp_path, format_csv):
     format_csv.write_text("id\n007\n")
     with pytest.raises(SubmissionError, match="uid"):
         check_predictions(tmp_path / "submission.csv", format_csv)
+
+
+def test_the_uids_do_as_well_as_the_format_file(tmp_path, format_csv):
+    path = tmp_path / "submission.csv"
+    path.write_bytes(FINE)
+    assert check_predictions(path, ["007", "1e5", "abc"]) == []
+    assert check_predictions(path, ["abc", "007", "1e5"]) != []
+
+
+def test_a_large_table_of_unknown_uids_takes_no_longer_than_its_rows(tmp_path):
+    path, count = tmp_path / "submission.csv", 20_000
+    path.write_text("uid,is_pathologic\n" + "".join(f"{n}.0,0.5\n" * 2 for n in range(count)))
+    started = time.process_time()
+    problems = check_predictions(path, [f"0{n}" for n in range(count)])
+    assert time.process_time() - started < 20  # each uid against each other: many minutes
+    assert Counter(problem.code for problem in problems) == {
+        "uid-unknown": count,
+        "uid-missing": count,
+    }
+    assert problems[0].expected == "the uid '00'"
+
+
+def test_every_rule_of_the_table_is_tried_here(tmp_path):
+    shown = {code for _, expected in TABLES.values() for code, _ in expected}
+    assert PREDICTIONS.codes - shown == set()

@@ -1,4 +1,4 @@
-"""A worker writes into data: it has the same guards as main.py."""
+"""A worker writes into data: it has the same hooks as main.py."""
 
 import contextlib
 import csv
