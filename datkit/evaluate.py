@@ -30,7 +30,7 @@ __all__ = [
     "score_probabilities",
 ]
 
-CLIP = 1e-6  # for the log loss, probabilities are kept this far from 0 and 1: it stays below 13.8
+CLIP = 1e-6  #: for the log loss, probabilities are kept this far from 0 and 1: it stays below 13.8
 TITLES = {"log_loss": "log loss", "auroc": "AUROC", "brier": "Brier score"}
 IS_BETTER_HIGH = {"log_loss": False, "auroc": True, "brier": False}
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from datkit.book.api import all_names, imported_names, link_names, write_api
 from datkit.book.gate import check_executed
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.inspect.page import findings_page
@@ -50,9 +51,13 @@ def check_copies(sources: Path, executed: Path) -> list[Problem]:
 
 
 def _dress(raw: dict[str, Any]) -> dict[str, Any]:
-    """Fold the solutions of a notebook for the book."""
+    """Fold the solutions of a notebook for the book, and link the names that its prose mentions."""
+    code = "\n".join("".join(c["source"]) for c in raw["cells"] if c["cell_type"] == "code")
+    names = {name: all_names()[full] for name, full in imported_names(code).items()}
     for cell in raw["cells"]:
         metadata = cell["metadata"]
+        if cell["cell_type"] == "markdown":
+            cell["source"] = link_names("".join(cell["source"]), all_names() | names)
         if "solution" in metadata.get("tags", []):
             metadata["tags"].append("hide-cell")
             prompts = {"code_prompt_show": "Show one solution", "code_prompt_hide": "Hide it"}
@@ -63,7 +68,7 @@ def _dress(raw: dict[str, Any]) -> dict[str, Any]:
 def stage_book(
     book: Path, sources: Path, executed: Path, out: Path, results: Path | None = None
 ) -> None:
-    """Make `out` a fresh copy of the book's chapters with its executed notebooks.
+    """Make `out` a fresh copy of the book's chapters with its executed notebooks and API pages.
 
     Tables of `results`, if that folder exists, lie in ``results/``, where chapters include them.
 
@@ -86,8 +91,12 @@ def stage_book(
     if (out / "chapters").is_dir():
         page = out / "chapters" / "finding_codes.md"
         page.write_text(findings_page(), encoding="utf-8")
+    for chapter in out.rglob("*.md"):
+        text = chapter.read_text(encoding="utf-8")
+        chapter.write_text(link_names(text, all_names()), encoding="utf-8")
     if results is not None and results.is_dir():
         shutil.copytree(results, out / "results")
+    write_api(out / "api")
     (out / "notebooks").mkdir(exist_ok=True)
     for source in sources.glob("*.ipynb"):
         raw = json.loads((executed / source.name).read_text(encoding="utf-8"))

@@ -148,11 +148,11 @@ class Measure:
     side: str = ""
 
 
-DEFINITIONS: dict[str, Measure] = {}
+DEFINITIONS: dict[str, Measure] = {}  #: every measure by its name
 # These follow it, in its order.
-MEASURES: list[str] = []
-SBR_MEASURES: list[str] = []  # the classical ones: sides, then asymmetries, then the rest
-UNITS: dict[str, str] = {}
+MEASURES: list[str] = []  #: the names of all measures
+SBR_MEASURES: list[str] = []  #: the classical ones: sides, then asymmetries, then the rest
+UNITS: dict[str, str] = {}  #: the unit of each measure
 
 
 def add(*measures: Measure) -> None:

@@ -10,7 +10,7 @@ from datkit.measure.regions import MM, REACH_MM, right_frame
 
 __all__ = ["STRIATUM_ML", "southampton"]
 
-STRIATUM_ML = 11.2  # per side (Tossici-Bolt 2006)
+STRIATUM_ML = 11.2  #: volume of a striatum in ml, per side (Tossici-Bolt 2006)
 HEAD = 0.9  # size of a mean adult head over the canonical grid's, MNI152's
 
 

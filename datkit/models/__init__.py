@@ -1,11 +1,11 @@
 """Models: scikit-learn classifiers of DaT SPECT exams, normal (0) against abnormal (1).
 
-========================  ==========================================================
-``MeasuresClassifier``    logistic regression on SBRs and asymmetries, X = (n, m)
-``ProjectionClassifier``  compact 2-D CNN on their projections, X = (n, 64, 80, 48)
-``VolumeClassifier``      compact 3-D CNN on prepared volumes, X = (n, 64, 80, 48)
-``TemperatureCalibrated`` any of them, its confidence set right out of fold
-========================  ==========================================================
+=========================  ==========================================================
+``MeasuresClassifier``     logistic regression on SBRs and asymmetries, X = (n, m)
+``ProjectionClassifier``   compact 2-D CNN on their projections, X = (n, 64, 80, 48)
+``VolumeClassifier``       compact 3-D CNN on prepared volumes, X = (n, 64, 80, 48)
+``TemperatureCalibrated``  any of them, its confidence set right out of fold
+=========================  ==========================================================
 
 ``registry``  which models there are: add one with ``register``
 ``store``     models on disk

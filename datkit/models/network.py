@@ -26,6 +26,7 @@ __all__ = ["BOX", "BOX_AFFINE", "SPACING", "NetworkClassifier", "crop_striata"]
 # The part of the canonical grid that holds both striata and 8 mm around them: x −47 … +47,
 # y −30 … +32, z −26 … +36 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
 BOX = (slice(8, 56), slice(41, 73), slice(5, 37))
+#: From a voxel of the box to mm of the template's space, (4, 4).
 BOX_AFFINE = GRID.affine @ [[2, 0, 0, 8.5], [0, 2, 0, 41.5], [0, 0, 2, 5.5], [0, 0, 0, 1]]
 SPACING = 4.0  # mm, after averaging 2 × 2 × 2 voxels: enough for cameras that resolve 8–10 mm
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage

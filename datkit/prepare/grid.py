@@ -30,8 +30,8 @@ def _affine() -> np.ndarray:
     return affine
 
 
-# RAS, 2 mm, in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from
-# the patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
+#: RAS, 2 mm, in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from
+#: the patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
 GRID = Grid((64, 80, 48), _affine())
 
 

@@ -26,6 +26,7 @@ from datkit.prepare.sampling import blur, crop, regress, sample, spacing, transf
 __all__ = ["FURTHEST", "SHIFTS", "locate_striata"]
 
 FURTHEST = 6.0  # mm; simulated heads need 3.5 at most
+#: The columns of a prepared cohort that say where each striatum lies, mm from its mask.
 SHIFTS = tuple(f"{side}_shift_{axis}" for side in ("left", "right") for axis in "xyz")
 FWHM = 4.0  # mm, of the blur against noise
 MASK_FWHM = 8.0  # mm; sharp masks blurred by this and FWHM resemble striata of 8 to 12 mm

@@ -40,11 +40,9 @@ __all__ = [
     "simulate_volume",
 ]
 
-SIZES = {"tiny": 24, "small": 200, "full": 1400}
-TEST_SETS: dict[SetName, int] = {
-    "public": 400,
-    "private": 400,
-}  # beside the training exams of the size "full"
+SIZES = {"tiny": 24, "small": 200, "full": 1400}  #: how many exams a cohort of each size has
+#: How many exams the test sets have, which lie beside the training exams of the size "full".
+TEST_SETS: dict[SetName, int] = {"public": 400, "private": 400}
 VERSION = "5"  # to be raised whenever the same seed gives other bytes
 LICENCE = "CC0-1.0"
 SOURCE = (

@@ -29,10 +29,11 @@ TOP = 5.0
 UPTAKE = "uptake (non-specific = 1)"
 WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
 STYLE = Path(__file__).with_name("house.mplstyle")
-# Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
+#: Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
 # How a colour bar looks, and where it stands.
 BAR: dict[str, Any] = {"aspect": 30, "extendfrac": 0.03}
+#: How a colour bar below its picture looks.
 BELOW = BAR | {"location": "bottom", "shrink": 0.8, "extend": "max"}
 BESIDE = BAR | {"location": "right"}
 

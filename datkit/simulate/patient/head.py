@@ -23,6 +23,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 __all__ = ["AFFINE", "SHAPE", "axes_mm", "draw_glands", "ellipsoid", "rod", "surround"]
 
 SHAPE = (99, 121, 128)
+#: From a voxel of the standard head (2 mm) to mm in it, (4, 4).
 AFFINE = np.array([[2.0, 0, 0, -98], [0, 2.0, 0, -134], [0, 0, 2.0, -150], [0, 0, 0, 1]])
 # voxel -> mm, x -98..98, y -134..106, z -150..104: vertex to chin
 EDGE_MM = 3.0  # width of a solid's soft edge: a voxel and a half
