@@ -1,5 +1,12 @@
 """Notebooks and book: run them, check them, build them.
 
-Import what you need from its module: :mod:`~datkit.book.run` executes notebooks,
-:mod:`~datkit.book.gate` says what is wrong with one, :mod:`~datkit.book.build` makes the book.
+``run``         executes notebooks, each by ``execution``
+``gate``        says what is wrong with one: ``code_rules``, ``prose_rules``, ``executed_rules``
+``build``       makes the book of its chapters, the executed notebooks and the pages of ``api``
+``notebook``    a notebook as the rules see it; ``imports``, what it may import
+``lists.toml``  words and names that the rules look for
+
+This room is not in the wheel: it works on the notebooks and chapters of a checkout, where
+``make install`` installs the package in place. What a built page needs of the installed package is
+:mod:`datkit.view.sphinx`; nothing imports from here.
 """

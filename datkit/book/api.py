@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-__all__ = ["all_names", "imported_names", "link_names", "setup", "write_api"]
+__all__ = ["all_names", "constant_text", "imported_names", "link_names", "setup", "write_api"]
 
 PAGE = """\
 # {room}
@@ -110,7 +110,7 @@ def link_names(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r"(?<![`}])`([\w.]+)`(?!`)", link, text)
 
 
-def _constant_text(name: str, value: object) -> str:
+def constant_text(name: str, value: object) -> str:
     """Return the ``#:`` comment that stands where a constant is defined ('' without one)."""
     from sphinx.pycode import ModuleAnalyzer
 
@@ -129,7 +129,7 @@ def _entry(name: str, value: object) -> str:
         return f".. auto{kind}:: {name}\n   :members:\n   :exclude-members: {NOT_OURS}"
     if callable(value):
         return f".. autofunction:: {name}"
-    kind, text = type(value).__name__, _constant_text(name, value)
+    kind, text = type(value).__name__, constant_text(name, value)
     return f".. py:data:: {name}\n   :type: {kind}\n\n   {text}"
 
 
@@ -144,6 +144,8 @@ def write_api(folder: Path) -> None:
                 summary.append(home.removeprefix(f"{room}."))
             if home == f"{room}.{name}":
                 entries.append(_entry(name, value))
+            elif not callable(value):
+                entries.append(f":py:obj:`{home}`")
         page = PAGE.format(room=room, summary="\n   ".join(summary), entries="\n\n".join(entries))
         path = folder / f"{room.removeprefix('datkit.').replace('.', '_')}.md"
         path.write_text(page, encoding="utf-8")
@@ -153,8 +155,13 @@ def _keep_lines(
     _app: Sphinx, what: str, _name: str, _item: object, _options: object, lines: list[str]
 ) -> None:
     """Keep the lines of a module's list apart: each begins with a name in code."""
-    if what == "module" and not any(line.startswith("==") for line in lines):
-        lines[:] = [re.sub("^(?=``)", "| ", line) for line in lines]
+    if what != "module":
+        return
+    in_table = False
+    for number, line in enumerate(lines):
+        in_table ^= line.startswith("==")
+        if line.startswith("``") and not in_table:
+            lines[number] = f"| {line}"
 
 
 def _exists(target: str) -> bool:

@@ -1,0 +1,59 @@
+"""What is installed: the whole package but the code that builds the book."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUILD = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory, needed) -> Path:
+    """The wheel of this checkout, unpacked; hatchling builds it with no network."""
+    needed(shutil.which("git"), "git is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    script = [sys.executable, "-c", BUILD, str(folder)]
+    subprocess.run(script, cwd=REPOSITORY, check=True, capture_output=True)
+    [path] = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder / "there")
+    return folder / "there"
+
+
+def test_it_holds_the_package_without_the_book(wheel: Path) -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "datkit"], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    ).stdout.split()
+    wanted = {name for name in tracked if not name.startswith("datkit/book/")}
+    wanted |= {"datkit/LICENSE", "datkit/data_manifest.yaml"}
+    found = {path.relative_to(wheel).as_posix() for path in (wheel / "datkit").rglob("*.*")}
+    assert wanted - found == {"datkit/LICENSE"} - {
+        path.relative_to(wheel).as_posix() for path in wheel.rglob("LICENSE")
+    }
+    assert not (wheel / "datkit" / "book").exists()
+    assert {"datkit/py.typed", "datkit/__init__.pyi", "datkit/submit/template/main.py"} <= found
+    assert any(name.startswith("datkit/prepare/resources/") for name in found)
+
+
+def test_it_works_without_the_book(wheel: Path) -> None:
+    """The rooms and the command line load from the wheel alone, and the manifest is at hand."""
+    script = (
+        "import datkit, datkit.data, datkit.view, datkit.cli, importlib.util as u;"
+        f"assert datkit.__file__.startswith(r'{wheel}'), datkit.__file__;"
+        "assert u.find_spec('datkit.book') is None;"
+        "assert datkit.data.load_manifest().datasets;"
+        "datkit.cli.main(['--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(wheel)}, cwd=wheel, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "datkit" in done.stdout
