@@ -180,10 +180,10 @@ def _resolve(
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py":
         return None
-    if home := all_names().get(target):
-        python = env.get_domain("py")
-        return python.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
-    return content if not target.startswith("datkit") or _exists(target) else None
+    home, python = all_names().get(target, target), env.get_domain("py")
+    page = python.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
+    is_misspelt = target.startswith("datkit") and not _exists(target)
+    return page or (None if is_misspelt else content)
 
 
 def setup(app: Sphinx) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from datkit.book.build import build_book, main, stage_book
 from datkit.errors import NotebookError, UsageError
 
+UNLINKED = re.compile(r"\{py:obj\}`(\w+) <[\w.]+>`")  # takes back what links a name to its page
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
 
 
@@ -101,10 +103,14 @@ def test_solutions_are_folded_and_the_rest_is_left_alone(
     stage_book(*parts.values())
     staged = json.loads((parts["--out"] / "notebooks" / "01_toy.ipynb").read_text("utf-8"))
     executed = json.loads((parts["--notebooks"] / "01_toy.ipynb").read_text("utf-8"))
+    assert "{py:obj}`VolumeView <datkit.view.VolumeView>`" in json.dumps(staged)
     for after, before in zip(staged["cells"], executed["cells"], strict=True):
         if "solution" in before["metadata"].get("tags", []):
             assert after["metadata"]["tags"] == ["solution", "hide-cell"]
             assert after["metadata"]["mystnb"]["code_prompt_show"] == "Show one solution"
+        elif before["cell_type"] == "markdown":
+            assert UNLINKED.sub(r"`\1`", after.pop("source")) == "".join(before.pop("source"))
+            assert after == before
         else:
             assert after == before
 
