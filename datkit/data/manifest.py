@@ -12,41 +12,46 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from datkit.errors import UsageError
 from datkit.problems import list_some, repeated
 
-__all__ = [
-    "Avoided",
-    "Checked",
-    "Citation",
-    "Entry",
-    "File",
-    "Licence",
-    "Manifest",
-    "Uses",
-    "is_safe_address",
-    "json_schema",
-]
+__all__ = ["Avoided", "Checked", "Citation", "Entry", "File", "Licence", "Manifest", "Uses"]
 
 Access = Literal["built-in", "open", "registration", "agreement", "planned"]
-T = TypeVar("T")
 Loader = Literal["datkit.open_cohort", "datkit.load_scan", "datkit.data.load_folder"]
+
+
+WORDS: dict[str, str] = {}  # what each pattern asks for, for messages
+
+
+def _like(pattern: str, words: str) -> FieldInfo:
+    """Ask for text that matches a pattern, told in words."""
+    WORDS[pattern] = words
+    return Field(pattern=pattern, description=words)
+
+
+# Over https, or plain http from this machine.
+SAFE = r"^(https://[^/\s\[\]]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?)(/|$)"
+Text = Annotated[str, _like(r"\S", "some text")]
+Address = Annotated[str, _like(SAFE, "an https:// address")]
+# Names become folders and files on every system, so separators, a leading dot and colons are out.
+Name = Annotated[str, _like("^[a-z0-9]+(-[a-z0-9]+)*$", "lower-case words joined by '-'")]
+FileName = Annotated[str, _like("^[A-Za-z0-9_][A-Za-z0-9._-]*$", "a plain file name")]
+Sha256 = Annotated[str, _like("^[0-9a-f]{64}$", "64 lower-case hexadecimal digits in quotes")]
+Md5 = Annotated[str, _like("^[0-9a-f]{32}$", "32 lower-case hexadecimal digits in quotes")]
+Doi = Annotated[str, _like(r"^10\.\d{4,9}/\S+$", "a DOI such as 10.1038/s41598-018-22444-0")]
+BibKey = Annotated[str, _like("^[A-Za-z][A-Za-z0-9_-]*$", "a BibTeX key such as dukart2018")]
+# A list in YAML, a tuple in memory: strict mode alone would refuse the list.
+Many, AtLeastOne = Field(strict=False), Field(strict=False, min_length=1)
+Texts = Annotated[tuple[Text, ...], Many]
 
 
 def is_safe_address(url: str) -> bool:
@@ -59,52 +64,12 @@ def is_safe_address(url: str) -> bool:
     >>> is_safe_address("http://example.org/map.nii"), is_safe_address("ftp://example.org/map.nii")
     (False, False)
     """
-    try:
-        parts = urlsplit(url)
-        is_here = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and is_here)
-    )
-
-
-def _safe(url: str) -> str:
-    if not is_safe_address(url):
-        raise ValueError("expected an https:// address")
-    return url
+    return re.match(SAFE, url) is not None
 
 
 def _check_distinct(names: Iterable[str]) -> None:
     if twice := repeated(names):
         raise ValueError(f"expected each name once, found {list_some(twice)} twice")
-
-
-def _not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
-    if not items:  # pydantic's own min_length speaks up for every wrong item too
-        raise ValueError("expected at least one")
-    return items
-
-
-Text = Annotated[str, Field(pattern=r"\S", description="some text")]
-_ADDRESS = {"type": "string", "pattern": "^https?://", "description": "an https:// address"}
-Address = Annotated[str, AfterValidator(_safe), WithJsonSchema(_ADDRESS)]
-# Names become folders and files on every system, so separators, a leading dot and colons are out.
-Name = Annotated[
-    str,
-    Field(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", description="lower-case words joined by '-'"),
-]
-FileName = Annotated[
-    str, Field(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$", description="a plain file name")
-]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="64 digits in quotes")]
-Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 digits in quotes")]
-Doi = Annotated[str, Field(pattern=r"^10\.\d{4,9}/\S+$", description="10.1038/s41598-018-22444-0")]
-BibKey = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$", description="dukart2018")]
-# A list in YAML, a tuple in memory: strict mode alone would refuse the list.
-Many = Field(strict=False)
-AtLeastOne = AfterValidator(_not_empty)
-Texts = Annotated[tuple[Text, ...], Many]
 
 
 class _Model(BaseModel):
@@ -167,7 +132,7 @@ class File(_Model):
     """
 
     name: FileName
-    urls: Annotated[tuple[Address, ...], Many, AtLeastOne]
+    urls: Annotated[tuple[Address, ...], AtLeastOne]
     sha256: Sha256 | None
     md5: Md5 | None = None
     size: Annotated[int, Field(gt=0)] | None
@@ -245,7 +210,7 @@ class Entry(_Model):
     steps: Texts
     licence: Licence
     uses: Uses
-    citations: Annotated[tuple[Citation, ...], Many, AtLeastOne]
+    citations: Annotated[tuple[Citation, ...], AtLeastOne]
     home: Address | None
     version: Text
     checked: Checked
@@ -297,7 +262,7 @@ class Manifest(_Model):
     """The whole file: its version, its data sets in the order listed, and the sets to avoid."""
 
     version: Literal[2]
-    datasets: Annotated[tuple[Entry, ...], Many, AtLeastOne]
+    datasets: Annotated[tuple[Entry, ...], AtLeastOne]
     avoid: Annotated[tuple[Avoided, ...], Many]
 
     @field_validator("datasets")

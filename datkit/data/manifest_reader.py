@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from datkit.data.manifest import Manifest
+from datkit.data.manifest import WORDS, Manifest
 from datkit.errors import ManifestError, UsageError
 from datkit.problems import Problem, repeated
 
@@ -22,7 +22,8 @@ _EXPECTED = {
     "extra_forbidden": "keys that are known",
     "missing": "a value",
     "model_type": "keys and values",
-    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_type": "text, in quotes if it looks like a number",
+    "too_short": "at least one",
     "tuple_type": "a list",
 }
 
@@ -47,7 +48,9 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     try:
         return Manifest.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(detail, raw) for detail in error.errors(include_url=False)]
+        # A list counts as too short for what is wrong in it as well, which is told by itself.
+        details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
+        problems = [_problem(detail, raw) for detail in details]
         raise ManifestError.of(problems, where=path) from None
 
 
@@ -98,8 +101,7 @@ def _problem(detail: ErrorDetails, raw: object) -> Problem:
         if isinstance(entry, dict) and "name" in entry:
             where[:2] = [str(entry["name"])]
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
-    if kind in _EXPECTED:
-        expected = _EXPECTED[kind].format(**detail.get("ctx", {}))
+    expected = WORDS.get(detail.get("ctx", {}).get("pattern", ""), _EXPECTED.get(kind, expected))
     found = "none" if kind == "missing" else _shown(detail["input"])
     return Problem(
         kind.replace("_", "-"), ".".join(where) or "the file", expected, found, "Correct it."

@@ -24,16 +24,7 @@ from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically
 from datkit.problems import Problem
 
-__all__ = [
-    "MAX_VOXELS",
-    "Scan",
-    "is_safe_uid",
-    "load_scan",
-    "open_image",
-    "save_scan",
-    "scan_error",
-    "sound_scan",
-]
+__all__ = ["Scan", "is_safe_uid", "load_scan", "open_image", "save_scan"]
 
 # The challenge's spacings run from 1.37 to 4.42 mm (its problem page, and counts by entrants). The
 # bounds leave room for phantoms and coarse PET, and stop a corrupt pixdim, which once asked an
@@ -45,10 +36,7 @@ MAX_VOXELS = 512**3
 # than this would be unpacked for minutes before its first voxel comes.
 MAX_OFFSET = 2**26
 # What nibabel raises on a damaged file; an infinite offset overflows (found by fuzzing).
-_DAMAGE = (
-    *(HeaderDataError, OSError, EOFError, zlib.error),
-    *(ValueError, OverflowError, MemoryError),
-)
+_DAMAGE = (HeaderDataError, OSError, EOFError, zlib.error, ValueError, OverflowError, MemoryError)
 AGAIN = "Export the exam again."
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 

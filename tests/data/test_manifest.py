@@ -144,11 +144,11 @@ def test_reading_the_manifest_asks_no_network(monkeypatch):
     [
         (changed(n="174"), "one-map.n: expected a valid integer, found '174'"),
         (changed(n=0), "one-map.n: expected greater than 0, found 0"),
-        (changed(title=" "), "one-map.title: expected text that matches \\S, found ' '"),
+        (changed(title=" "), "one-map.title: expected some text, found ' '"),
         (changed(uses="Anything."), "one-map.uses: expected keys and values, found 'Anything.'"),
         (
             changed(uses=ENTRY["uses"] | {"teach": ""}),
-            "one-map.uses.teach: expected text that matches",
+            "one-map.uses.teach: expected some text",
         ),
         (
             changed(uses=ENTRY["uses"] | {"sell": "No."}),
@@ -173,35 +173,35 @@ def test_reading_the_manifest_asks_no_network(monkeypatch):
             changed(checked=ENTRY["checked"] | {"date": "last week"}),
             "one-map.checked.date: expected a valid date",
         ),
-        (changed(name="../up"), "../up.name: expected text that matches ^[a-z0-9]+(-[a-z0-9]+)*$"),
+        (changed(name="../up"), "../up.name: expected lower-case words joined by '-'"),
         (changed(license="CC0"), "one-map.license: expected keys that are known"),
         (changed(licence={"name": "CC0"}), "one-map.licence.spdx: expected a value, found none"),
         (
             changed(citations=[{"key": "a", "text": "A", "doi": "doi:10.1/x"}]),
-            "citations.0.doi: expected text that matches ^10",
+            "citations.0.doi: expected a DOI such as",
         ),
         (changed(citations=[{"key": "a", "text": "A"}]), "citations.0: expected a doi, or a url"),
         (
             changed(citations=[{"key": "@a", "text": "A", "doi": "10.1234/x"}]),
-            "citations.0.key: expected text that matches ^[A-Za-z]",
+            "citations.0.key: expected a BibTeX key",
         ),
-        (changed_file(name="../a.nii"), "one-map.files.0.name: expected text that matches ^["),
-        (changed_file(name="a\\b.nii"), "one-map.files.0.name: expected text that matches ^["),
-        (changed_file(name=".hidden"), "one-map.files.0.name: expected text that matches ^["),
+        (changed_file(name="../a.nii"), "one-map.files.0.name: expected a plain file name"),
+        (changed_file(name="a\\b.nii"), "one-map.files.0.name: expected a plain file name"),
+        (changed_file(name=".hidden"), "one-map.files.0.name: expected a plain file name"),
         (
             changed_file(sha256="0" * 63),
-            "files.0.sha256: expected text that matches ^[0-9a-f]{64}$",
+            "files.0.sha256: expected 64 lower-case hexadecimal",
         ),
         (
             changed_file(sha256="A" * 64),
-            "files.0.sha256: expected text that matches ^[0-9a-f]{64}$",
+            "files.0.sha256: expected 64 lower-case hexadecimal",
         ),
         (changed_file(size=1.5), "one-map.files.0.size: expected a valid integer, found 1.5"),
         (changed_file(sha256=None), "one-map.files.0: expected a sha256, or an md5 where only"),
         (changed_file(sha256=None, md5="0" * 32), "files.0: expected a reason in 'why' if sha256"),
         (changed_file(size=None), "files.0: expected a reason in 'why' if sha256 or size is null"),
         (changed_file(why="Unknown."), "files.0: expected a reason in 'why' if sha256 or size is"),
-        (changed_file(md5="0" * 31), "files.0.md5: expected text that matches ^[0-9a-f]{32}$"),
+        (changed_file(md5="0" * 31), "files.0.md5: expected 32 lower-case hexadecimal digits"),
         (changed_file(urls=[]), "one-map.files.0.urls: expected at least one"),
         (changed_file(urls=["http://example.org/a"]), "files.0.urls.0: expected an https://"),
         (changed_file(urls=["ftp://example.org/a"]), "files.0.urls.0: expected an https://"),
@@ -224,7 +224,7 @@ def test_every_fault_of_every_entry_is_listed_at_once(tmp_path):
         "two-files.files: expected each name once, found 'a.nii' twice",
         "version: expected 2, found 3",
         "one-map.n: expected greater than 0, found -1",
-        "one-map.title: expected a valid string",
+        "one-map.title: expected text",
     ):
         assert any(said in problem for problem in problems), said
     assert len(problems) == 4
