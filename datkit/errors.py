@@ -41,7 +41,7 @@ class DatkitError(Exception):
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, problems: Iterable[Problem | str], *, where: object) -> Self:
+    def of(cls, problems: Iterable[Problem], *, where: object) -> Self:
         """Make one error that lists every problem found in one place.
 
         Parameters
@@ -67,7 +67,7 @@ class DatkitError(Exception):
         else:
             lines = "\n".join(f"  - {text}" for text in texts)
             error = cls(f"{len(texts)} problems in {where}:\n{lines}")
-        error.problems = problems  # type: ignore[assignment]  # some rooms pass sentences yet
+        error.problems = problems
         return error
 
 

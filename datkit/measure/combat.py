@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import UsageError
 from datkit.files import write_json
+from datkit.problems import Problem
 
 __all__ = ["Combat"]
 
@@ -222,12 +223,15 @@ def _check(
 
 
 def _check_training(values: np.ndarray, names: np.ndarray, counts: np.ndarray) -> None:
-    problems = []
-    if values.shape[1] < 2:
-        problems.append("Expected at least two measures: a centre's measures inform each other.")
-    if len(names) < 2:
-        problems.append(f"Expected at least two centres, found {len(names)}.")
-    if few := names[counts < 2].tolist():
-        problems.append(f"Expected at least two exams at each centre, found one at {few}.")
+    where, few = "the training exams of ComBat", names[counts < 2].tolist()
+    problems = [
+        Problem(code, where, f"at least two {expected}", found, remedy)
+        for is_wrong, code, expected, found, remedy in (
+            (values.shape[1] < 2, "measures-few", "measures", "fewer", "They inform each other."),
+            (len(names) < 2, "centres-few", "centres", f"{len(names)}", "Add a centre."),
+            (few, "exams-few", "exams at each centre", f"one at {few}", "Leave it out."),
+        )
+        if is_wrong
+    ]
     if problems:
-        raise UsageError.of(problems, where="the training exams of ComBat")
+        raise UsageError.of(problems, where=where)

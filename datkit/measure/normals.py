@@ -20,6 +20,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS
 from datkit.prepare.grid import RESOURCES
+from datkit.problems import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,16 +183,15 @@ def _are_shares(names: Iterable[str]) -> np.ndarray:
 
 
 def _check_person(age: float, sex: str) -> None:
-    problems = []
+    problems, where = [], "the comparison with normals"
     if sex not in ("F", "M"):
-        problems.append(f'Expected the sex "F" or "M", found {sex!r}.')
+        problems.append(Problem("sex", where, 'the sex "F" or "M"', repr(sex), "Name one."))
     youngest, oldest = AGES
     if not (isinstance(age, Real) and youngest <= age <= oldest):
-        problems.append(
-            f"Expected an age between {youngest:g} and {oldest:g} years, found {age!r}."
-        )
+        expected = f"an age between {youngest:g} and {oldest:g} years"
+        problems.append(Problem("age", where, expected, repr(age), "Leave the exam out."))
     if problems:
-        raise UsageError.of(problems, where="the comparison with normals")
+        raise UsageError.of(problems, where=where)
 
 
 def round_digits(number: float) -> float:

@@ -17,6 +17,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from datkit.errors import ModelError, UsageError
+from datkit.problems import Problem
 from datkit.threads import one_thread
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         low = {"epochs": 1, "batch_size": 1, "learning_rate": 0, "weight_decay": 0, "seed": 0}
+        where = "the training settings"
         problems = [
-            f"Expected {name} of at least {least}, found {getattr(self, name)}."
+            Problem(name, where, f"{name} of at least {least}", f"{found}", "Raise it.")
             for name, least in low.items()
-            if not getattr(self, name) >= least
+            if not (found := getattr(self, name)) >= least
         ]
         if problems:
-            raise UsageError.of(problems, where="the training settings")
+            raise UsageError.of(problems, where=where)
 
 
 def train(

@@ -158,7 +158,11 @@ def _prepare_into(
             journal.add(uid, exam)
         if not journal.quality:
             journal.discard()
-            raise PrepareError.of(journal.failures.values(), where=cohort.folder)
+            problems = [
+                Problem("not-prepared", uid, "an exam that can be prepared", reason, "Look at it.")
+                for uid, reason in journal.failures.items()
+            ]
+            raise PrepareError.of(problems, where=cohort.folder)
         journal.finish()
 
 

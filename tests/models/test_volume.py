@@ -169,7 +169,7 @@ def test_volumes_with_nan_are_named(fitted, data):
 def test_wrong_labels_and_settings_are_refused(data):
     with pytest.raises(ModelError, match="one class only"):
         clone(QUICK).fit(data[0][:4], np.zeros(4))
-    with pytest.raises(UsageError, match="Expected epochs of at least 1"):
+    with pytest.raises(UsageError, match="expected epochs of at least 1"):
         clone(QUICK).set_params(epochs=0).fit(*data)
 
 
