@@ -91,8 +91,6 @@ REACHED_BY = {
     "book/prose_rules",
     "book/test_run.py": "book/execution",
     "data/test_manifest.py": "data/manifest_reader",
-    "hostile/test_archives.py": "inspect/zip_file",
-    "inspect/test_page.py": "inspect/rules",
     "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",
     "measure/test_normals.py": "measure/build_normals",
     "models/test_new_model.py": "models/registry",
