@@ -151,17 +151,16 @@ def write_api(folder: Path) -> None:
         path.write_text(page, encoding="utf-8")
 
 
-def _keep_lines(
+def _adapt(
     _app: Sphinx, what: str, _name: str, _item: object, _options: object, lines: list[str]
 ) -> None:
-    """Keep the lines of a module's list apart: each begins with a name in code."""
-    if what != "module":
-        return
+    """Adapt a docstring: the lines of a module's list stay apart, types are words, not links."""
     in_table = False
     for number, line in enumerate(lines):
         in_table ^= line.startswith("==")
-        if line.startswith("``") and not in_table:
+        if what == "module" and line.startswith("``") and not in_table:
             lines[number] = f"| {line}"
+        lines[number] = re.sub(r"^( +):type: ", r"\1Type: ", lines[number])
 
 
 def _exists(target: str) -> bool:
@@ -190,6 +189,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     """Register the extension with Sphinx."""
     for extension in ("autodoc", "autosummary", "napoleon"):
         app.setup_extension(f"sphinx.ext.{extension}")
-    app.connect("autodoc-process-docstring", _keep_lines)
+    app.connect("autodoc-process-docstring", _adapt)
     app.connect("missing-reference", _resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
