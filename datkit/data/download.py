@@ -316,11 +316,5 @@ def _request(url: str, file: _Bounded, name: str, progress: bool) -> None:
     # disable=None: no bar where stderr is no terminal, so logs and notebooks stay clean
     hidden = None if progress else True
     with tqdm(total=file.limit, unit="B", unit_scale=True, desc=name, disable=hidden) as bar:
-        download = pooch.HTTPDownloader(
-            progressbar=bar,
-            chunk_size=CHUNK,
-            timeout=TIMEOUT,
-            headers=headers,
-            hooks={"response": file.check_answer},
-        )
-        download(url, file, None)
+        request = {"timeout": TIMEOUT, "headers": headers, "hooks": {"response": file.check_answer}}
+        pooch.HTTPDownloader(bar, CHUNK, **request)(url, file, None)

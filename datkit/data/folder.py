@@ -121,17 +121,11 @@ def typed(text: pd.Series) -> pd.Series:
 def _by_uid(table: pd.DataFrame, name: str, problems: list[Problem]) -> pd.DataFrame:
     """Check the uids and make them the index; what is repeated or unsafe is left out."""
     safe = table["uid"].map(is_safe_uid).astype(bool)
-    problems += found_instead(
-        "uid-unsafe",
-        name,
-        "uids of letters, digits, '_', '-' and '.'",
-        map(repr, table["uid"][~safe]),
-        "Rename those exams here and on disk.",
-    )
-    twice, lead = repeated(table["uid"]), "several rows for "
-    problems += found_instead(
-        "uid-repeated", name, "each uid once", twice, "Keep one per exam.", lead
-    )
+    expected, unsafe = "uids of letters, digits, '_', '-' and '.'", map(repr, table["uid"][~safe])
+    remedy = "Rename those exams here and on disk."
+    problems += found_instead("uid-unsafe", name, expected, unsafe, remedy)
+    twice, once, lead = repeated(table["uid"]), "each uid once", "several rows for "
+    problems += found_instead("uid-repeated", name, once, twice, "Keep one per exam.", lead)
     return table[safe].drop_duplicates("uid").set_index("uid")
 
 
@@ -175,10 +169,8 @@ def _read_labels(folder: Path, required: bool, problems: list[Problem]) -> pd.Se
     if LABEL in columns:
         values = pd.to_numeric(table[LABEL], errors="coerce")
         bad = table[~values.isin([0, 1]) & (required | (table[LABEL] != ""))]
-        found = [
-            f"{label!r} for {uid!r}" for uid, label in zip(bad["uid"], bad[LABEL], strict=True)
-        ]
-        expected = f"0 or 1 in {LABEL}"
+        pairs, expected = zip(bad["uid"], bad[LABEL], strict=True), f"0 or 1 in {LABEL}"
+        found = [f"{label!r} for {uid!r}" for uid, label in pairs]
         problems += found_instead("label-unknown", name, expected, found, "Correct the labels.")
     return _by_uid(table.assign(**{LABEL: values}), name, problems)[LABEL].astype(float)
 
@@ -191,23 +183,15 @@ def _check_volumes(
         problems.append(Problem("volumes-missing", "niftis", expected, "none", remedy))
     elif labels is not None:
         # Each path is asked for by name: a freshly mounted folder can list as empty for a while.
-        problems += found_instead(
-            "volume-missing",
-            "niftis",
-            "a volume for every exam",
-            [repr(uid) for uid in labels.index if not volume_path(folder, uid).is_file()],
-            "Add the files or correct the uids (a spreadsheet turns 007 into 7).",
-            "none for ",
-        )
-        unlabelled = [repr(uid) for uid in _uids_on_disk(folder) if uid not in labels.index]
-        problems += found_instead(
-            "label-missing",
-            "train_labels.csv",
-            "a row for every volume",
-            unlabelled if required else [],
-            "Add the rows, remove the volumes or open with require_labels=False.",
-            "none for ",
-        )
+        absent = [repr(uid) for uid in labels.index if not volume_path(folder, uid).is_file()]
+        expected, lead = "a volume for every exam", "none for "
+        remedy = "Add the files or correct the uids (a spreadsheet turns 007 into 7)."
+        problems += found_instead("volume-missing", "niftis", expected, absent, remedy, lead)
+    if labels is not None and required:
+        name, expected, lead = "train_labels.csv", "a row for every volume", "none for "
+        extra = [repr(uid) for uid in _uids_on_disk(folder) if uid not in labels.index]
+        remedy = "Add the rows, remove the volumes or open with require_labels=False."
+        problems += found_instead("label-missing", name, expected, extra, remedy, lead)
 
 
 def _read_companion(

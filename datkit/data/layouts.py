@@ -194,11 +194,9 @@ def _row_problems(folder: Path, rows: list[Row]) -> list[Problem]:
     unsafe = [repr(uid) for uid in uids if not is_safe_uid(uid)]
     labels = [repr(row[LABEL]) for row in rows if row.get(LABEL, "0") not in LABELS]
     expected = "names of at most 100 letters, digits, '_', '-' and '.'"
-    one = "Keep one file per exam."
+    one, zero_or_one = "Keep one file per exam.", f"0 or 1 in {LABEL}"
     return [
         *found_instead("uid-unsafe", "uids", expected, unsafe, "Rename those files."),
         *found_instead("uid-repeated", "uids", "each once", repeated(uids), one, "several for "),
-        *found_instead(
-            "label-unknown", PEOPLE, f"0 or 1 in {LABEL}", labels, "Correct the labels."
-        ),
+        *found_instead("label-unknown", PEOPLE, zero_or_one, labels, "Correct the labels."),
     ]

@@ -174,31 +174,26 @@ def _frame_faults(header: Dataset) -> Iterator[Fault]:
 def _affine(header: Dataset, faults: list[Fault]) -> np.ndarray:
     """Return voxel indices (column, row, slice) to millimetres, RAS+; note what is missing."""
     detector = (header.get("DetectorInformationSequence") or [header])[0]
-    in_plane = _numbers(header, "PixelSpacing", 2)
+    in_plane = _numbers("PixelSpacing", 2, header)
     step = _number(header, "SpacingBetweenSlices", _number(header, "SliceThickness", np.nan))
     if in_plane is None or not np.isfinite(step) or step == 0:
         expected = "PixelSpacing and SpacingBetweenSlices"
         faults.append(("spacing-missing", (expected, "none", AGAIN)))
         return np.eye(4)
-    turn = _first(detector, header, "ImageOrientationPatient", 6)
+    turn = _numbers("ImageOrientationPatient", 6, detector, header)
     if turn is None and _text(header, "PatientPosition") == "HFS":
         turn = np.array(HEAD_FIRST_SUPINE)
-    if turn is None or not _is_orthonormal(turn):
+    columns, rows = np.zeros((2, 3)) if turn is None else turn.reshape(2, 3)
+    if not np.allclose([columns @ columns, rows @ rows, columns @ rows], [1, 1, 0], atol=1e-3):
         expected = "ImageOrientationPatient or PatientPosition HFS"
         found = "neither, so left and right are not known"
         faults.append(("orientation-missing", (expected, found, AGAIN)))
         return np.eye(4)
-    columns, rows = turn[:3], turn[3:]
     axes = np.stack([columns * in_plane[1], rows * in_plane[0], np.cross(columns, rows) * step], 1)
-    origin = _first(detector, header, "ImagePositionPatient", 3)
+    origin = _numbers("ImagePositionPatient", 3, detector, header)
     if origin is None:  # 0 mm in the middle
         origin = -axes @ ((np.array([_number(header, name, 1.0) for name in SIZES]) - 1) / 2)
     return LPS_TO_RAS @ nib.affines.from_matvec(axes, origin)
-
-
-def _is_orthonormal(turn: np.ndarray) -> bool:
-    pair = turn.reshape(2, 3)
-    return bool(np.allclose(pair @ pair.T, np.eye(2), atol=1e-3))
 
 
 def _frames(header: Dataset, path: Path) -> np.ndarray:
@@ -222,20 +217,19 @@ def _tracer(header: Dataset) -> str:
     return ""
 
 
-def _first(item: Dataset, other: Dataset, name: str, count: int) -> np.ndarray | None:
-    found = _numbers(item, name, count)
-    return _numbers(other, name, count) if found is None else found
-
-
 # Values are decoded when they are asked for: a damaged one raises whatever pydicom makes of it.
 
 
-def _numbers(item: Dataset, name: str, count: int) -> np.ndarray | None:
-    try:
-        values = np.array([float(value) for value in item.get(name)], dtype=float)
-    except Exception:
-        return None
-    return values if values.shape == (count,) and np.isfinite(values).all() else None
+def _numbers(name: str, count: int, *items: Dataset) -> np.ndarray | None:
+    """Return the finite values of the first item that has so many."""
+    for item in items:
+        try:
+            values = np.array([float(value) for value in item.get(name)], dtype=float)
+        except Exception:
+            continue
+        if values.shape == (count,) and np.isfinite(values).all():
+            return values
+    return None
 
 
 def _number(item: Dataset, name: str, default: float) -> float:
