@@ -6,38 +6,11 @@
 ``definitions``  the registry: what each measure is, and where it is shown
 ``exam``         all measures of an exam or a cohort
 ``normals``      z-scores against healthy people of the same age and sex
-``combat``       harmonisation across centres; imported by its own name, since it brings
-                 scikit-learn
+``combat``       harmonisation across centres
+
+Each name is loaded when it is first used.
 """
 
-from datkit.measure.definitions import (
-    DEFINITIONS,
-    MEASURES,
-    SBR_MEASURES,
-    UNITS,
-    Kind,
-    Measure,
-    asymmetry,
-)
-from datkit.measure.exam import measure_cohort, measure_prepared, measure_scan, measure_volume
-from datkit.measure.normals import compare_with_normals, load_normals, reconstruction_type
-from datkit.measure.regions import shifts_of, take_side
+import lazy_loader
 
-__all__ = [
-    "DEFINITIONS",
-    "MEASURES",
-    "SBR_MEASURES",
-    "UNITS",
-    "Kind",
-    "Measure",
-    "asymmetry",
-    "compare_with_normals",
-    "load_normals",
-    "measure_cohort",
-    "measure_prepared",
-    "measure_scan",
-    "measure_volume",
-    "reconstruction_type",
-    "shifts_of",
-    "take_side",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

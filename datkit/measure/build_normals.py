@@ -15,15 +15,16 @@ import sys
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datkit.files import write_json
 from datkit.io.scan import Scan
-from datkit.measure import measure_prepared
+from datkit.measure.exam import measure_prepared
 from datkit.measure.normals import ANY, FILE, fit_normals, reconstruction_type, round_digits
-from datkit.prepare import Prepared, prepare_scan
+from datkit.prepare.exam import Prepared, prepare_scan
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition
 from datkit.simulate.camera.centres import Centre, usual_centres
 from datkit.simulate.camera.protocols import Protocol
@@ -33,13 +34,11 @@ from datkit.threads import one_thread
 
 __all__ = ["build_normals", "main"]
 
-SEED = (
-    1006  # three or more numbers seed each draw here, and two an exam of a cohort: none is shared
-)
+SEED = 1006  # three or more numbers seed each draw here, two an exam of a cohort: none is shared
 PATIENTS, BANDS = 40, 10  # of each type, and the bands of age that hold equally many, women and men
 
 
-def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict:
+def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict[str, Any]:
     """Return the fits of :func:`datkit.measure.normals.fit_normals`, per type and for any.
 
     Beside them stand the measures of the first exam, so that one can see in seconds whether the
@@ -105,8 +104,8 @@ def examine(type_name: str, index: int) -> Prepared:
 
 def _row(type_name: str, index: int) -> dict[str, float | str]:
     patient = draw_normal(type_name, index)
-    measures = measure_prepared(examine(type_name, index))
-    return {"type": type_name, "age": patient.age, "sex": patient.sex} | measures
+    who: dict[str, float | str] = {"type": type_name, "age": patient.age, "sex": patient.sex}
+    return {**who, **measure_prepared(examine(type_name, index))}
 
 
 def _number_of(type_name: str) -> int:

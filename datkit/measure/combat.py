@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -23,13 +24,16 @@ from datkit.problems import Problem
 
 __all__ = ["Combat"]
 
+Features = pd.DataFrame | np.ndarray
 _ARRAYS = ("mean_", "usual_", "slopes_", "sd_", "offsets_", "variances_")
 STILL = 1e-6  # standard deviations: what moves less between two rounds has settled
 
 
 class Combat(TransformerMixin, BaseEstimator):
-    """ComBat with empirical Bayes (Johnson 2007, 10.1093/biostatistics/kxj037; Fortin 2018,
-    10.1016/j.neuroimage.2017.11.024), learnt from training exams and applied to others.
+    """ComBat with empirical Bayes, learnt from training exams and applied to others.
+
+    After Johnson 2007 (10.1093/biostatistics/kxj037) and Fortin 2018
+    (10.1016/j.neuroimage.2017.11.024).
 
     Measure g of an exam at centre i is ``α_g + x·β_g + σ_g (γ_ig + √δ_ig ε)``. Offsets γ and
     variances δ of a centre are shrunk towards those of all its measures, since a centre may have
@@ -70,7 +74,7 @@ class Combat(TransformerMixin, BaseEstimator):
     def __init__(self, unseen: str = "raise") -> None:
         self.unseen = unseen
 
-    def fit(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Combat:
+    def fit(self, X: Features, centres: ArrayLike, covariates: ArrayLike | None = None) -> Self:
         """Learn from measures X (n, m), centres (n,) and numeric covariates (n, c).
 
         Raises
@@ -79,8 +83,8 @@ class Combat(TransformerMixin, BaseEstimator):
             If there are fewer than two measures, two centres or two exams at a centre; if lengths
             differ, a number is not finite, or covariates are the same as centres.
         """
-        values, centres, x = _check(X, centres, covariates)
-        names, place, counts = np.unique(centres, return_inverse=True, return_counts=True)
+        values, where, x = _check(X, centres, covariates)
+        names, place, counts = np.unique(where, return_inverse=True, return_counts=True)
         _check_training(values, names, counts)
         rows = place == np.arange(len(names))[:, None]
         self.centres_, self.n_features_in_ = names.tolist(), values.shape[1]
@@ -102,7 +106,9 @@ class Combat(TransformerMixin, BaseEstimator):
         self.offsets_, self.variances_ = map(np.array, zip(*found, strict=True))
         return self
 
-    def transform(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Any:
+    def transform(
+        self, X: Features, centres: ArrayLike, covariates: ArrayLike | None = None
+    ) -> Features:
         """Return X without what centres add, as an array or, like X, as a table.
 
         Raises
@@ -112,18 +118,23 @@ class Combat(TransformerMixin, BaseEstimator):
             have other columns than in training.
         """
         check_is_fitted(self)
-        values, centres, x = _check(X, centres, covariates)
-        self._check_columns(values, x, covariates is not None)
-        place = self._places(centres)
+        values, where, x = _check(X, centres, covariates)
+        found = values.shape[1], x.shape[1] if covariates is not None else len(self.slopes_)
+        if found != (self.n_features_in_, len(self.slopes_)):
+            raise UsageError(
+                f"Expected {self.n_features_in_} measures and {len(self.slopes_)} covariates (or "
+                f"none), as in training, found {values.shape[1]} and {x.shape[1]}."
+            )
+        place = self._places(where)
         usual = self.mean_ + ((x - self.usual_) @ self.slopes_ if covariates is not None else 0)
         z = (values - usual) / self.sd_
         even = usual + self.sd_ * (z - self.offsets_[place]) / np.sqrt(self.variances_[place])
         even = np.where((place >= 0)[:, None], even, values)
-        return (
-            X.copy().assign(**dict(zip(X.columns, even.T, strict=True))) if _is_table(X) else even
-        )
+        return pd.DataFrame(even, X.index, X.columns) if isinstance(X, pd.DataFrame) else even
 
-    def fit_transform(self, X: Any, centres: ArrayLike, covariates: ArrayLike | None = None) -> Any:
+    def fit_transform(
+        self, X: Features, centres: ArrayLike, covariates: ArrayLike | None = None
+    ) -> Features:
         """Fit, and transform the same exams."""
         return self.fit(X, centres, covariates).transform(X, centres, covariates)
 
@@ -168,16 +179,6 @@ class Combat(TransformerMixin, BaseEstimator):
             )
         return place
 
-    def _check_columns(self, values: np.ndarray, x: np.ndarray, given: bool) -> None:
-        wrong = values.shape[1] != self.n_features_in_ or (
-            given and x.shape[1] != len(self.slopes_)
-        )
-        if wrong:
-            raise UsageError(
-                f"Expected {self.n_features_in_} measures and {len(self.slopes_)} covariates (or "
-                f"none), as in training, found {values.shape[1]} and {x.shape[1]}."
-            )
-
 
 def _shrink(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets and variances (m,) of one centre's standardised measures (n, m).
@@ -200,26 +201,21 @@ def _shrink(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return offset, variance
 
 
-def _is_table(X: Any) -> bool:
-    return hasattr(X, "columns")
-
-
 def _check(
-    X: Any, centres: ArrayLike, covariates: ArrayLike | None
+    X: Features, centres: ArrayLike, covariates: ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return float (n, m), text (n,) and float (n, c); c is 0 without covariates."""
-    values = np.asarray(X, float)
-    centres = np.asarray(centres).astype(str)
+    values, where = np.asarray(X, float), np.asarray(centres).astype(str)
     x = np.zeros((len(values), 0)) if covariates is None else np.asarray(covariates, float)
     x = x.reshape(len(x), -1)
-    if values.ndim != 2 or not (len(values) == len(centres) == len(x)) or centres.ndim != 1:
+    if values.ndim != 2 or where.ndim != 1 or not len(values) == len(where) == len(x):
         raise UsageError(
             "Expected as many centres and rows of covariates as exams, found "
-            f"{values.shape}, {centres.shape} and {x.shape}."
+            f"{values.shape}, {where.shape} and {x.shape}."
         )
     if not (np.isfinite(values).all() and np.isfinite(x).all()):
         raise UsageError("Expected finite measures and covariates, found NaN or infinity.")
-    return values, centres, x
+    return values, where, x
 
 
 def _check_training(values: np.ndarray, names: np.ndarray, counts: np.ndarray) -> None:

@@ -12,12 +12,15 @@ from datkit.io.scan import load_scan
 from datkit.measure.definitions import DEFINITIONS, MEASURES, Side, Striata
 from datkit.measure.regions import SIDES, Shifts, binding_ratios, shifts_of, take_side
 from datkit.measure.shape import half_maximum, smooth_side
-from datkit.prepare import GRID, prepare_scan, reference_level
+from datkit.prepare.exam import prepare_scan
+from datkit.prepare.grid import GRID
+from datkit.prepare.reference import reference_level
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from datkit.prepare import Prepared, PreparedCohort
+    from datkit.prepare.cohort import PreparedCohort
+    from datkit.prepare.exam import Prepared
 
 __all__ = ["measure_cohort", "measure_prepared", "measure_scan", "measure_volume"]
 
@@ -129,6 +132,6 @@ def measure_cohort(prepared: PreparedCohort) -> pd.DataFrame:
     """
     import pandas as pd
 
-    places = map(shifts_of, prepared.table.to_dict("records"))
-    rows = [measure_volume(*one) for one in zip(prepared.volumes, places, strict=True)]
+    places = [shifts_of(dict(prepared.table.loc[uid])) for uid in prepared.uids]
+    rows = map(measure_volume, prepared.volumes, places)
     return pd.DataFrame(rows, index=pd.Index(prepared.uids, name="uid"), columns=MEASURES)

@@ -16,6 +16,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS
@@ -67,7 +68,9 @@ def reconstruction_type(reconstruction: str) -> str:
     return ", ".join([method.partition(" ")[0], *kept])
 
 
-def fit_normals(measures: pd.DataFrame, ages: Any, sexes: Any) -> dict[str, Any]:
+def fit_normals(
+    measures: pd.DataFrame, ages: npt.ArrayLike, sexes: npt.ArrayLike
+) -> dict[str, Any]:
     """Fit each measure of healthy exams by a straight line in age, with an offset for women.
 
     ``value = expected · (1 + ε)`` with ``expected = men + year · (age − 65) + women · [F]``, by

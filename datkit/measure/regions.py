@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from datkit.errors import UsageError
-from datkit.prepare import GRID, load_regions
+from datkit.prepare.grid import GRID, load_regions
 from datkit.prepare.sampling import blur, transform
 
 __all__ = [
@@ -104,16 +104,16 @@ def take_side(volume: np.ndarray, side: str, shift: Sequence[float] = (0, 0, 0))
     UsageError
         If the shift is not three finite numbers of at most 20 mm.
     """
-    shift = np.asarray(shift, float)
-    if shift.shape != (3,) or not np.linalg.norm(shift) <= FARTHEST_MM:
+    moved = np.asarray(shift, float)
+    if moved.shape != (3,) or not np.linalg.norm(moved) <= FARTHEST_MM:
         raise UsageError(
             f"Expected the shift of the {side} striatum as x, y, z in mm, at most "
-            f"{FARTHEST_MM:g} mm, found {shift.tolist()}; leave it out, or prepare the exam again."
+            f"{FARTHEST_MM:g} mm, found {shift}; leave it out, or prepare the exam again."
         )
     if side == "left":
-        volume, shift = volume[::-1], shift * (-1, 1, 1)
+        volume, moved = volume[::-1], moved * (-1, 1, 1)
     box = right_frame().box
-    first = [part.start for part in box] + shift / MM
+    first = [part.start for part in box] + moved / MM
     size = tuple(part.stop - part.start for part in box)
     one = np.ones(3)
     return ndimage.affine_transform(volume, one, first, size, np.float64, order=1, mode="nearest")
@@ -141,7 +141,7 @@ def binding_ratios(side: np.ndarray) -> dict[str, float]:
     return sharp | {name: float((side * w).sum()) - 1 for name, w in frame.weights.items()}
 
 
-def shifts_of(row: Mapping[str, float]) -> dict[str, tuple[float, ...]] | None:
+def shifts_of(row: Mapping[str, Any]) -> dict[str, tuple[float, ...]] | None:
     """Return the shifts that preparation recorded for an exam, None if it recorded none.
 
     Parameters

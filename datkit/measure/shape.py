@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.measure.regions import MM, right_frame
-from datkit.prepare import GRID
+from datkit.prepare.grid import GRID
 from datkit.prepare.sampling import blur
 
 __all__ = ["elongation", "half_maximum", "half_volume", "smooth_side", "striatal_length"]
@@ -108,8 +108,10 @@ def _reach(profile: np.ndarray) -> float:
 
 @cache
 def _lines() -> np.ndarray:
-    """Return voxel indices (3, along, across, up): the box, turned so that its first axis follows
-    the line from the caudate's front to the putamen's tail, in the axial plane.
+    """Return voxel indices (3, along, across, up): the box, turned.
+
+    Its first axis follows the line from the caudate's front to the putamen's tail, in the axial
+    plane.
     """
     frame = right_frame()
     caudate, putamen = (frame.mm[:, frame.masks[name]] for name in ("caudate", "putamen"))

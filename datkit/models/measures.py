@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import ModelError
-from datkit.measure import MEASURES, SBR_MEASURES
+from datkit.measure.definitions import MEASURES, SBR_MEASURES
 from datkit.models.base import Features, LogitClassifier, check_labels
 from datkit.models.registry import register
 from datkit.models.store import Document

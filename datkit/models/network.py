@@ -17,7 +17,7 @@ from datkit.models.augment import augment, draw_changes
 from datkit.models.base import LogitClassifier, check_labels
 from datkit.models.store import Document, load_weights, save_weights
 from datkit.models.training import TrainingSettings, seeded, train
-from datkit.prepare import GRID
+from datkit.prepare.grid import GRID
 from datkit.problems import list_some
 from datkit.threads import one_thread
 

@@ -5,29 +5,13 @@
 ``striatum``   where each striatum lies: a small shift from its mask
 ``reference``  what non-specific uptake is
 ``exam``       one exam: reorient, align, resample once, scale by the reference
-``quality``    what may be wrong with an exam, and the verdict
-``journal``    rows on disk, one by one: an interrupted run goes on
+``quality``    what may be wrong with an exam: its figures, and the reasons to look at it
+``journal``    exams on disk, one by one: an interrupted run goes on
 ``cohort``     many exams: over cores or a cluster, one bad file never stops the others
+
+Each name is loaded when it is first used.
 """
 
-from datkit.prepare.cohort import PreparedCohort, prepare_cohort
-from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
-from datkit.prepare.grid import GRID, load_regions
-from datkit.prepare.reference import find_reference, reference_level
-from datkit.prepare.sampling import blur
-from datkit.prepare.striatum import SHIFTS, locate_striata
+import lazy_loader
 
-__all__ = [
-    "GRID",
-    "SHIFTS",
-    "PrepareSettings",
-    "Prepared",
-    "PreparedCohort",
-    "blur",
-    "find_reference",
-    "load_regions",
-    "locate_striata",
-    "prepare_cohort",
-    "prepare_scan",
-    "reference_level",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,12 +19,12 @@ gives the same numbers, rotated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy.linalg import expm
 
-from datkit.errors import PrepareError
+from datkit.errors import PrepareError, UsageError
 from datkit.prepare.levels import (
     BRAIN_ML,
     GENERATORS,
@@ -37,7 +37,7 @@ from datkit.prepare.levels import (
 )
 from datkit.prepare.sampling import blur, crop, regress, sample, shift, shrink, transform
 
-__all__ = ["Pose", "find_pose"]
+__all__ = ["Pose", "PrepareSettings", "find_pose"]
 
 TOLERANCE = 0.003  # mm at the head's surface; moves no measure by 0.1 %
 ROUGH = 0.3  # mm; enough where a finer level follows
@@ -51,6 +51,50 @@ LIFTS = (-80.0, 80.0)  # mm along z
 # Fine similarity of simulated exams: 0.97 and more, in noise of 160 % still 0.7; of noise: 0.3.
 LIKE_A_HEAD = 0.6
 MIN_IN_VIEW = 0.1  # of the points; the similarity of fewer means nothing
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """How scans are prepared.
+
+    Attributes
+    ----------
+    scaling : bool
+        Fit the head's size too. Without it the pose is rigid and striata keep their own size.
+    ceiling : float
+        Uptake outside the striata counts up to this multiple of the brain's, so that salivary
+        glands do not attract the fit.
+    striatal_weight : float
+        Weight of the points around the striata, those elsewhere having 1.
+    order : int
+        Of the spline that resamples the scan: 1 linear, 3 cubic.
+
+    Raises
+    ------
+    UsageError
+        If a value makes no sense.
+
+    Examples
+    --------
+    >>> PrepareSettings(order=1).to_dict()
+    {'scaling': True, 'ceiling': 1.6, 'striatal_weight': 2.5, 'order': 1}
+    """
+
+    scaling: bool = True
+    ceiling: float = 1.6
+    striatal_weight: float = 2.5
+    order: int = 3
+
+    def __post_init__(self) -> None:
+        if not (self.ceiling > 1 and self.striatal_weight > 0 and self.order in range(6)):
+            raise UsageError(
+                "Expected ceiling > 1, striatal_weight > 0 and order 0 to 5, found "
+                f"{self.to_dict()}; correct the settings."
+            )
+
+    def to_dict(self) -> dict[str, bool | float]:
+        """Return the settings as a plain dictionary, for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -76,12 +120,7 @@ class Pose:
 
 
 def find_pose(
-    data: np.ndarray,
-    affine: np.ndarray,
-    *,
-    scaling: bool = True,
-    ceiling: float = 1.6,
-    striatal_weight: float = 2.5,
+    data: np.ndarray, affine: np.ndarray, settings: PrepareSettings | None = None
 ) -> Pose:
     """Find the template's head in a scan.
 
@@ -91,15 +130,16 @@ def find_pose(
         Uptake in any unit.
     affine : array, shape (4, 4)
         Voxel indices to scan mm, RAS+. A head on its side or upside down is found too.
-    scaling, ceiling, striatal_weight : bool, float, float
-        See :class:`datkit.prepare.PrepareSettings`.
+    settings : PrepareSettings, optional
+        How to fit.
 
     Raises
     ------
     PrepareError
         If the scan holds less uptake than half a brain, or nothing that looks like a head.
     """
-    coarse, fine = load_levels(scaling, ceiling, striatal_weight)
+    how = settings or PrepareSettings()
+    coarse, fine = load_levels(how.scaling, how.ceiling, how.striatal_weight)
     volume, its_affine = shrink(data, affine, coarse.largest_voxel)
     level = brain_level(volume, its_affine)
     if level <= 0:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,10 @@ from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
 from datkit.prepare.quality import find_reasons
 from datkit.problems import Problem
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from joblib import Parallel
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
 
@@ -62,8 +67,7 @@ class PreparedCohort:
     @cached_property
     def reasons(self) -> dict[str, list[Problem]]:
         """The exams to look at: uid to :func:`datkit.prepare.quality.find_reasons`."""
-        rows = zip(self.uids, self.table.to_dict("records"), strict=True)
-        found = {uid: find_reasons(row) for uid, row in rows}
+        found = {uid: find_reasons(dict(self.table.loc[uid])) for uid in self.uids}
         return {uid: reasons for uid, reasons in found.items() if reasons}
 
     def __len__(self) -> int:
@@ -114,9 +118,11 @@ def prepare_cohort(
     """
     settings = settings or PrepareSettings()
     folder = data_folder() / "prepared" / _key(cohort, settings)
-    with _alone(folder):
-        if not is_complete(folder, (len(cohort), *GRID.shape)):
-            _prepare_into(folder, cohort, settings, _Workers(n_jobs, scheduler), progress)
+    shape = len(cohort), *GRID.shape
+    with _lock(folder):
+        if not is_complete(folder, shape):
+            with _workers(n_jobs, scheduler) as parallel:
+                _fill(Journal(folder, cohort.uids, shape), cohort, settings, parallel, progress)
     record = json.loads((folder / TABLE).read_text(encoding="utf-8"))
     quality = pd.DataFrame.from_dict(record["quality"], orient="index")
     uids = [uid for uid in cohort.uids if uid in record["quality"]]
@@ -124,7 +130,7 @@ def prepare_cohort(
     return PreparedCohort(volumes, cohort.exams.loc[uids].join(quality), record["failures"])
 
 
-def _alone(folder: Path) -> AbstractContextManager[Any]:
+def _lock(folder: Path) -> BaseFileLock:
     """Let one process at a time prepare a cohort; another waits, and reads what it made."""
     from filelock import FileLock
 
@@ -134,83 +140,68 @@ def _alone(folder: Path) -> AbstractContextManager[Any]:
 
 
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
+    paths = {uid: cohort.path_of(uid) for uid in cohort.uids}
     parts = {
         "code": [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
         "settings": settings.to_dict(),
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],
-        "volumes": [[uid, _hash_or_absent(cohort.path_of(uid))] for uid in cohort.uids],
+        "volumes": [
+            [uid, sha256_file(path) if path.is_file() else "absent"] for uid, path in paths.items()
+        ],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _hash_or_absent(path: Path) -> str:
-    return sha256_file(path) if path.is_file() else "absent"
-
-
-def _prepare_into(
-    folder: Path, cohort: Cohort, settings: PrepareSettings, workers: _Workers, progress: bool
+def _fill(
+    journal: Journal,
+    cohort: Cohort,
+    settings: PrepareSettings,
+    parallel: Parallel,
+    progress: bool,
 ) -> None:
-    """Write the volumes, then the table, whose presence says that all is there."""
-    with closing(Journal(folder, cohort.uids, (len(cohort), *GRID.shape))) as journal:
-        uids = cohort.uids[journal.done :]
-        exams = _prepare_each(cohort, settings, workers, uids)
-        for uid, exam in _count(zip(uids, exams, strict=True), len(cohort), journal.done, progress):
-            journal.add(uid, exam)
-        if not journal.quality:
-            journal.discard()
-            problems = [
-                Problem("not-prepared", uid, "an exam that can be prepared", reason, "Look at it.")
-                for uid, reason in journal.failures.items()
-            ]
-            raise PrepareError.of(problems, where=cohort.folder)
-        journal.finish()
+    """Write what the journal lacks: the volumes, then the table, which says that all is there."""
+    from joblib import delayed
+    from tqdm.auto import tqdm
+
+    left = cohort.uids[journal.done :]
+    exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
+    bar = tqdm(left, "preparing", len(cohort), initial=journal.done, disable=not progress)
+    for uid, exam in zip(bar, exams, strict=True):
+        journal.add(uid, exam)
+    if not journal.quality:
+        shutil.rmtree(journal.folder)
+        problems = [
+            Problem("not-prepared", uid, "an exam that can be prepared", reason, "Look at it.")
+            for uid, reason in journal.failures.items()
+        ]
+        raise PrepareError.of(problems, where=cohort.folder)
+    journal.finish()
 
 
-class _Workers(NamedTuple):
-    """Where exams are prepared: processes here, or a Dask cluster's workers."""
+@contextmanager
+def _workers(n_jobs: int | None, scheduler: str | None) -> Iterator[Parallel]:
+    """Yield what prepares exams side by side: processes here, or a Dask cluster's workers."""
+    from joblib import Parallel, parallel_config
 
-    n_jobs: int | None
-    scheduler: str | None
-
-    @contextmanager
-    def backend(self) -> Iterator[None]:
-        """Let joblib use the cluster, if there is one."""
-        if self.scheduler is None:
-            yield
-            return
-        from joblib import parallel_config
-
-        with _connect(self.scheduler), parallel_config(backend="dask"):
-            yield
-
-
-def _connect(scheduler: str) -> Any:
+    if scheduler is None:
+        yield Parallel(n_jobs or os.cpu_count(), return_as="generator")
+        return
     try:
         from dask.distributed import Client
+
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
     except ImportError as error:
         raise UsageError(
             f"Expected dask.distributed to reach the scheduler at {scheduler}, found none; "
             "install it: pip install 'dat-spect-kit[cluster]'."
         ) from error
-    try:
-        return Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"Expected a Dask scheduler at {scheduler}, found none within {CONNECT_SECONDS} s; "
             "start it with 'dask scheduler' and give the address that it prints."
         ) from error
-
-
-def _prepare_each(
-    cohort: Cohort, settings: PrepareSettings, workers: _Workers, uids: list[str]
-) -> Iterator[Prepared | str]:
-    from joblib import Parallel, delayed
-
-    one = delayed(partial(_prepare_one, cohort, settings))
-    here = max(1, min(workers.n_jobs or os.cpu_count() or 1, len(uids)))
-    with workers.backend():
-        n_jobs = here if workers.scheduler is None else -1
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(one(uid) for uid in uids)
+    with client, parallel_config(backend="dask"):
+        yield Parallel(-1, return_as="generator")
 
 
 def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepared | str:
@@ -224,11 +215,3 @@ def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepare
             f"{cohort.path_of(uid)}: expected to prepare it, found {type(error).__name__}: {error};"
             " please report it."
         )
-
-
-def _count(items: Iterable, total: int, done: int, progress: bool) -> Iterable:
-    if not progress:
-        return items
-    from tqdm.auto import tqdm
-
-    return tqdm(items, total=total, initial=done, desc="preparing", unit="exam")

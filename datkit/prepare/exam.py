@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from datkit.errors import PrepareError, UsageError
+from datkit.errors import PrepareError
 from datkit.io.scan import Scan
-from datkit.prepare.align import find_pose
+from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.grid import GRID
 from datkit.prepare.quality import assess, find_reasons
 from datkit.prepare.reference import find_reference
@@ -19,55 +18,11 @@ from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
 from datkit.problems import Problem
 
-__all__ = ["PrepareSettings", "Prepared", "prepare_scan"]
+__all__ = ["Prepared", "prepare_scan"]
 
 CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
 AIR_MM = 30.0  # beyond the rim of air that registration looks at
 ARTEFACT = 2.0  # a border layer so many times as bright as the next, which blur forbids in tissue
-
-
-@dataclass(frozen=True)
-class PrepareSettings:
-    """How scans are prepared.
-
-    Attributes
-    ----------
-    scaling : bool
-        Fit the head's size too. Without it the pose is rigid and striata keep their own size.
-    ceiling : float
-        Uptake outside the striata counts up to this multiple of the brain's, so that salivary
-        glands do not attract the fit.
-    striatal_weight : float
-        Weight of the points around the striata, those elsewhere having 1.
-    order : int
-        Of the spline that resamples the scan: 1 linear, 3 cubic.
-
-    Raises
-    ------
-    UsageError
-        If a value makes no sense.
-
-    Examples
-    --------
-    >>> PrepareSettings(order=1).to_dict()
-    {'scaling': True, 'ceiling': 1.6, 'striatal_weight': 2.5, 'order': 1}
-    """
-
-    scaling: bool = True
-    ceiling: float = 1.6
-    striatal_weight: float = 2.5
-    order: int = 3
-
-    def __post_init__(self) -> None:
-        if not (self.ceiling > 1 and self.striatal_weight > 0 and self.order in range(6)):
-            raise UsageError(
-                "Expected ceiling > 1, striatal_weight > 0 and order 0 to 5, found "
-                f"{self.to_dict()}; correct the settings."
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a plain dictionary, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -115,13 +70,7 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     """
     settings = settings or PrepareSettings()
     data, affine, hottest = _frame(*_reorient(scan))
-    pose = find_pose(
-        data,
-        affine,
-        scaling=settings.scaling,
-        ceiling=settings.ceiling,
-        striatal_weight=settings.striatal_weight,
-    )
+    pose = find_pose(data, affine, settings)
     volume = _resample(data, affine, pose.matrix, settings.order)
     reference = find_reference(volume)
     volume = (volume / reference[1]).astype(np.float32)
@@ -171,8 +120,8 @@ def _layers(data: np.ndarray, axis: int) -> np.ndarray:
 
 def _shown(data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each axis which layers hold more than zeros; two passes, not three."""
-    along, over = data.any(axis=2), data.any(axis=0)  # (i, j), (j, k)
-    return along.any(axis=1), along.any(axis=0), over.any(axis=0)
+    along, over = np.any(data, axis=2), np.any(data, axis=0)  # (i, j), (j, k)
+    return np.any(along, axis=1), np.any(along, axis=0), np.any(over, axis=0)
 
 
 def _bright_borders(data: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def assess(
     scale = float(np.cbrt(np.linalg.det(linear)))
     cosine = (np.trace(linear / scale) - 1) / 2
     place, uptake, on_border = hottest
-    quality = {
+    quality: dict[str, Any] = {
         "similarity": pose.similarity,
         "head_in_view": pose.in_view,
         "regions_in_view": _regions_in_view(shape, to_voxels),

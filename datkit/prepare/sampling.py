@@ -7,6 +7,7 @@ number of threads, and a prepared exam must not.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 __all__ = ["blur", "crop", "is_inside", "regress", "sample", "shift", "shrink", "spacing",
@@ -20,7 +21,7 @@ def spacing(affine: np.ndarray) -> np.ndarray:
     return np.linalg.norm(affine[:3, :3], axis=0)
 
 
-def shift(by: np.ndarray) -> np.ndarray:
+def shift(by: npt.ArrayLike) -> np.ndarray:
     """Return the (4, 4) matrix of a shift.
 
     Examples
@@ -46,7 +47,7 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def is_inside(shape: tuple[int, ...], index: np.ndarray) -> np.ndarray:
     """Return whether voxel indices (3, n), not rounded, lie in an array of that shape."""
-    return ((index > -0.5) & (index < np.array(shape)[:, None] - 0.5)).all(axis=0)
+    return np.all((index > -0.5) & (index < np.array(shape)[:, None] - 0.5), axis=0)
 
 
 def sample(
@@ -80,8 +81,8 @@ def shrink(volume: np.ndarray, affine: np.ndarray, largest: float) -> tuple[np.n
     for axis, size in enumerate(block):
         layers = np.moveaxis(volume, axis, 0)
         whole = len(layers) // size * size
-        layers = sum(layers[start:whole:size] for start in range(size)) / np.float32(size)
-        volume = np.moveaxis(layers, 0, axis)
+        summed = np.asarray(sum(layers[start:whole:size] for start in range(size)))
+        volume = np.moveaxis(summed / np.float32(size), 0, axis)
     return volume, affine @ shift((block - 1) / 2) @ np.diag([*block, 1.0])
 
 

@@ -103,7 +103,7 @@ def _locate_left(volume: np.ndarray) -> np.ndarray:
 
 
 def _limited(vector: np.ndarray, longest: float) -> np.ndarray:
-    return vector * min(1.0, longest / max(np.linalg.norm(vector), 1e-9))
+    return vector * min(1.0, longest / max(float(np.linalg.norm(vector)), 1e-9))
 
 
 @cache
@@ -116,9 +116,9 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y = transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1))[1].reshape(GRID.shape)
     putamen = regions["putamen_left"]
     front = putamen & (y > np.median(y[putamen]))
-    volumes = [(*scaled_template(), FWHM)]
-    for mask in (regions["caudate_left"], front, putamen & ~front):
-        volumes.append((mask.astype(np.float32), GRID.affine, np.hypot(FWHM, MASK_FWHM)))
+    masks, wide = (regions["caudate_left"], front, putamen & ~front), np.hypot(FWHM, MASK_FWHM)
+    volumes = [(mask.astype(np.float32), GRID.affine, wide) for mask in masks]
+    volumes.insert(0, (*scaled_template(), FWHM))
     pairs = [blurred_part(*each, points, GENERATORS[:3]) for each in volumes]
     values, slopes = zip(*pairs, strict=True)
     return points, np.stack(values, axis=-1), np.stack(slopes, axis=-1)

@@ -188,7 +188,9 @@ def test_dimming_one_posterior_putamen_leaves_the_anterior_one_alone():
     } == (set())
 
 
-@pytest.mark.parametrize("left, right, index", [(0, 0, 0), (1, 0, 200), (1, -0.5, 200), (2, 2, 0)])
+@pytest.mark.parametrize(
+    ("left", "right", "index"), [(0, 0, 0), (1, 0, 200), (1, -0.5, 200), (2, 2, 0)]
+)
 def test_asymmetry_stays_finite_and_bounded(left, right, index):
     assert asymmetry(left, right) == pytest.approx(index)
 
@@ -198,7 +200,7 @@ def test_no_uptake_in_the_striatum_is_measured_all_the_same():
 
 
 @pytest.mark.parametrize(
-    "volume, words",
+    ("volume", "words"),
     [
         (np.ones((3, 4, 5)), r"shape \(64, 80, 48\)"),
         (np.full(GRID.shape, np.nan), "finite"),

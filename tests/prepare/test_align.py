@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from datkit.errors import PrepareError
 from datkit.prepare import GRID, load_regions
-from datkit.prepare.align import find_pose
+from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.grid import load_template
 from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
 from datkit.prepare.sampling import blur, crop, is_inside, sample, shift, transform
@@ -46,7 +46,7 @@ def error_mm(found: np.ndarray, true: np.ndarray) -> float:
 
 def simpleitk_affine(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """The benchmark's use of SimpleITK is the reference here too."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "_rivals.py"
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "prepare" / "rivals.py"
     spec = spec_from_file_location("rivals", path)
     rivals = module_from_spec(spec)
     spec.loader.exec_module(rivals)
@@ -89,7 +89,7 @@ def test_known_size_is_found_or_left_out(template):
     data, affine = template
     small = np.diag([0.85, 0.85, 0.85, 1.0])
     assert error_mm(find_pose(data, small @ affine).matrix, small) < 0.1
-    rigid = find_pose(data, small @ affine, scaling=False).matrix
+    rigid = find_pose(data, small @ affine, PrepareSettings(scaling=False)).matrix
     assert np.linalg.det(rigid[:3, :3]) == pytest.approx(1)
 
 
@@ -142,7 +142,7 @@ def test_lost_putamen_does_not_shift_the_head(template):
     assert error_mm(find_pose(lost, affine).matrix, np.eye(4)) < 0.3
 
 
-@pytest.mark.parametrize("axis, end", [(2, "top"), (2, "bottom"), (1, "front"), (0, "left")])
+@pytest.mark.parametrize(("axis", "end"), [(2, "top"), (2, "bottom"), (1, "front"), (0, "left")])
 def test_cut_head_is_found_by_the_rest(template, axis, end):
     data, affine = template
     keep = [slice(None)] * 3

@@ -56,7 +56,7 @@ def test_a_second_process_waits_and_reads_what_the_first_made(three):
     """Two notebooks that prepare one cohort at once must not write into the same files."""
     settings = PrepareSettings()
     with ThreadPoolExecutor(1) as other:
-        with module._alone(data_folder() / "prepared" / module._key(three, settings)):
+        with module._lock(data_folder() / "prepared" / module._key(three, settings)):
             waiting = other.submit(prepare_cohort, three, settings, n_jobs=1, progress=False)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)

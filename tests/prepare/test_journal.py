@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datkit.prepare import Prepared
-from datkit.prepare.journal import LINES, PART, Journal, is_complete
+from datkit.prepare.journal import PART, RECORDS, Journal, is_complete
 
 UIDS, SHAPE = ["a", "b", "c"], (3, 2, 2, 2)
 
@@ -21,7 +21,6 @@ def folder(tmp_path):
     journal = Journal(tmp_path, UIDS, SHAPE)
     journal.add("a", "no head")
     journal.add("b", prepared(0.5))
-    journal.close()
     return tmp_path
 
 
@@ -48,15 +47,15 @@ def test_row_whose_bytes_differ_is_not_kept(folder):
     assert Journal(folder, UIDS, SHAPE).done == 1
 
 
-@pytest.mark.parametrize("cut", [1, 20])
-def test_line_cut_short_is_not_kept(folder, cut):
-    lines = folder / LINES
-    lines.write_bytes(lines.read_bytes()[:-cut])
+@pytest.mark.parametrize("cut", [1, 20, None])
+def test_a_record_cut_short_or_lost_is_not_kept(folder, cut):
+    record = folder / RECORDS / "1.json"
+    record.write_bytes(record.read_bytes()[:-cut]) if cut else record.unlink()
     journal = Journal(folder, UIDS, SHAPE)
-    assert journal.done == 1
-    journal.add("b", prepared(0.75))
-    journal.close()
-    assert Journal(folder, UIDS, SHAPE).quality == {"b": {"similarity": 0.75}}
+    assert journal.done == (2 if cut == 1 else 1)  # the last byte is a line's end
+    if cut != 1:
+        journal.add("b", prepared(0.75))
+        assert Journal(folder, UIDS, SHAPE).quality == {"b": {"similarity": 0.75}}
 
 
 def test_other_exams_start_anew(folder):

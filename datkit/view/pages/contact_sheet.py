@@ -75,11 +75,21 @@ def _groups(prepared: PreparedCohort) -> dict[str, list[dict[str, object]]]:
             "centre": centres.iloc[row],
             "reasons": [describe(reason) for reason in prepared.reasons.get(uid, [])],
             "similarity": table["similarity"].iloc[row],
+            "measures": list(_measures(prepared, row)),
             "uri": data_uri(_thumbnail(slab), "webp"),
             "sides": describe_sides(slab),
         }
         groups[names.iloc[row]].append(card)
     return groups
+
+
+def _measures(prepared: PreparedCohort, row: int) -> Iterator[str]:
+    """Yield the measures whose definition names this page; without any, nothing is measured."""
+    if shown := [one for one in DEFINITIONS.values() if "contact sheet" in one.shown]:
+        found = measure_volume(prepared.volumes[row], shifts_of(dict(prepared.table.iloc[row])))
+        for one in shown:
+            value = number(found[one.name], one.kind.digits, signed=one.kind.signed)
+            yield f"{one.label} {value} {one.kind.unit}".rstrip()
 
 
 def _thumbnail(slab: np.ndarray) -> bytes:

@@ -1,0 +1,17 @@
+from .combat import Combat as Combat
+from .definitions import DEFINITIONS as DEFINITIONS
+from .definitions import MEASURES as MEASURES
+from .definitions import SBR_MEASURES as SBR_MEASURES
+from .definitions import UNITS as UNITS
+from .definitions import Kind as Kind
+from .definitions import Measure as Measure
+from .definitions import asymmetry as asymmetry
+from .exam import measure_cohort as measure_cohort
+from .exam import measure_prepared as measure_prepared
+from .exam import measure_scan as measure_scan
+from .exam import measure_volume as measure_volume
+from .normals import compare_with_normals as compare_with_normals
+from .normals import load_normals as load_normals
+from .normals import reconstruction_type as reconstruction_type
+from .regions import shifts_of as shifts_of
+from .regions import take_side as take_side

@@ -1,0 +1,12 @@
+from .align import PrepareSettings as PrepareSettings
+from .cohort import PreparedCohort as PreparedCohort
+from .cohort import prepare_cohort as prepare_cohort
+from .exam import Prepared as Prepared
+from .exam import prepare_scan as prepare_scan
+from .grid import GRID as GRID
+from .grid import load_regions as load_regions
+from .reference import find_reference as find_reference
+from .reference import reference_level as reference_level
+from .sampling import blur as blur
+from .striatum import SHIFTS as SHIFTS
+from .striatum import locate_striata as locate_striata
