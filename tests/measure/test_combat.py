@@ -126,7 +126,7 @@ def test_scikit_learn_can_clone_it():
     [
         (SBR[:, :1], CENTRES, None, "at least two measures"),
         (SBR, ["a"] * 6, None, "at least two centres"),
-        (SBR, ["a"] * 5 + ["b"], None, "found one at b"),
+        (SBR, ["a"] * 5 + ["b"], None, r"one at \['b'\]"),
         (SBR, CENTRES[:5], None, "as many centres"),
         (SBR, CENTRES, [1, 2], "rows of covariates"),
         (SBR, CENTRES, [0, 0, 0, 1, 1, 1], "vary within centres"),

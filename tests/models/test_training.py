@@ -66,11 +66,11 @@ def test_another_seed_gives_other_weights():
 
 
 def test_global_state_is_left_alone():
-    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     threads = torch.get_num_threads()
     train(make_unit(), *make_points(), QUICK)
     assert torch.equal(torch.random.get_rng_state(), states[0])
-    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
     assert random.getstate() == states[2]
     assert torch.get_num_threads() == threads
     assert torch.get_default_dtype() == torch.float32

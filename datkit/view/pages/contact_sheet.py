@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -10,10 +11,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from datkit.prepare import PreparedCohort
+from datkit.measure.definitions import DEFINITIONS
+from datkit.measure.exam import measure_volume
+from datkit.measure.regions import shifts_of
+from datkit.prepare.cohort import PreparedCohort
 from datkit.prepare.quality import describe
 from datkit.view.canvas import TOP, pack_image
-from datkit.view.pages.page import data_uri, describe_sides, render_page, write_page
+from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
 from datkit.view.slices import SLAB_MM, striatal_slab
 
 __all__ = ["render_contact_sheet", "write_contact_sheet"]
