@@ -10,12 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import logit
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.validation import has_fit_parameter
 
+from datkit.data.groups import grouped_folds
 from datkit.errors import UsageError
+from datkit.files import replace_atomically
+from datkit.models.base import Features, check_labels, take_rows
+from datkit.models.calibrated import fit_temperature
+from datkit.problems import list_some
 
 __all__ = [
     "CLIP",
@@ -32,7 +40,6 @@ __all__ = [
 
 CLIP = 1e-6  #: for the log loss, probabilities are kept this far from 0 and 1: it stays below 13.8
 TITLES = {"log_loss": "log loss", "auroc": "AUROC", "brier": "Brier score"}
-IS_BETTER_HIGH = {"log_loss": False, "auroc": True, "brier": False}
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,13 @@ class Difference(Score):
         """``"tie"`` if the interval holds zero, else which model is better."""
         if self.low <= 0 <= self.high:
             return "tie"
-        first = (self.low > 0) == IS_BETTER_HIGH[self.name]
+        first = (self.low > 0) == (self.name == "auroc")  # a loss is better low
         return "first is better" if first else "second is better"
 
     def __str__(self) -> str:
         interval = f"95 % CI {self.low:.3f} to {self.high:.3f}"
-        return (
-            f"{TITLES[self.name]} {self.value:+.3f} ({interval}), "
-            f"n = {self.n}, seed {self.seed}: {self.verdict}"
-        )
+        exams = f"n = {self.n}, seed {self.seed}"
+        return f"{TITLES[self.name]} {self.value:+.3f} ({interval}), {exams}: {self.verdict}"
 
 
 def log_loss(y: ArrayLike, p: ArrayLike) -> float:
@@ -130,11 +135,8 @@ def calibration_slope(y: ArrayLike, p: ArrayLike) -> float:
     >>> round(calibration_slope([1, 1, 1, 0], [0.9, 0.9, 0.9, 0.9]), 3)
     0.5
     """
-    from datkit.models.calibrated import fit_temperature
-
-    y, p = _check_scored(y, p)
-    p = np.clip(p, CLIP, 1 - CLIP)
-    return 1 / fit_temperature(np.log(p / (1 - p)), y)
+    labels, values = _check_scored(y, p)
+    return 1 / fit_temperature(logit(np.clip(values, CLIP, 1 - CLIP)), labels)
 
 
 def score_probabilities(
@@ -171,12 +173,10 @@ def score_probabilities(
     ModelError
         If the labels are not 0 and 1, both present.
     """
-    y, p = _check_scored(y, p)
-    drawn = _draw_counts(y, strata, seed, n_boot)
-    return {
-        name: Score(name, *_bound(metric(y, p, _once(y)), metric(y, p, drawn)), len(y), seed)
-        for name, metric in _METRICS.items()
-    }
+    labels, values = _check_scored(y, p)
+    counts, n = _draw_counts(labels, strata, seed, n_boot), len(labels)
+    draws = {name: metric(labels, values, counts) for name, metric in _METRICS.items()}
+    return {name: Score(name, *_bound(spread), n, seed) for name, spread in draws.items()}
 
 
 def paired_difference(
@@ -210,16 +210,15 @@ def paired_difference(
     """
     if metric not in _METRICS:
         raise UsageError(f"Expected a metric among {', '.join(_METRICS)}, found {metric!r}.")
-    (y, p_a), (_, p_b) = _check_scored(y, p_a), _check_scored(y, p_b)
-    score, drawn = _METRICS[metric], _draw_counts(y, strata, seed, n_boot)
-    value = score(y, p_a, _once(y)) - score(y, p_b, _once(y))
-    spread = score(y, p_a, drawn) - score(y, p_b, drawn)
-    return Difference(metric, *_bound(value, spread), len(y), seed)
+    (labels, first), (_, second) = _check_scored(y, p_a), _check_scored(y, p_b)
+    score, counts = _METRICS[metric], _draw_counts(labels, strata, seed, n_boot)
+    spread = score(labels, first, counts) - score(labels, second, counts)
+    return Difference(metric, *_bound(spread), len(labels), seed)
 
 
 def cross_validate(
-    model: Any,
-    X: Any,
+    model: ClassifierMixin,
+    X: Features,
     y: ArrayLike,
     groups: ArrayLike,
     *,
@@ -249,40 +248,24 @@ def cross_validate(
     ModelError
         If the labels do not fit, or the model cannot be trained on a fold.
     """
-    from sklearn.base import clone
-    from sklearn.utils.validation import has_fit_parameter
-
-    from datkit.data import grouped_folds
-    from datkit.models.base import check_labels, take_rows
-
     groups = np.asarray(groups)
     if len(groups) != len(X):
         raise UsageError(f"Expected {len(X)} groups, one per exam, found {len(groups)}.")
-    y = check_labels(y, len(X))
-    p, fold = np.full(len(y), np.nan), np.zeros(len(y), dtype=int)
+    labels = check_labels(y, len(X))
+    p, fold = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=int)
     for number, (fitted, left_out) in enumerate(grouped_folds(groups, n_splits)):
         extra = {"groups": groups[fitted]} if has_fit_parameter(model, "groups") else {}
-        trained = clone(model).fit(take_rows(X, fitted), y[fitted], **extra)
+        trained = clone(model).fit(take_rows(X, fitted), labels[fitted], **extra)
         p[left_out] = trained.predict_proba(take_rows(X, left_out))[:, 1]
         fold[left_out] = number
     if record is not None:
-        _write_record(record, {"group": groups, "fold": fold, "label": y, "probability": p})
+        columns = {"group": groups, "fold": fold, "label": labels, "probability": p}
+        with replace_atomically(record) as part:
+            pd.DataFrame(columns).to_csv(part, index_label="row")
     return p
 
 
-def _write_record(path: str | os.PathLike[str], columns: dict[str, np.ndarray]) -> None:
-    import pandas as pd
-
-    from datkit.files import replace_atomically
-
-    with replace_atomically(path) as part:
-        pd.DataFrame(columns).to_csv(part, index_label="row")
-
-
 def _check_scored(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    from datkit.models.base import check_labels
-    from datkit.problems import list_some
-
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(p) != np.size(y):
         raise UsageError(
@@ -292,14 +275,18 @@ def _check_scored(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if len(bad):
         raise UsageError(
-            f"Expected probabilities from 0 to 1, found {list_some(p[bad], 3)} in {len(bad)} rows "
-            f"(counted from 0: {list_some(bad, 5)}). A logit is turned into one by 1 / (1 + exp(-x))."
+            f"Expected probabilities from 0 to 1, found {list_some(p[bad])} in {len(bad)} rows "
+            f"(counted from 0: {list_some(bad)}). A logit is turned into one by 1 / (1 + exp(-x))."
         )
     return check_labels(y, len(p)), p
 
 
 def _draw_counts(y: np.ndarray, strata: ArrayLike | None, seed: int, n_boot: int) -> np.ndarray:
-    """Draw how often each exam counts, (n_boot, n): with replacement, within class and stratum."""
+    """Draw how often each exam counts: with replacement, within class and stratum.
+
+    The result has the shape (n_boot + 1, n). Its first row counts each exam once: that is the score
+    itself.
+    """
     strata = np.zeros(len(y)) if strata is None else np.asarray(strata)
     if len(strata) != len(y) or n_boot < 1:
         raise UsageError(
@@ -307,12 +294,12 @@ def _draw_counts(y: np.ndarray, strata: ArrayLike | None, seed: int, n_boot: int
             f"found {len(strata)} strata and n_boot={n_boot}."
         )
     rng = np.random.default_rng(seed)
-    counts = np.empty((n_boot, len(y)))
+    counts = np.ones((n_boot + 1, len(y)))
     for stratum in np.unique(strata):
         for label in (0, 1):
             rows = np.flatnonzero((strata == stratum) & (y == label))
             if n := len(rows):
-                counts[:, rows] = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)
+                counts[1:, rows] = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)
     return counts
 
 
@@ -339,16 +326,12 @@ _METRICS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] 
 }
 
 
-def _once(y: np.ndarray) -> np.ndarray:
-    """Count every exam once: the score itself, as a bootstrap of one undisturbed draw."""
-    return np.ones((1, len(y)))
-
-
 def _score_once(name: str, y: ArrayLike, p: ArrayLike) -> float:
-    y, p = _check_scored(y, p)
-    return float(_METRICS[name](y, p, _once(y))[0])
+    labels, values = _check_scored(y, p)
+    return float(_METRICS[name](labels, values, np.ones((1, len(labels))))[0])
 
 
-def _bound(value: np.ndarray, spread: np.ndarray) -> tuple[float, float, float]:
-    low, high = np.percentile(spread, [2.5, 97.5])
-    return float(value[0]), float(low), float(high)
+def _bound(spread: np.ndarray) -> tuple[float, float, float]:
+    """Return the score, first of the draws, and the interval that holds 95 % of the others."""
+    low, high = np.percentile(spread[1:], [2.5, 97.5])
+    return float(spread[0]), float(low), float(high)

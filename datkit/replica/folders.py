@@ -90,15 +90,12 @@ class Replica:
         }
         settings = {
             "code": code,
-            "data": f"{code}/data",
             "writable": [code, tmp, events],
-            "readable": ["/submission"],
             "hidden": self.hidden,
             "events": f"{events}/events.jsonl",
-            "source": "" if is_plain else "/submission",
             "environment": environment,
             "seconds": seconds,
-            "own_user": not is_plain,
+            "sandboxed": not is_plain,
             **asdict(limits),
         }
         path = self.folder / "hooks" / "settings.json"

@@ -159,15 +159,15 @@ def install(settings: dict[str, Any]) -> None:
     Parameters
     ----------
     settings : dict
-        ``code``, ``data``: resolved folders; ``writable``, ``readable``: lists of resolved folders;
-        ``hidden``: names of modules; ``events``: the file that refusals are written to.
+        ``code``: a resolved folder; ``writable``: a list of them; ``hidden``: names of modules;
+        ``events``: the file that refusals are written to.
     """
     events = os.open(settings["events"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     VisibleFinder.code, VisibleFinder.hidden = settings["code"], frozenset(settings["hidden"])
     sys.path[:] = [entry for entry in sys.path if _is_installed(entry)]
     python = [*sys.path, sys.prefix, sys.base_prefix, os.path.dirname(os.path.abspath(__file__))]
-    readable = [*settings["readable"], *_SYSTEM, *python, *map(os.path.realpath, python)]
-    hook = Hook(settings["data"], settings["writable"], readable, events)
+    readable = ["/submission", *_SYSTEM, *python, *map(os.path.realpath, python)]
+    hook = Hook(settings["code"] + "/data", settings["writable"], readable, events)
     # Finders that an editable install or a shim has added go, as the platform has none.
     own = [f for f in sys.meta_path if f.__module__.startswith("_frozen_importlib")]
     sys.meta_path[:] = [VisibleFinder if finder is PathFinder else finder for finder in own]

@@ -45,8 +45,8 @@ def main() -> None:
         prctl = ctypes.CDLL(None).prctl
         prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # keeps main.py out of this process's memory and files
         prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if settings["source"]:
-        _copy_in(settings["source"], settings["code"])
+    if settings["sandboxed"]:
+        _copy_in("/submission", settings["code"])
     report = _supervise(settings)
     left = _end_all(0 if report["stopped"] else PATIENCE)
     report["left"] = 0 if report["stopped"] else left
@@ -97,7 +97,7 @@ def _set_limits(settings: Settings) -> None:
         resource.RLIMIT_DATA: settings["memory"],
         resource.RLIMIT_FSIZE: settings["disk"],
     }
-    if settings["own_user"]:  # elsewhere the count would hold all that the user runs
+    if settings["sandboxed"]:  # elsewhere the count would hold all that the user runs
         wanted[resource.RLIMIT_NPROC] = settings["processes"] + SPARE
     for kind, limit in wanted.items():
         hard = resource.getrlimit(kind)[1]

@@ -24,16 +24,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datkit.files import replace_atomically
 from datkit.io.scan import load_scan
-from datkit.measure import measure_prepared
-from datkit.models import load_model
-from datkit.prepare import Prepared, PrepareSettings, prepare_scan
+from datkit.measure.exam import measure_prepared
+from datkit.models.base import LogitClassifier
+from datkit.models.store import load_model
+from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 DATA = Path("data")
@@ -52,8 +52,7 @@ def main() -> int:
     started = time.monotonic()
     predict, prior = load_predictor(WEIGHTS)
     uids = wait_for_exams(DATA, MOUNT_SECONDS)
-    seconds = SMOKE_SECONDS if is_smoke_test() else TEST_SECONDS
-    pace = Pace(started + USABLE * seconds)
+    pace = Pace(started + USABLE * (SMOKE_SECONDS if is_smoke_test() else TEST_SECONDS))
     probabilities, failures = predict_all(uids, predict, prior, pace)
     write_submission(Path("submission.csv"), uids, probabilities)
     seconds = time.monotonic() - started
@@ -121,7 +120,7 @@ def model_folders(weights: Path) -> list[Path]:
     return [folder for folder in found if not set(folder.parents).intersection(found)]
 
 
-def logit_of(model: Any, prepared: Prepared) -> float:
+def logit_of(model: LogitClassifier, prepared: Prepared) -> float:
     """Return the logit of one prepared exam: of its measures or of its voxels (64, 80, 48)."""
     measured = model.reads == "measures"
     exam = pd.DataFrame([measure_prepared(prepared)]) if measured else prepared.volume[None]
@@ -172,7 +171,7 @@ def predict_all(
     uids: list[str], predict: Predict, prior: float, pace: Pace | None = None
 ) -> tuple[list[float], Counter[str]]:
     """Predict each exam alone; count the failures by the name of their error."""
-    probabilities, failures, pace = [], Counter(), pace or Pace(math.inf)
+    probabilities, failures, pace = [], Counter[str](), pace or Pace(math.inf)
     step = max(1, math.ceil(len(uids) / 10))  # ten lines of log, however many exams
     for done, uid in enumerate(uids, start=1):
         try:
