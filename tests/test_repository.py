@@ -97,10 +97,6 @@ REACHED_BY = {
     "models/test_store.py": "models/base",
     "models/test_training.py": "models/network",
     "prepare/test_align.py": "prepare/grid prepare/levels prepare/sampling",
-    "replica/test_run.py": "replica/assess replica/folders replica/mount replica/process "
-    "replica/run_report",
-    "replica/test_sandbox.py": "replica/hooks replica/launcher",
-    "replica/test_scenarios.py": "replica/hostile_exams",
     "simulate/patient/test_anatomy.py": "simulate/patient/head",
     "simulate/patient/test_person.py": "simulate/patient/loss",
     "simulate/test_cohort.py": "simulate/set_folder",

@@ -49,8 +49,8 @@ def list_(_: Namespace) -> Result:
     for entry in manifest.datasets:
         licence = entry.licence.spdx or entry.licence.name
         lines += [f"{entry.name:22} {entry.access:12} {licence}", f"{'':22} {entry.title}"]
-    avoid = [f"  {one.name} ({one.where}): {one.reason}" for one in manifest.avoid]
-    lines += ["\nStay away from:", *avoid]
+    lines.append("\nStay away from:")
+    lines += [f"  {one.name} ({one.where}): {one.reason}" for one in manifest.avoid]
     lines.append("\nNext: 'datkit data show NAME', 'datkit data fetch NAME'.")
     return Result(lines, [entry.to_dict() for entry in manifest.datasets])
 

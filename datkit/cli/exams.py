@@ -56,8 +56,7 @@ def simulate(args: Namespace) -> Result:
     size, seed = args.size or SIZE, SEED if args.seed is None else args.seed
     if args.centres and not args.out:
         raise UsageError("Expected --out with --centres: the data folder holds the kit's own.")
-    here = partial(simulate_cohort, args.out, centres=args.centres)
-    make = here if args.out else open_simulated
+    make = partial(simulate_cohort, args.out, centres=args.centres) if args.out else open_simulated
     cohort = make(size=size, seed=seed, n_jobs=args.jobs, progress=not args.json)
     tests = {name: cohort.folder / f"{name}_test" for name in TEST_SETS if size == "full"}
     sets = {"train": cohort} | {name: data.open_folder(folder) for name, folder in tests.items()}

@@ -9,7 +9,7 @@ first steps:
 from __future__ import annotations
 
 import shutil
-from argparse import SUPPRESS, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
@@ -71,22 +71,16 @@ def check(args: Namespace) -> Result:
         from datkit.replica.run import SCENARIO_EXAMS, run_submission
 
         problems = run_submission(
-            args.zip,
-            args.cohort,
-            exams=SCENARIO_EXAMS,
-            scenarios=True,
-            progress=not args.json,
+            args.zip, args.cohort, exams=SCENARIO_EXAMS, scenarios=True, progress=not args.json
         ).problems
     else:
         problems = check_submission(args.zip)
     if args.html:
         write_findings(problems, args.zip, args.html)
     table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
-    return Result(
-        [f"{args.zip}: {table}", "", next_step(problems)],
-        [problem.to_dict() for problem in problems],
-        FINDINGS if any(problem.is_error for problem in problems) else FINE,
-    )
+    lines = [f"{args.zip}: {table}", "", next_step(problems)]
+    code = FINDINGS if any(problem.is_error for problem in problems) else FINE
+    return Result(lines, [problem.to_dict() for problem in problems], code)
 
 
 @SUBMIT.command(
@@ -94,8 +88,7 @@ def check(args: Namespace) -> Result:
     arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"),
     arg("--exams", type=int, default=20, metavar="N", help="how many; default: 20"),
     arg("--isolation", choices=["docker", "bubblewrap", "plain"], help="default: the strongest"),
-    arg("--scenarios", action="store_true", help="run it ten times more, as check --cohort does"),
-    arg("--trials", dest="scenarios", action="store_true", help=SUPPRESS),  # its name before
+    arg("--scenarios", "--trials", action="store_true", help="ten times more, under conditions"),
 )
 def run(args: Namespace) -> Result:
     """Run a submission.zip in a replica of the challenge.
@@ -108,11 +101,7 @@ def run(args: Namespace) -> Result:
     from datkit.replica.run import run_submission
 
     report = run_submission(
-        args.zip,
-        args.cohort,
-        exams=args.exams,
-        isolation=args.isolation,
-        scenarios=args.scenarios,
+        args.zip, args.cohort, exams=args.exams, isolation=args.isolation, scenarios=args.scenarios
     )
     return Result([str(report)], report.to_dict(), FINE if report.ok else FINDINGS)
 
