@@ -16,24 +16,11 @@ from typing import Any
 from datkit.errors import NotebookError, UsageError
 from datkit.rules import Found, RuleGroup
 
-__all__ = [
-    "COMMITTED",
-    "EXECUTED",
-    "LISTS",
-    "Cell",
-    "Findings",
-    "Notebook",
-    "References",
-    "read_notebook",
-]
+__all__ = ["COMMITTED", "EXECUTED", "LISTS", "Cell", "Notebook", "References", "read_notebook"]
 
 Findings = Iterator[Found]
-LISTS = {
-    name: frozenset(words)
-    for name, words in tomllib.loads(
-        Path(__file__).with_name("lists.toml").read_text(encoding="utf-8")
-    ).items()
-}
+_WORDS = tomllib.loads(Path(__file__).with_name("lists.toml").read_text(encoding="utf-8"))
+LISTS = {name: frozenset(words) for name, words in _WORDS.items()}
 
 
 @dataclass(frozen=True)
