@@ -25,20 +25,13 @@ from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
 from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
-from datkit.files import data_folder
+from datkit.files import data_folder, sha256_file, write_json
 from datkit.io.scan import save_scan
 from datkit.simulate.camera.centres import Centre, SetName, load_added_centres, share_of_exams
 from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
-from datkit.simulate.set_folder import SetFolder, record_volume
+from datkit.simulate.set_folder import UNFINISHED, SetFolder
 
-__all__ = [
-    "SIZES",
-    "TEST_SETS",
-    "open_cohort",
-    "open_simulated",
-    "simulate_cohort",
-    "simulate_volume",
-]
+__all__ = ["SIZES", "open_cohort", "open_simulated", "simulate_cohort", "simulate_volume"]
 
 SIZES = {"tiny": 24, "small": 200, "full": 1400}  #: how many exams a cohort of each size has
 #: How many exams the test sets have, which lie beside the training exams of the size "full".
@@ -247,14 +240,14 @@ def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
     for one in sets:
         one.begin()  # all of them: processes may be ahead by some exams, into the next set
     n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
-    hashes = Parallel(n_jobs=n_jobs, return_as="generator")(
+    records = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_make_exam)(uid, one.path, one.added) for one, uid in missing
     )
     hidden = not (progress and missing)
-    bar = tqdm(hashes, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
+    bar = tqdm(records, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
     try:
-        for (one, uid), sha256 in zip(missing, bar, strict=True):
-            one.add(uid, sha256)
+        for (one, _), record in zip(missing, bar, strict=True):
+            one.add(record)
     except BrokenProcessPool as error:
         raise CohortError(
             f"{sets[0].path}: a process that made exams was killed, most often for want of memory "
@@ -263,7 +256,9 @@ def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
         ) from error
 
 
-def _make_exam(uid: str, folder: Path, added: Sequence[Centre]) -> str:
-    """Make one exam's volume, record its hash beside it, and return that."""
+def _make_exam(uid: str, folder: Path, added: Sequence[Centre]) -> dict[str, str]:
+    """Make one exam's volume; return its hash by its path in the folder, which is on disk too."""
     path, _ = simulate_volume(uid, folder / "niftis", added)
-    return record_volume(folder, path)
+    record = {f"niftis/{path.name}": sha256_file(path)}
+    write_json(folder / UNFINISHED / f"{uid}.json", record)
+    return record

@@ -15,14 +15,9 @@ from operator import itemgetter
 import numpy as np
 
 from datkit.errors import UsageError
+from datkit.simulate.camera import centres
 from datkit.simulate.camera.acquisition import Acquisition, draw_acquisition, draw_protocol
-from datkit.simulate.camera.centres import (
-    Centre,
-    SetName,
-    illness_share,
-    load_centres,
-    share_of_exams,
-)
+from datkit.simulate.camera.centres import Centre, SetName, illness_share
 from datkit.simulate.camera.protocols import Protocol
 from datkit.simulate.patient.loss import SIDES
 from datkit.simulate.patient.person import Patient, draw_patient, draw_pattern
@@ -32,11 +27,8 @@ from datkit.threads import one_thread
 
 __all__ = ["SETS", "Drawn", "Exam", "draw_exam", "exam_uid", "parse_uid", "simulate_exam"]
 
-SETS: dict[SetName, int] = {
-    "train": 0,
-    "public": 10_000,
-    "private": 20_000,
-}  # the index of each set's first exam
+# The index of each set's first exam.
+SETS: dict[SetName, int] = {"train": 0, "public": 10_000, "private": 20_000}
 BLOCK = 24  # exams over which shares and illness are spread evenly
 GOLDEN = 0.618034  # step between blocks, so that several blocks too are spread evenly
 SLOTS, OFFSET, BIAS, JOINED = 2, 1, 3, 4  # what a stream of random numbers is for: its last number
@@ -252,8 +244,8 @@ def _slots(set_name: SetName) -> tuple[list[tuple[Centre, Protocol, bool]], np.n
     """Return every kind of exam, and where each ends on the cumulative shares, 0 to 1."""
     slots, shares = [], []
     for ill in (True, False):
-        for name, share in share_of_exams(set_name).items():
-            centre = load_centres()[name]
+        for name, share in centres.share_of_exams(set_name).items():
+            centre = centres.load_centres()[name]
             for protocol in centre.protocols:
                 chance = illness_share(centre, protocol)
                 slots.append((centre, protocol, ill))

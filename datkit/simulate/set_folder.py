@@ -21,7 +21,7 @@ from datkit.files import replace_atomically, sha256_file, write_json
 from datkit.simulate.camera.centres import Centre
 from datkit.simulate.exam import draw_exam, parse_uid
 
-__all__ = ["INFO", "UNFINISHED", "SetFolder", "record_volume"]
+__all__ = ["INFO", "UNFINISHED", "SetFolder"]
 
 INFO, UNFINISHED = "cohort.json", ".unfinished"
 TABLES = ("train_labels.csv", "exams.csv", "truth.csv")
@@ -82,7 +82,7 @@ class SetFolder:
     def verify(self) -> None:
         """Take up the files made before that still have the hash that was recorded."""
         recorded = _read_json(self.path / INFO).get("sha256", {})
-        for record in (self.path / UNFINISHED).glob("*.nii.gz.json"):
+        for record in (self.path / UNFINISHED).glob("sim-*.json"):
             recorded |= _read_json(record)
         for name in (*map(_volume, self.uids), *TABLES):
             path = self.path / name
@@ -105,9 +105,9 @@ class SetFolder:
         write_json(self.path / UNFINISHED / INFO, self.info)
         self._finish()
 
-    def add(self, uid: str, sha256: str) -> None:
-        """Enter one more volume; finish after the last."""
-        self.hashes[_volume(uid)] = sha256
+    def add(self, record: dict[str, str]) -> None:
+        """Enter one more volume, its hash by its path; finish after the last."""
+        self.hashes.update(record)
         self._finish()
 
     def _finish(self) -> None:
@@ -123,14 +123,6 @@ class SetFolder:
             self.hashes[name] = sha256_file(self.path / name)
         write_json(self.path / INFO, self.info | {"sha256": self.hashes})
         shutil.rmtree(self.path / UNFINISHED)
-
-
-def record_volume(folder: Path, volume: Path) -> str:
-    """Record the hash of a volume that was just written; return it."""
-    sha256 = sha256_file(volume)
-    name = volume.relative_to(folder).as_posix()
-    write_json(folder / UNFINISHED / f"{volume.name}.json", {name: sha256})
-    return sha256
 
 
 def _volume(uid: str) -> str:

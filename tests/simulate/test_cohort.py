@@ -171,7 +171,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(start, stop_after, quick, t
     stop_after(2)
     folder, records = tmp_path / "c", tmp_path / "c" / UNFINISHED
     assert (records / INFO).exists() and not (folder / INFO).exists()
-    (records / "sim-5-0001.nii.gz.json").write_text('{"niftis/si')  # as a power cut would leave it
+    (records / "sim-5-0001.json").write_text('{"niftis/si')  # as a power cut would leave it
     resumed = hashes(start().folder)
     assert quick == [0, 1, 1, 2] and not records.exists()
     assert resumed == hashes(simulate_cohort(tmp_path / "new", "few", 5, 1, False).folder)

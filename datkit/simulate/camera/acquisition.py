@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import Generator
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.centres import Centre
@@ -98,7 +97,7 @@ class Acquisition:
 
 
 def draw_acquisition(
-    rng: Generator, centre: Centre, protocol: Protocol | None = None
+    rng: np.random.Generator, centre: Centre, protocol: Protocol | None = None
 ) -> Acquisition:
     """Draw one exam at a centre.
 
@@ -122,10 +121,9 @@ def draw_acquisition(
     ((128, 128, 128), 'uint16', True)
     """
     protocol = protocol or draw_protocol(rng, centre)
-    shape, spacing = protocol.matrix.draw(rng)
-    affine, pose = _draw_geometry(rng, shape, spacing, centre.head_at, protocol.oblique)
+    shape, affine, pose = _draw_geometry(rng, centre, protocol)
     head = pose[:3, :3] @ HEAD_MIDDLE + pose[:3, 3]
-    thin = shape[2] * spacing[2] < THIN_MM
+    thin = shape[2] * np.linalg.norm(affine[:3, 2]) < THIN_MM
     return Acquisition(
         centre=centre,
         protocol=protocol,
@@ -144,7 +142,7 @@ def draw_acquisition(
     )
 
 
-def draw_protocol(rng: Generator, centre: Centre) -> Protocol:
+def draw_protocol(rng: np.random.Generator, centre: Centre) -> Protocol:
     """Draw one of a centre's protocols by their weights."""
     weights = [each.weight for each in centre.protocols]
     return centre.protocols[rng.choice(len(weights), p=weights)]
@@ -168,7 +166,7 @@ def rotation(degrees: tuple[float, ...] | np.ndarray) -> np.ndarray:
     return out
 
 
-def _draw_motion(rng: Generator, head: np.ndarray) -> Motion:
+def _draw_motion(rng: np.random.Generator, head: np.ndarray) -> Motion:
     """Draw one step of 3-10 mm or one turn of 3-8 degrees about the head's middle; design."""
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
@@ -184,31 +182,28 @@ def _draw_motion(rng: Generator, head: np.ndarray) -> Motion:
 
 
 def _draw_geometry(
-    rng: Generator,
-    shape: tuple[int, ...],
-    spacing: tuple[float, ...],
-    head_at: tuple[float, ...],
-    oblique: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw where a matrix and a head lie: voxel to scanner mm, and head to scanner mm.
+    rng: np.random.Generator, centre: Centre, protocol: Protocol
+) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+    """Draw where a matrix and a head lie: its shape, voxel to scanner mm, and head to scanner mm.
 
     The matrix's tilt is mostly pitch, seldom far; design. Both striata lie within it.
     """
+    shape, spacing = protocol.matrix.draw(rng)
     half = np.array(shape) * spacing / 2
     pitch = np.clip(TILT_SCALE * rng.standard_t(3), -TILT_MOST, TILT_MOST)
     tilt = np.array([pitch, *rng.normal(0, 2, 2)])
-    turn = rotation(tilt * (rng.random() < oblique))
+    turn = rotation(tilt * (rng.random() < protocol.oblique))
     middle = np.array([0, 0, round(rng.uniform(-400, 0), 1)])  # the bed's position
     pose = np.eye(4)
     pose[:3, :3] = rotation(_draw_angles(rng))
-    pose[:3, 3] = middle + turn @ _draw_place(rng, head_at, half)
+    pose[:3, 3] = middle + turn @ _draw_place(rng, centre.head_at, half)
     affine = np.eye(4)
     affine[:3, :3] = turn * spacing
     affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return _hold_striatum(affine, shape, pose), pose
+    return shape, _hold_striatum(affine, shape, pose), pose
 
 
-def _draw_angles(rng: Generator) -> np.ndarray:
+def _draw_angles(rng: np.random.Generator) -> np.ndarray:
     """Draw the head's pitch, roll and yaw against the scanner's axes, degrees.
 
     In the challenge 32 % of heads have a yaw beyond 5 degrees, up to 30. Yaw is the turn about the
@@ -220,7 +215,9 @@ def _draw_angles(rng: Generator) -> np.ndarray:
     return angles
 
 
-def _draw_place(rng: Generator, head_at: tuple[float, ...], half: np.ndarray) -> np.ndarray:
+def _draw_place(
+    rng: np.random.Generator, head_at: tuple[float, ...], half: np.ndarray
+) -> np.ndarray:
     """Draw where the head's origin lies from the matrix's middle, along the matrix's axes, mm.
 
     Some small arrays cut 5-20 mm off the vertex or the occiput.

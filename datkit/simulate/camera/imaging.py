@@ -25,15 +25,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from datkit.simulate.camera import reconstruction
 from datkit.simulate.camera.acquisition import Acquisition
 from datkit.simulate.camera.centres import VIEWS
 from datkit.simulate.camera.projector import SIGMA, Projector
 from datkit.simulate.camera.protocols import Collimator, Recipe
-from datkit.simulate.camera.reconstruction import (
-    chang_reconstruction,
-    filtered_back_projection,
-    osem,
-)
 from datkit.simulate.patient.anatomy import AFFINE, standard_anatomy
 from datkit.simulate.patient.head_shape import Shape, source_voxels
 
@@ -232,14 +228,18 @@ def reconstruct(
     believed = camera if recipe.resolution else camera.without_blur()
     if recipe.attenuation != "map":
         believed = believed.with_attenuation(_assumed(attenuation, recipe))
-    if recipe.method == "fbp":
-        net = counts.photopeak - counts.background if recipe.scatter else counts.photopeak
-        method = filtered_back_projection if recipe.attenuation == "none" else chang_reconstruction
-        image = method(net, believed, recipe.cutoff, recipe.order)
-    else:
+    if recipe.method == "osem":
         background = counts.background if recipe.scatter else None
-        image = osem(counts.photopeak, believed, recipe.iterations, recipe.subsets, background)
+        updates = recipe.iterations, recipe.subsets
+        image = reconstruction.osem(counts.photopeak, believed, *updates, background)
         image = ndimage.gaussian_filter(image, recipe.postfilter_mm * SIGMA / FIELD_MM, truncate=3)
+    else:
+        net = counts.photopeak - counts.background if recipe.scatter else counts.photopeak
+        settings = net, believed, recipe.cutoff, recipe.order
+        if recipe.attenuation == "none":
+            image = reconstruction.filtered_back_projection(*settings)
+        else:
+            image = reconstruction.chang_reconstruction(*settings)
     return image / np.float32(counts.scale)
 
 

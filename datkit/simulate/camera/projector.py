@@ -243,9 +243,8 @@ def _to_torch(matrix: csr_matrix, device: str) -> torch.Tensor:
     rows, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse", UserWarning)  # "in beta state", once a process
-        return torch.sparse_csr_tensor(
-            rows, columns, values, matrix.shape, device=device, check_invariants=False
-        )
+        csr = torch.sparse_csr_tensor(rows, columns, values, matrix.shape, check_invariants=False)
+    return csr.to(device)
 
 
 def _blurs(

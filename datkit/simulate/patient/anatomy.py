@@ -20,21 +20,13 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, label
 
+from datkit.simulate.patient import head
 from datkit.simulate.patient.head import AFFINE, SHAPE, axes_mm, draw_glands, ellipsoid, surround
 
 __all__ = ["AFFINE", "SHAPE", "Anatomy", "axes_mm", "standard_anatomy", "striatum_shares"]
 
 TEMPLATE_ORIGIN = (-98, -134, -72)  # mm of voxel (0, 0, 0) of nilearn's 1 mm templates
 TEMPLATE_BOTTOM = 39  # the grid's slice that holds the template's lowest, z = -72 mm
-
-PER_MM = {  # attenuation at 159 keV, 1/mm, narrow beam: from NIST's mass coefficients
-    "grey": 0.0153,  # (XCOM, 10.18434/T48G6X) and the densities of ICRU report 44
-    "white": 0.0153,
-    "csf": 0.0149,
-    "soft": 0.0152,
-    "scalp": 0.0152,
-    "skull": 0.0277,  # cortical bone: the skull's fraction leaves room for its marrow
-}
 
 
 @dataclass(frozen=True)
@@ -74,8 +66,9 @@ def standard_anatomy() -> Anatomy:
     tissue |= surround(brain)
     tissue["csf"] += tissue.pop("fluid")
     regions |= _other_regions(tissue["grey"] + tissue["white"]) | _both_sides(draw_glands())
-    attenuation = inside * PER_MM["grey"]
-    attenuation += sum(tissue[name] * PER_MM[name] for name in tissue)
+    per_mm = {name: row["attenuation"] for name, row in head.TABLES["tissues"].items()}
+    attenuation = inside * per_mm["grey"]
+    attenuation += sum(tissue[name] * per_mm[name] for name in tissue)
     return Anatomy(tissue, regions, np.clip((22 - axes_mm()[1]) / 44, 0, 1), attenuation)
 
 

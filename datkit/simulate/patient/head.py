@@ -36,7 +36,7 @@ SCALP_MM = 6.0
 BONE_FRACTION = 0.7  # the tables are solid, the diploe between them is marrow
 FISSURE_MM = 20.0  # the skull bridges dents of the brain up to twice as wide
 
-SOLIDS = yaml.safe_load(Path(__file__).with_name("head.yaml").read_text(encoding="utf-8"))
+TABLES = yaml.safe_load(Path(__file__).with_name("head.yaml").read_text(encoding="utf-8"))
 
 
 def axes_mm(shape: tuple[int, ...] = SHAPE, affine: np.ndarray = AFFINE) -> list[np.ndarray]:
@@ -111,7 +111,7 @@ def surround(brain: np.ndarray) -> dict[str, np.ndarray]:
     around = np.clip(solid - brain, 0, 1)
     fluid = around * np.clip(0.5 + (FLUID_MM - depth) / 2, 0, 1)
     rest = (around - fluid) * (1 - _air())
-    bones = (one["share"] * rod(one["points"], one["radius"]) for one in SOLIDS["bones"].values())
+    bones = (one["share"] * rod(one["points"], one["radius"]) for one in TABLES["bones"].values())
     skull = rest * np.maximum.reduce([_vault(depth), *bones])
     skin = (distance_transform_edt(solid > 0.5) * 2 <= SCALP_MM).astype(np.float32)
     scalp, soft = (rest - skull) * skin, (rest - skull) * (1 - skin)
@@ -120,7 +120,7 @@ def surround(brain: np.ndarray) -> dict[str, np.ndarray]:
 
 def draw_glands() -> dict[str, np.ndarray]:
     """Draw the right parotid and submandibular gland as weights, float32 (99, 121, 128)."""
-    return {name: ellipsoid(**solid) for name, solid in SOLIDS["glands"].items()}
+    return {name: ellipsoid(**solid) for name, solid in TABLES["glands"].items()}
 
 
 def _depth(brain: np.ndarray) -> np.ndarray:
@@ -148,10 +148,9 @@ def _vault(depth: np.ndarray) -> np.ndarray:
 
 def _air() -> np.ndarray:
     """Return the fraction of air in nose, sinuses, mastoid and throat."""
-    parts = [
-        one["share"] * ellipsoid(one["centre"], one["radii"]) for one in SOLIDS["air"].values()
-    ]
-    return np.maximum.reduce([*parts, *(part[::-1] for part in parts), rod(**SOLIDS["pharynx"])])
+    solids = TABLES["air"].values()
+    parts = [one["share"] * ellipsoid(one["centre"], one["radii"]) for one in solids]
+    return np.maximum.reduce([*parts, *(part[::-1] for part in parts), rod(**TABLES["pharynx"])])
 
 
 def _face() -> np.ndarray:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datkit.errors import UsageError
+from datkit.simulate.patient.head import TABLES
 from datkit.simulate.patient.head_shape import Shape, draw_shape, standard_shape
 from datkit.simulate.patient.loss import DEGENERATIVE, OTHER, SIDES, Loss, Side, draw_loss
 
@@ -45,21 +46,8 @@ BORDERLINE_OLDER = 6.0  # years; borderline patients are older (Makinen 2016), b
 WOMEN = 0.43  # 41 % in Mathies 2022
 ON_SSRI = 0.15  # share of patients; design
 
-BACKGROUND = {  # mean and SD of uptake / occipital, read off two maps of healthy controls
-    "grey": (1.00, 0.03),  # (Dukart 2018, 10.1038/s41598-018-22444-0, and JuSpace); SDs: design
-    "white": (1.02, 0.04),
-    "csf": (0.22, 0.03),
-    "skull": (0.12, 0.02),  # design, as are scalp and soft tissue
-    "scalp": (0.42, 0.07),
-    "soft": (0.38, 0.06),
-}
-REGION_FACTOR = {  # mean and SD, for a man of 65, of a factor on the background; same maps
-    "thalamus": (1.35, 0.08),
-    "brainstem": (1.22, 0.08),
-    "medial_temporal": (1.20, 0.08),
-    "cerebellum": (0.95, 0.04),
-    "parietal": (0.90, 0.03),
-}
+BACKGROUND = {name: tuple(row["uptake"]) for name, row in TABLES["tissues"].items()}
+REGION_FACTOR: dict[str, tuple[float, float]] = TABLES["regions"]
 SEROTONERGIC = ("thalamus", "brainstem", "medial_temporal")  # bind at serotonin transporters
 SEROTONIN_SLOPE = 0.08  # of that binding per decade in the thalamus (Koch 2014)
 SEROTONIN_WOMEN = 0.15  # women above men; 31 % in the thalamus (Koch 2014), halved: design
