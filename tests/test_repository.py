@@ -97,9 +97,6 @@ REACHED_BY = {
     "models/test_store.py": "models/base",
     "models/test_training.py": "models/network",
     "prepare/test_align.py": "prepare/grid prepare/levels prepare/sampling",
-    "simulate/patient/test_anatomy.py": "simulate/patient/head",
-    "simulate/patient/test_person.py": "simulate/patient/loss",
-    "simulate/test_cohort.py": "simulate/set_folder",
     "submit/test_pack.py": "submit/template/main",
 }
 

@@ -78,35 +78,6 @@ def test_glands_lie_inside_the_head_and_outside_the_brain(head):
         assert (filled * gland).sum() > 0.95 * gland.sum()
 
 
-@pytest.mark.parametrize(("name", "millilitres"), [("parotid", 25), ("submandibular", 8)])
-def test_glands_have_the_size_of_real_ones(head, name, millilitres):
-    """A real head is 0.9 times as long as the MNI template in each direction."""
-    gland = head.regions[f"{name}_right"].sum() * MILLILITRES * 0.9**3
-    assert gland == pytest.approx(millilitres, rel=0.1)
-
-
-def test_the_parotid_lies_below_the_ear_and_the_submandibular_gland_below_and_before_it(head):
-    ear = np.array([86, -20, -48])  # the ear canal on the MNI head
-    parotid, below = (centre_of(head.regions[f"{n}_right"]) for n in ("parotid", "submandibular"))
-    assert parotid[2] < ear[2] - 15 and abs(parotid[1] - ear[1]) < 15
-    assert below[2] < parotid[2] - 20 and below[1] > parotid[1] + 20 and below[0] < parotid[0]
-
-
-def test_scalp_and_skull_are_thin(head):
-    """A scalp that filled the field once went unnoticed: measure it along a line at the vertex."""
-    line = {name: part[54, 55, 78:] for name, part in head.tissue.items()}  # x = 10, y = -24 mm
-    skull, scalp = (2 * line[name].sum() for name in ("skull", "scalp"))  # mm
-    assert 3 < skull < 9
-    assert 3 < scalp < 10
-
-
-def test_what_lies_outside_the_head_is_empty(head):
-    x, y, z = axes_mm()
-    outside = ((x / 90) ** 2 + ((y + 15) / 118) ** 2 > 1) & (z > 0)
-    filled = sum(head.tissue.values())
-    assert (filled * outside).sum() < 0.002 * filled.sum()
-
-
 def test_attenuation_is_that_of_air_tissue_and_bone(head):
     attenuation = head.attenuation
     assert attenuation.shape == SHAPE and attenuation.dtype == np.float32
@@ -119,22 +90,7 @@ def test_attenuation_is_that_of_air_tissue_and_bone(head):
         assert attenuation[tuple(voxel)] < 0.002, place
 
 
-def test_the_neck_leaves_the_grid_and_the_chin_does_not(head):
-    lowest = np.argwhere(sum(head.tissue.values())[..., 0] > 0.5)
-    x, y = (2 * lowest - (98, 134)).T
-    assert 110 < np.ptp(x) < 170 and 110 < np.ptp(y) < 150
-    assert y.max() < 40
-
-
 def test_the_reference_region_is_occipital_brain(head):
     region, brain = head.regions["occipital"], head.tissue["grey"] + head.tissue["white"]
     assert (brain * region).sum() > 0.85 * region.sum()
     assert centre_of(region)[1] < -75
-
-
-def test_the_head_is_surrounded_by_air_except_at_the_neck(head):
-    filled = sum(head.tissue.values()) > 0.05
-    for axis in (0, 1):
-        edges = np.take(filled, [0, -1], axis=axis)
-        assert not edges.any()
-    assert not filled[..., -1].any()
