@@ -23,7 +23,7 @@ def test_sha256_of_abc(tmp_path):
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replace_atomically(path) as part:
+    with pytest.raises(KeyboardInterrupt), replace_atomically(path) as part:  # noqa: PT012
         part.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
@@ -39,6 +39,6 @@ def test_the_part_keeps_its_suffixes(tmp_path):
 def test_json_is_sorted_and_refuses_nan(tmp_path):
     write_json(tmp_path / "a.json", {"b": 1, "a": [2]})
     assert (tmp_path / "a.json").read_text() == '{\n "a": [\n  2\n ],\n "b": 1\n}\n'
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="nan"):
         write_json(tmp_path / "b.json", {"x": float("nan")})
     assert not (tmp_path / "b.json").exists()

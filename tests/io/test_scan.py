@@ -59,7 +59,7 @@ def test_uint16_clips_instead_of_wrapping(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_part(head, tmp_path):
     path = save_scan(head, AFFINE, tmp_path / "exam.nii.gz")
     before = path.read_bytes()
-    with pytest.raises(Exception):  # noqa: B017  whatever nibabel makes of a bad affine
+    with pytest.raises(Exception):  # noqa: B017, PT011  whatever nibabel makes of a bad affine
         save_scan(head, np.eye(3), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["exam.nii.gz"]
@@ -143,7 +143,7 @@ def test_bad_input_is_one_sentence_with_file_and_remedy(make, head, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make, mended", [(one_nan, "1 NaN"), (two_frames, "averaged 2"), (corrupt_pixdim, "pixdim")]
+    ("make", "mended"), [(one_nan, "1 NaN"), (two_frames, "averaged 2"), (corrupt_pixdim, "pixdim")]
 )
 def test_repair_mends_and_says_so(make, mended, head, tmp_path):
     scan = load_scan(make(head, tmp_path), repair=True)
