@@ -88,6 +88,7 @@ class Context:
         return [Found(run.name, found)] if found else []
 
 
+#: What several runs can show: ``SCENARIOS.codes`` are the codes that ``run_submission`` takes.
 SCENARIOS: RuleGroup[Context] = RuleGroup("Several runs")
 
 
