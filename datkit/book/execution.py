@@ -13,15 +13,20 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import load_notebook_node
+from traitlets.config import Config
 
 from datkit.book.executed_rules import INJECTED, WIDGET
 from datkit.book.notebook import LISTS
 from datkit.files import replace_atomically
 from datkit.problems import Problem
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 __all__ = ["Run", "execute", "remove_volatile"]
 
@@ -75,9 +80,6 @@ class Run:
 
 def _prepare(run: Run) -> NotebookNode:
     """Return the notebook with its cells numbered, and after each check its wrong answers."""
-    from nbformat.v4 import new_code_cell
-    from papermill.iorw import load_notebook_node
-
     notebook, cells = load_notebook_node(str(run.source)), []
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata[NUMBER] = number
@@ -118,12 +120,6 @@ def remove_volatile(notebook: NotebookNode) -> None:
 
 def execute(run: Run) -> Problem | None:
     """Run one notebook and write its executed copy; return what stopped it, if anything did."""
-    import nbformat
-    import papermill
-    from nbclient.exceptions import CellTimeoutError
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
     run.target.unlink(missing_ok=True)  # if this run fails, no older copy may pass for its result
     shutil.rmtree(run.folder, ignore_errors=True)
     run.folder.mkdir(parents=True)
@@ -163,9 +159,6 @@ def execute(run: Run) -> Problem | None:
 
 
 def _problem(run: Run, cell: NotebookNode, error: Exception) -> Problem:
-    from nbclient.exceptions import CellTimeoutError
-    from papermill.exceptions import PapermillExecutionError
-
     where = f"{run.source}, cell {cell.metadata.get(NUMBER, INJECTED)}"
     expected, remedy = "every cell to run", "Mend the cell."
     if isinstance(error, PapermillExecutionError):
