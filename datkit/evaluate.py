@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import logit
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import has_fit_parameter
 
 from datkit.data.groups import grouped_folds
 from datkit.errors import UsageError
 from datkit.files import replace_atomically
-from datkit.models.base import Features, check_labels, take_rows
+from datkit.models.base import Features, check_labels
 from datkit.models.calibrated import fit_temperature
 from datkit.problems import list_some
 
@@ -251,14 +252,13 @@ def cross_validate(
     groups = np.asarray(groups)
     if len(groups) != len(X):
         raise UsageError(f"Expected {len(X)} groups, one per exam, found {len(groups)}.")
-    labels = check_labels(y, len(X))
-    p, fold = np.full(len(labels), np.nan), np.zeros(len(labels), dtype=int)
-    for number, (fitted, left_out) in enumerate(grouped_folds(groups, n_splits)):
-        extra = {"groups": groups[fitted]} if has_fit_parameter(model, "groups") else {}
-        trained = clone(model).fit(take_rows(X, fitted), labels[fitted], **extra)
-        p[left_out] = trained.predict_proba(take_rows(X, left_out))[:, 1]
-        fold[left_out] = number
+    labels, folds = check_labels(y, len(X)), grouped_folds(groups, n_splits)
+    extra = {"groups": groups} if has_fit_parameter(model, "groups") else {}
+    p = cross_val_predict(model, X, labels, cv=folds, params=extra, method="predict_proba")[:, 1]
     if record is not None:
+        fold = np.zeros(len(labels), dtype=int)
+        for number, (_, left_out) in enumerate(folds):
+            fold[left_out] = number
         columns = {"group": groups, "fold": fold, "label": labels, "probability": p}
         with replace_atomically(record) as part:
             pd.DataFrame(columns).to_csv(part, index_label="row")
@@ -295,11 +295,9 @@ def _draw_counts(y: np.ndarray, strata: ArrayLike | None, seed: int, n_boot: int
         )
     rng = np.random.default_rng(seed)
     counts = np.ones((n_boot + 1, len(y)))
-    for stratum in np.unique(strata):
-        for label in (0, 1):
-            rows = np.flatnonzero((strata == stratum) & (y == label))
-            if n := len(rows):
-                counts[1:, rows] = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)
+    for _, exams in pd.DataFrame({"stratum": strata, "label": y}).groupby(["stratum", "label"]):
+        n = len(exams)
+        counts[1:, exams.index] = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)
     return counts
 
 

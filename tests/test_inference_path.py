@@ -18,7 +18,7 @@ from datkit.inspect.submission import Submission
 from datkit.measure import MEASURES
 from datkit.models import MeasuresClassifier, VolumeClassifier, save_model
 from datkit.replica import run_submission
-from datkit.replica.folders import build_replica
+from datkit.replica.folders import Settings, build_replica
 from datkit.replica.process import execute
 from datkit.submit import pack_submission
 from datkit.submit.pack import MAIN, PACKAGE, inference_modules, write_prior
@@ -107,10 +107,11 @@ def names_of(modules) -> list[str]:
 def test_every_module_imports_without_what_the_platform_lacks(packed, tiny_cohort, tmp_path):
     names = names_of(inference_modules())
     assert {"datkit.prepare", "datkit.measure", "datkit.models.volume"} <= set(names)
+    settings = Settings(seconds=300, packages=INFERENCE_PACKAGES)
     with Submission(packed) as submission:
-        replica = build_replica(submission, tiny_cohort, [], tmp_path, INFERENCE_PACKAGES)
+        replica = build_replica(submission, tiny_cohort, [], tmp_path, settings)
     (replica.code / "main.py").write_text(PROBE.format(names=names))
-    ending = execute(replica, limit=300, smoke=True, say=print)
+    ending = execute(replica, say=print)
     assert ending.exit_code == 0, "\n".join(ending.log)
     loaded = set(ending.log[-1].split())
     assert {"datkit", "sklearn", "torch"} <= loaded

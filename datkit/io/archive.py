@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import struct
 import tempfile
@@ -107,13 +106,10 @@ class Archive(AbstractContextManager):
             raise self.error.of(self.problems, where=self.path)
         folder = Path(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-        try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as part:
             self.zip.extractall(part)
-            part.chmod(0o755)
-            part.replace(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+            Path(part).chmod(0o755)
+            Path(part).replace(folder)
 
 
 def unpack(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:

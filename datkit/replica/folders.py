@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from datkit.replica import hooks
 from datkit.replica.sandbox import Limits
 from datkit.submit.predictions import HEADER
 
-__all__ = ["Exams", "Replica", "build_replica"]
+__all__ = ["Exams", "Replica", "Settings", "build_replica"]
 
 # Not imported: it needs a system with processes of Unix, which a check of a zip does not.
 _LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -41,71 +41,55 @@ class Exams(Protocol):
 
 
 @dataclass(frozen=True)
-class Replica:
-    """Where the parts of a replica lie, which exams it holds, and the sha256 of its data.
+class Settings:
+    """What holds for a run, and for every other one of the same submission.
 
-    `level` is the isolation that it was built for, `hidden` the modules that it must not find.
+    Attributes
+    ----------
+    level : str
+        The isolation: see :mod:`datkit.replica.sandbox`.
+    seconds : float
+        After which it is stopped.
+    smoke : bool
+        Whether to set IS_SMOKE_TEST.
+    limits : Limits
+        Of memory, processes and disk.
+    packages : iterable of str
+        The distributions that the run may import; by default the official runtime's.
     """
 
-    folder: Path
-    uids: tuple[str, ...]
-    hashes: dict[str, str]
     level: str = "plain"
-    hidden: tuple[str, ...] = ()
+    seconds: float = 360
+    smoke: bool = True
+    limits: Limits = field(default_factory=Limits)
+    packages: Iterable[str] = field(default_factory=lambda: PACKAGES)
 
-    @property
-    def code(self) -> Path:
-        """The unpacked zip, with main.py."""
-        return self.folder / "code_execution"
 
-    @property
-    def data(self) -> Path:
-        """The read-only data."""
-        return self.code / "data"
+class Replica:
+    """Where the parts of a replica lie, and what they hold.
 
-    @property
-    def log(self) -> Path:
-        """What the run prints."""
-        return self.folder / "log.txt"
+    Attributes
+    ----------
+    folder, code, data : Path
+        All of it, the unpacked zip with main.py, the read-only data.
+    log, written : Path
+        What the run prints, and the submission.csv that it wrote, once it has ended.
+    uids : list of str
+        The exams, in the order of the format file.
+    settings : Settings
+    hashes : dict
+        {file below data: its sha256} as they were built.
+    """
 
-    @property
-    def written(self) -> Path:
-        """The submission.csv that the run wrote, once it has ended."""
-        return self.folder / "submission.csv"
-
-    def write_settings(self, seconds: float, smoke: bool, limits: Limits) -> None:
-        """Tell the launcher and the hooks what holds for the next run."""
-        is_plain = self.level == "plain"
-        root = str(self.folder) if is_plain else ""  # of what the run itself sees
-        code, tmp, events = f"{root}/code_execution", f"{root}/tmp", f"{root}/events"
-        environment = {  # but for PATH; nothing of the caller's own reaches the run
-            "HOME": tmp,
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONPATH": f"{root}/hooks",
-            "TMPDIR": tmp,
-            "USER": "submission",
-            **({"IS_SMOKE_TEST": "1"} if smoke else {}),
-        }
-        settings = {
-            "code": code,
-            "writable": [code, tmp, events],
-            "hidden": self.hidden,
-            "events": f"{events}/events.jsonl",
-            "environment": environment,
-            "seconds": seconds,
-            "sandboxed": not is_plain,
-            **asdict(limits),
-        }
-        path = self.folder / "hooks" / "settings.json"
-        path.write_text(json.dumps(settings), encoding="utf-8")
+    def __init__(self, folder: Path, uids: list[str], settings: Settings) -> None:
+        self.folder, self.uids, self.settings = folder, uids, settings
+        self.code, self.data = folder / "code_execution", folder / "code_execution" / "data"
+        self.log, self.written = folder / "log.txt", folder / "submission.csv"
+        self.hashes: dict[str, str] = {}
 
     def changed_data(self) -> list[str]:
         """Name every file under data that is new, gone or different since the replica was built."""
-        now = _hash_tree(self.data)
-        names = sorted(now.keys() | self.hashes.keys())
-        return [name for name in names if now.get(name) != self.hashes.get(name)]
+        return sorted({name for name, _ in self.hashes.items() ^ _hash_tree(self.data).items()})
 
 
 def build_replica(
@@ -113,8 +97,7 @@ def build_replica(
     exams: Exams,
     uids: list[str],
     folder: Path,
-    packages: Iterable[str] = PACKAGES,
-    level: str = "plain",
+    settings: Settings | None = None,
 ) -> Replica:
     """Unpack a submission into `folder` and copy the exams of `uids` beside it, read-only.
 
@@ -128,39 +111,61 @@ def build_replica(
         Which exams, in the order of the format file.
     folder : Path
         An empty folder.
-    packages : iterable of str
-        The distributions that the run may import; by default the official runtime's.
-    level : str
-        The isolation that it will run in: see :mod:`datkit.replica.sandbox`.
+    settings : Settings, optional
+        By default those of a plain process.
 
     Raises
     ------
     SubmissionError
         If the zip is not safe to unpack.
     """
-    folder = folder.resolve()
-    code = folder / "code_execution"
-    submission.unpack(code)
-    for path in [code, *code.rglob("*")]:  # the sandbox's user must read it, whatever the umask
-        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-    shutil.rmtree(code / "data", ignore_errors=True)  # the platform mounts the exams over it
-    _copy_exams(exams, uids, code / "data")
-    for name in ("tmp", "hooks", "events"):
-        (folder / name).mkdir()
-    shutil.copyfile(hooks.__file__, folder / "hooks" / "sitecustomize.py")
-    shutil.copyfile(_LAUNCHER, folder / "hooks" / "launcher.py")
-    hidden = () if level == "docker" else hidden_modules(packages)
-    return Replica(folder, tuple(uids), _hash_tree(code / "data"), level, hidden)
-
-
-def _copy_exams(exams: Exams, uids: list[str], data: Path) -> None:
-    (data / "niftis").mkdir(parents=True)
+    replica = Replica(folder.resolve(), uids, settings or Settings())
+    submission.unpack(replica.code)
+    shutil.rmtree(replica.data, ignore_errors=True)  # the platform mounts the exams over it
+    (replica.data / "niftis").mkdir(parents=True)
     for uid in uids:
-        exams.save_volume(uid, data / "niftis" / f"{uid}.nii.gz")
-    rows = [",".join(HEADER), *(f"{uid},0.0" for uid in uids)]
-    (data / "submission_format.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    for path in [*data.rglob("*"), data]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
+        exams.save_volume(uid, replica.data / "niftis" / f"{uid}.nii.gz")
+    rows = [",".join(HEADER), *(f"{uid},0.0" for uid in uids), ""]
+    (replica.data / "submission_format.csv").write_text("\n".join(rows), encoding="utf-8")
+    for path in [replica.code, *replica.code.rglob("*")]:  # to be read by the sandbox's user
+        kept = 0 if path.is_relative_to(replica.data) else path.stat().st_mode
+        path.chmod(kept | (0o555 if path.is_dir() else 0o444))
+    for name in ("tmp", "hooks", "events"):
+        (replica.folder / name).mkdir()
+    shutil.copyfile(hooks.__file__, replica.folder / "hooks" / "sitecustomize.py")
+    shutil.copyfile(_LAUNCHER, replica.folder / "hooks" / "launcher.py")
+    _write_settings(replica)
+    replica.hashes |= _hash_tree(replica.data)
+    return replica
+
+
+def _write_settings(replica: Replica) -> None:
+    """Tell the launcher and the hooks what holds for the run."""
+    settings = replica.settings
+    root = str(replica.folder) if settings.level == "plain" else ""  # of what the run itself sees
+    code, tmp, events = f"{root}/code_execution", f"{root}/tmp", f"{root}/events"
+    environment = {  # but for PATH; nothing of the caller's own reaches the run
+        "HOME": tmp,
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONPATH": f"{root}/hooks",
+        "TMPDIR": tmp,
+        "USER": "submission",
+        **({"IS_SMOKE_TEST": "1"} if settings.smoke else {}),
+    }
+    told = {
+        "code": code,
+        "writable": [code, tmp, events],
+        "hidden": () if settings.level == "docker" else hidden_modules(settings.packages),
+        "events": f"{events}/events.jsonl",
+        "environment": environment,
+        "seconds": settings.seconds,
+        "sandboxed": settings.level != "plain",
+        **asdict(settings.limits),
+    }
+    path = replica.folder / "hooks" / "settings.json"
+    path.write_text(json.dumps(told), encoding="utf-8")
 
 
 def _hash_tree(folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datkit.replica.folders import Replica
-from datkit.replica.sandbox import Limits, command_for
+from datkit.replica.sandbox import command_for
 
 __all__ = ["LOG_BYTES", "Ending", "execute"]
 
@@ -53,35 +53,22 @@ class Ending:
     events: tuple[tuple[str, str], ...] = ()
 
 
-def execute(
-    replica: Replica,
-    limit: float,
-    smoke: bool,
-    say: Callable[[str], None],
-    limits: Limits | None = None,
-) -> Ending:
-    """Run main.py to its end, or stop it after `limit` seconds, with all that it has started.
+def execute(replica: Replica, say: Callable[[str], None]) -> Ending:
+    """Run main.py to its end, or stop it when its time is up, with all that it has started.
 
     What it wrote is then at ``replica.written``.
 
     Parameters
     ----------
     replica : Replica
-    limit : float
-        Seconds.
-    smoke : bool
-        Whether to set IS_SMOKE_TEST.
     say : callable
         Called with a line of news now and then.
-    limits : Limits, optional
-        Of memory, processes and disk; by default the platform's, or what this machine has.
     """
-    limits = limits or Limits()
-    replica.write_settings(limit, smoke, limits)
+    settings = replica.settings
     result = replica.folder / "report.json"
     with replica.log.open("wb") as log, result.open("wb") as report:
         process = subprocess.Popen(
-            command_for(replica.level, replica.folder, limits),
+            command_for(settings.level, replica.folder, settings.limits),
             cwd=replica.folder,
             stdin=subprocess.PIPE,
             stdout=report,
@@ -89,7 +76,7 @@ def execute(
             start_new_session=True,
         )
         try:
-            stopped = _wait(process, replica, limit, say)
+            stopped = _wait(process, replica, say)
         finally:
             _end(process, replica)
     found: dict[str, Any] = {"stopped": "replica", "seconds": 0.0, "exit_code": None, "events": ""}
@@ -103,12 +90,10 @@ def execute(
     return Ending(log=_read_log(replica), **found)
 
 
-def _wait(
-    process: subprocess.Popen[bytes], replica: Replica, limit: float, say: Callable[[str], None]
-) -> str:
+def _wait(process: subprocess.Popen[bytes], replica: Replica, say: Callable[[str], None]) -> str:
     """Wait for the launcher, which keeps the limits itself; return why it must be told to stop."""
     started, told = time.monotonic(), 0.0
-    while (seconds := time.monotonic() - started) < limit + _SET_UP:
+    while (seconds := time.monotonic() - started) < replica.settings.seconds + _SET_UP:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_PAUSE)
             return "replica"
@@ -127,7 +112,7 @@ def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if replica.level == "docker":  # a container outlives the program that started it
+    if replica.settings.level == "docker":  # a container outlives the program that started it
         remove = ["docker", "rm", "--force", replica.folder.name]
         subprocess.run(remove, capture_output=True, check=False)
 

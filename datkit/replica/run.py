@@ -15,6 +15,7 @@ from datkit.inspect.findings import findings_table
 from datkit.inspect.runtime import version_differences
 from datkit.inspect.submission import Submission, check_submission
 from datkit.problems import Problem
+from datkit.replica.folders import Settings
 from datkit.replica.runner import Run, Runner
 from datkit.replica.sandbox import Limits, choose_level, describe_level
 from datkit.replica.scenarios import SCENARIOS, SMOKE_EXAMS, SMOKE_SECONDS, Context
@@ -155,7 +156,8 @@ def run_submission(
             return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
         uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
         say(f"isolation: {describe_level(level)}")
-        runner = Runner(submission, level, time_limit, smoke, limits, say)
+        settings = Settings(level, time_limit, smoke, limits or Limits())
+        runner = Runner(submission, settings, say)
         run = runner.run(f"main.py on {len(uids)} exams of {cohort.name}", cohort, uids)
         problems += run.problems
         if codes and run.predictions:

@@ -12,9 +12,8 @@ from datkit.inspect.submission import Submission
 from datkit.problems import Problem
 from datkit.replica.assess import RUN, Finished
 from datkit.replica.conditions import Mount
-from datkit.replica.folders import Exams, build_replica
+from datkit.replica.folders import Exams, Settings, build_replica
 from datkit.replica.process import Ending, execute
-from datkit.replica.sandbox import Limits
 from datkit.submit.predictions import check_predictions, read_predictions
 
 __all__ = ["Run", "Runner"]
@@ -46,19 +45,16 @@ class Runner:
     """Runs one submission, each time in a fresh replica: the same settings for every run."""
 
     submission: Submission
-    level: str
-    time_limit: float
-    smoke: bool
-    limits: Limits | None
+    settings: Settings
     say: Callable[[str], None]
 
     def run(self, name: str, exams: Exams, uids: list[str], mount: Mount = nullcontext) -> Run:
         """Run it on `uids`, in that order; `mount` may change how the data appear."""
         self.say(name)
         with tempfile.TemporaryDirectory(prefix="datkit-run-") as folder:
-            replica = build_replica(self.submission, exams, uids, Path(folder), level=self.level)
+            replica = build_replica(self.submission, exams, uids, Path(folder), self.settings)
             with mount(replica):
-                ending = execute(replica, self.time_limit, self.smoke, self.say, self.limits)
+                ending = execute(replica, self.say)
             wrong = check_predictions(replica.written, uids)
             predictions = {} if wrong else read_predictions(replica.written)
             table = replica.written.read_bytes() if replica.written.exists() else b""

@@ -16,7 +16,9 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,21 +26,10 @@ from datkit.errors import UsageError
 
 __all__ = ["IMAGE", "LEVELS", "Limits", "choose_level", "command_for", "describe_level"]
 
-LEVELS = ("docker", "bubblewrap", "plain")
-# https://github.com/drivendataorg/competition-sfmn-parkinsons-runtime, justfile (commit 6d292ea)
-IMAGE = "competitionsfmnparkinsonsprodacr.azurecr.io/competition-sfmn-parkinsons-runtime:gpu-latest"
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+IMAGE: str = _TABLE["image"]
+LEVELS: dict[str, str] = _TABLE["levels"]  # {name: what it keeps a submission from}
 PLATFORM_MEMORY = 220 * 2**30  # bytes, as the challenge's code submission page says
-_UID, _CODE = "1000", "/code_execution"  # as on the platform
-_WRITABLE = ("/dev/shm", "/tmp", "/events", _CODE)
-_WORDS = {
-    "docker": "Docker: the challenge's image, no network, limits on memory, processes and disk",
-    "bubblewrap": "bubblewrap: own namespaces, no network, limits on memory, processes and disk",
-    "plain": "NO SANDBOX: a plain process that can read your files; run only code that you trust",
-}
-# What Python needs of a system besides its own prefix; what is absent is left out.
-_SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
-
-Mounts = dict[Path, str]  # what is shown read-only, and where
 
 
 @dataclass(frozen=True)
@@ -85,21 +76,25 @@ def choose_level(wanted: str | None = None) -> str:
     'plain'
     """
     if wanted is None:
-        return next(level for level in LEVELS if _is_offered(level))
+        return next(level for level in LEVELS if not _failure_of(level))
     if wanted not in LEVELS:
         raise UsageError(f"Expected an isolation of {', '.join(LEVELS)}, found {wanted!r}.")
-    if not _is_offered(wanted):
+    if failure := _failure_of(wanted):
         raise UsageError(
-            f"Expected {wanted} on this machine, found none that works. Install it (Debian: "
-            "apt-get install bubblewrap; Docker needs the challenge's image), or leave the choice "
-            "to datkit."
+            f"Expected {wanted} on this machine, found none that works ({failure}). Install it "
+            "(Debian: apt-get install bubblewrap; Docker needs the challenge's image), or leave "
+            "the choice to datkit."
         )
     return wanted
 
 
 def describe_level(level: str) -> str:
-    """Return what a level keeps a submission from, in one line for the report."""
-    return _WORDS[level]
+    """Return what a level keeps a submission from, in one line for the report.
+
+    Of a plain process it says too why bubblewrap does not work here, if it does not.
+    """
+    failure = _failure_of("bubblewrap") if level == "plain" else ""
+    return LEVELS[level] + (f" (bubblewrap does not work here: {failure})" if failure else "")
 
 
 def command_for(level: str, folder: Path, limits: Limits) -> list[str]:
@@ -108,100 +103,58 @@ def command_for(level: str, folder: Path, limits: Limits) -> list[str]:
     Inside, the unpacked zip lies at /submission, the exams at /code_execution/data, and launcher
     and hooks at /hooks; a plain process finds all of them in `folder`.
     """
-    code = folder / "code_execution"
-    mounts = {code: "/submission", folder / "hooks": "/hooks", code / "data": _CODE + "/data"}
+    code, hooks = folder / "code_execution", folder / "hooks"
+    mounts = {"code": code, "hooks": hooks, "data": code / "data"}
     launcher = ["-I", "-S", "/hooks/launcher.py"]
     if level == "docker":
-        return [*_docker(mounts, limits, folder.name), *launcher]
+        gpus = ["--gpus", "all"] if shutil.which("nvidia-smi") else []
+        docker = _fill("docker", name=folder.name, **asdict(limits), **mounts)
+        return [*docker, *gpus, IMAGE, *launcher]
     if level == "bubblewrap":
         return [*_bubblewrap(mounts, limits.disk), sys.executable, *launcher]
-    return [sys.executable, "-I", "-S", str(folder / "hooks" / "launcher.py")]
+    return [sys.executable, "-I", "-S", str(hooks / "launcher.py")]
 
 
 @cache
-def _is_offered(level: str) -> bool:
-    """Whether an isolation works on this machine, tried once; Docker's image is never pulled."""
+def _failure_of(level: str) -> str:
+    """Return why an isolation does not work on this machine, tried once; empty if it does."""
     if level == "docker":
-        return bool(shutil.which("docker")) and _succeeds(["docker", "image", "inspect", IMAGE])
+        return _error_of(_fill("inspect", image=IMAGE))  # never pulled
     if level == "bubblewrap":
-        program = [sys.executable, "-I", "-S", "-c", ""]
-        return bool(shutil.which("bwrap")) and _succeeds([*_bubblewrap({}, 2**20), *program])
-    return True
+        anything = dict.fromkeys(("code", "hooks", "data"), Path("/usr"))
+        return _error_of([*_bubblewrap(anything, 2**20), sys.executable, "-I", "-S", "-c", ""])
+    return ""
 
 
-def _succeeds(command: list[str]) -> bool:
+def _error_of(command: list[str]) -> str:
     try:
-        return not subprocess.run(command, capture_output=True, timeout=30, check=False).returncode
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+        run = subprocess.run(command, capture_output=True, timeout=30, text=True, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = run.stderr.strip().rpartition("\n")[2] or f"exit code {run.returncode}"
+    return said if run.returncode else ""
 
 
-# ---------------------------------------------------------------- Docker
+def _fill(name: str, /, **values: object) -> list[str]:
+    """Return the words of one of the table's commands, with values put in."""
+    return [word.format_map(values) for word in _TABLE["commands"][name].split()]
 
 
-def _docker(mounts: Mounts, limits: Limits, name: str) -> list[str]:
-    memory, size = str(limits.memory), f"exec,size={limits.disk},mode=1777"
-    bind = "type=bind,source={},target={},readonly"
-    return [
-        *("docker", "run", "--rm", "--interactive", "--pull", "never", "--name", name),
-        *("--network", "none", "--user", f"{_UID}:{_UID}", "--cap-drop", "ALL", "--read-only"),
-        *("--security-opt", "no-new-privileges", "--pids-limit", str(limits.processes)),
-        *("--memory", memory, "--memory-swap", memory, "--workdir", _CODE),
-        *(("--gpus", "all") if shutil.which("nvidia-smi") else ()),
-        *(part for place in _WRITABLE for part in ("--tmpfs", f"{place}:{size}")),
-        *(part for mount in mounts.items() for part in ("--mount", bind.format(*mount))),
-        *("--entrypoint", "python", IMAGE),
-    ]
-
-
-# ---------------------------------------------------------------- bubblewrap
-
-
-def _bubblewrap(mounts: Mounts, disk: int) -> list[str]:
+def _bubblewrap(mounts: dict[str, Path], disk: int) -> list[str]:
     """Return the start of a command: new namespaces in which only `mounts` and Python are seen.
 
-    A user namespace of its own maps the user to uid 1000. The kernel counts processes by the user
-    outside, and root's not at all: so root becomes a user of no other process first, inside a view
-    of the same files, since that user may not look into root's folders.
+    The kernel counts processes by the user outside, and root's not at all: so root becomes a user
+    of no other process first, inside a view of the same files, since that user may not look into
+    root's folders.
     """
-    writable = ("--perms", "1777", "--size", str(disk), "--tmpfs")
-    return [
-        *(_as_nobody(mounts) if os.geteuid() == 0 else ()),
-        *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--new-session"),
-        *("--die-with-parent", "--as-pid-1", "--uid", _UID, "--gid", _UID, "--hostname", "replica"),
-        *("--proc", "/proc", "--dev", "/dev"),
-        *(part for place in _WRITABLE for part in (*writable, place)),
-        *_system(),  # after the empty /tmp: Python may lie below it
-        *(part for source, place in mounts.items() for part in ("--ro-bind", str(source), place)),
-        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _CODE),
-        *("--clearenv", "--setenv", "PATH", f"{Path(sys.executable).parent}:{os.defpath}", "--"),
-    ]
-
-
-def _as_nobody(mounts: Mounts) -> list[str]:
-    user = str(2**20 + os.getpid())  # of no other process, so that the count is this run's own
-    return [
-        *("bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--die-with-parent"),
-        *("--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"),
-        *("--perms", "1777", "--tmpfs", "/tmp"),
-        *_system(),
-        *(part for source in mounts for part in _see(source)),
-        *("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"),
-    ]
-
-
-@cache
-def _system() -> tuple[str, ...]:
-    """Return the options that show the system's libraries and Python, and nothing else."""
-    options: list[str] = []
-    for place in map(Path, _SYSTEM):
-        if place.is_symlink():
-            options += ["--symlink", str(place.readlink()), str(place)]
-        elif place.exists():
-            options += _see(place)
-    for place in _python_folders():
-        options += _see(place)
-    return tuple(options)
+    system = [*_fill("system"), *_see(_python_folders())]
+    path = f"{Path(sys.executable).parent}:{os.defpath}"
+    command = [*_fill("bubblewrap", disk=disk), *system, *_fill("inside", path=path, **mounts)]
+    if os.geteuid() != 0:
+        return command
+    user = 2**20 + os.getpid()  # of no other process, so that the count is this run's own
+    view = [*_fill("as_nobody"), *system, *_see(mounts.values())]
+    return [*view, *_fill("set_user", user=user), *command]
 
 
 def _python_folders() -> list[Path]:
@@ -213,8 +166,9 @@ def _python_folders() -> list[Path]:
     return sorted(place for place in found if not {*found, usr} & {*place.parents})
 
 
-def _see(place: Path) -> list[str]:
-    """Return the options that show a place where it is, its parents open to every user."""
-    parents = [str(parent) for parent in place.parents][-2::-1]
-    folders = [part for parent in parents for part in ("--perms", "0755", "--dir", parent)]
-    return [*folders, "--ro-bind", str(place), str(place)]
+def _see(places: Iterable[Path]) -> Iterator[str]:
+    """Yield the options that show places where they are, their parents open to every user."""
+    for place in places:
+        for parent in [*place.parents][-2::-1]:
+            yield from ("--perms", "0755", "--dir", str(parent))
+        yield from ("--ro-bind", str(place), str(place))

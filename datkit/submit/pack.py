@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from datkit.errors import SubmissionError, UsageError
 from datkit.files import replace_atomically, sha256_file, write_json
@@ -30,6 +31,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 MAIN = Path(__file__).resolve().parent / "template" / "main.py"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _REGULAR_0644 = 0o100644 << 16
+
+Stored = dict[str, dict[str, Any]]  # {folder in the zip: the model.json in it}
 
 
 @dataclass(frozen=True)
@@ -119,22 +122,22 @@ def pack_submission(
     """
     folders = _check_folders([models] if isinstance(models, str | os.PathLike) else models)
     weights, left_out = _collect_weights(folders)
-    priors = {_read_prior(f) for f in folders} if prior is None else {_check_prior(prior, "prior")}
-    if len(priors) > 1:
-        raise SubmissionError(
-            f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
-            "Give prior=…, the share of abnormal exams among all that you trained on."
-        )
-    prior, models_outside = priors.pop(), _models_outside(weights)
+    prior = _read_priors(folders) if prior is None else _check_prior(prior, "prior")
+    stored = {
+        name.removesuffix("/model.json"): json.loads(text)
+        for name, text in weights.items()
+        if name.endswith("/model.json")
+    }
+    outside, licences = _models_outside(stored), (PACKAGE / "LICENSE", PACKAGE.parent / "LICENSE")
     members = {
         "main.py": MAIN.read_bytes(),
-        "LICENSE": _licence_file().read_bytes(),
+        "LICENSE": next(filter(Path.is_file, licences)).read_bytes(),  # installed, or a checkout
         "weights/prior.json": json.dumps({"is_pathologic": prior}).encode(),
-        **{name: path.read_bytes() for name, path in models_outside.items()},
-        **{_name(p, PACKAGE.parent): p.read_bytes() for p in _kit_files(models_outside.values())},
+        **{name: path.read_bytes() for name, path in outside.items()},
+        **{_name(path): path.read_bytes() for path in _kit_files(outside.values())},
         **weights,
     }
-    members["manifest.json"] = _manifest(members, licence)
+    members["manifest.json"] = _manifest(members, stored, licence)
     with replace_atomically(out_zip) as part:
         _write_zip(part, members)
         if problems := check_submission(part):
@@ -166,13 +169,12 @@ def _sources() -> dict[str, Path]:
     """Return {dotted name: file} of every module, and of every name that a room loads lazily."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
-        dotted = _name(path.with_suffix(""), PACKAGE.parent).replace("/", ".")
+        dotted = _name(path.with_suffix("")).replace("/", ".")
         found[dotted.removesuffix(".__init__")] = path
     for stub in PACKAGE.rglob("__init__.pyi"):
-        room = _name(stub.parent, PACKAGE.parent).replace("/", ".")
+        room = _name(stub.parent).replace("/", ".")
         for one in imports_of(stub.read_bytes()):
-            lazy = [f"{room}.{name}" for name in one.names]
-            found |= dict.fromkeys(lazy, found[f"{room}.{one.module}"])
+            found |= {f"{room}.{name}": found[f"{room}.{one.module}"] for name in one.names}
     return found
 
 
@@ -185,12 +187,11 @@ def _names_in(source: bytes) -> Iterator[str]:
             yield node.value
 
 
-def _models_outside(weights: dict[str, bytes]) -> dict[str, Path]:
+def _models_outside(stored: Stored) -> dict[str, Path]:
     """Return {member: file} of the modules outside datkit that hold the class of a packed model."""
     from datkit.models.registry import KINDS
 
-    stored = [text for name, text in weights.items() if name.endswith("/model.json")]
-    kinds = {json.loads(text)["kind"] for text in stored}
+    kinds = {model["kind"] for model in stored.values()}
     files = {f"datkit/models/{kind}.py": Path(inspect.getfile(KINDS[kind])) for kind in kinds}
     return {name: path for name, path in files.items() if not path.is_relative_to(PACKAGE)}
 
@@ -226,10 +227,8 @@ def _collect_weights(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, 
     for folder in folders:
         models = _find_models(folder)
         prefix = "" if len(folders) == 1 else f"{folder.resolve().name}/"
-        for path in sorted(folder.rglob("*")):
-            name, inside = prefix + _name(path, folder), not set(models).isdisjoint(path.parents)
-            if path.is_dir() or path == folder / "prior.json":
-                continue
+        for path in sorted(filter(Path.is_file, {*folder.rglob("*")} - {folder / "prior.json"})):
+            name, inside = prefix + _name(path, folder), not models.isdisjoint(path.parents)
             if inside and path.suffix in SAFE_SUFFIXES and path.name[0] != ".":
                 weights[f"weights/{name}"] = path.read_bytes()
             else:
@@ -237,72 +236,65 @@ def _collect_weights(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, 
     return weights, tuple(left_out)
 
 
-def _find_models(folder: Path) -> list[Path]:
+def _find_models(folder: Path) -> set[Path]:
     """Return the folders of the models in `folder`, itself or its subfolders; each one loads."""
     from datkit.models.store import load_model
 
     single = (folder / "model.json").is_file()
-    models = [folder] if single else sorted(path.parent for path in folder.glob("*/model.json"))
+    models = {folder} if single else {path.parent for path in folder.glob("*/model.json")}
     if not models:
         raise SubmissionError(
             f"{folder}: Expected a trained model (model.json) in it or in its subfolders, found "
             "none. Save one there with datkit.models.save_model."
         )
-    for model in models:
+    for model in sorted(models):
         load_model(model)
     return models
 
 
-def _read_prior(folder: Path) -> float:
-    path = folder / "prior.json"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))["is_pathologic"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+def _read_priors(folders: list[Path]) -> float:
+    found: dict[Path, object] = {}
+    for path in (folder / "prior.json" for folder in folders):
+        try:
+            found[path] = json.loads(path.read_text(encoding="utf-8"))["is_pathologic"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            found[path] = error
+    priors = {_check_prior(value, path) for path, value in found.items()}
+    if len(priors) > 1:
         raise SubmissionError(
-            f"{path}: Expected the training prevalence, found none that can be read ({error!r}). "
-            "Write it with datkit.submit.write_prior, or give prior=…"
-        ) from error
-    return _check_prior(value, path)
+            f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "
+            "Give prior=…, the share of abnormal exams among all that you trained on."
+        )
+    return priors.pop()
 
 
 def _check_prior(value: object, where: object) -> float:
     if not isinstance(value, int | float) or not 0 < value < 1:
         raise SubmissionError(
-            f"{where}: Expected a prevalence between 0 and 1, found {value!r}. Use the share of "
-            "abnormal exams among the training labels."
+            f"{where}: Expected a training prevalence between 0 and 1, found {value!r}. Write the "
+            "share of abnormal exams with datkit.submit.write_prior, or give prior=…"
         )
     return float(value)
 
 
-def _licence_file() -> Path:
-    """Return datkit's licence: inside the installed package, or at the root of a checkout."""
-    installed = PACKAGE / "LICENSE"
-    return installed if installed.is_file() else PACKAGE.parent / "LICENSE"
-
-
-def _manifest(members: dict[str, bytes], licence: str) -> bytes:
+def _manifest(members: dict[str, bytes], stored: Stored, licence: str) -> bytes:
     """Return what was packed as JSON: hashes, each model's kind and settings, licences."""
     from datkit import __version__
 
-    stored = {
-        name.removesuffix("/model.json"): json.loads(content)
-        for name, content in members.items()
-        if name.startswith("weights/") and name.endswith("/model.json")
+    models = {
+        name: {"kind": one["kind"], "settings": one["params"]} for name, one in stored.items()
     }
     content = {
         "format": 1,
         "datkit": __version__,
         "licences": {"main.py, datkit/": "MIT", "weights/": licence},
-        "models": {
-            name: {"kind": model["kind"], "settings": model["params"]}
-            for name, model in stored.items()
-        },
+        "models": models,
         "sha256": {name: hashlib.sha256(member).hexdigest() for name, member in members.items()},
     }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _name(path: Path, root: Path) -> str:
+def _name(path: Path, root: Path = PACKAGE.parent) -> str:
     return path.relative_to(root).as_posix()
 
 

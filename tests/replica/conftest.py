@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from exams import save_stand_ins
 
-from datkit.replica.sandbox import _is_offered
+from datkit.replica.sandbox import _failure_of
 
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 
@@ -24,4 +24,5 @@ def cohort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bubblewrap(needed):
     """The sandbox that needs no image; a test that asks for it is skipped where there is none."""
-    needed(_is_offered("bubblewrap"), "bubblewrap does not work here: apt-get install bubblewrap")
+    failure = _failure_of("bubblewrap")
+    needed(not failure, f"bubblewrap does not work here: {failure}")

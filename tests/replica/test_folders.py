@@ -10,7 +10,7 @@ from zips import save_zip
 from datkit.data import open_folder
 from datkit.errors import SubmissionError
 from datkit.inspect.submission import Submission
-from datkit.replica.folders import build_replica
+from datkit.replica.folders import Settings, build_replica
 from datkit.replica.sandbox import Limits
 
 MEMBERS = {"main.py": "x = 1", "weights/a.json": "{}", "data/old.csv": "uid"}
@@ -20,10 +20,12 @@ MEMBERS = {"main.py": "x = 1", "weights/a.json": "{}", "data/old.csv": "uid"}
 def build(cohort_folder, tmp_path):
     """Build a replica of two exams."""
 
-    def act(members=MEMBERS, level="plain"):
+    def act(members=MEMBERS, **settings):
         cohort = open_folder(cohort_folder)
         with Submission(save_zip(tmp_path / "a.zip", members)) as submission:
-            return build_replica(submission, cohort, ["12", "007"], tmp_path / "run", level=level)
+            return build_replica(
+                submission, cohort, ["12", "007"], tmp_path / "run", Settings(**settings)
+            )
 
     return act
 
@@ -69,8 +71,7 @@ def test_what_changes_is_named(build):
 
 @pytest.mark.parametrize("level", ["plain", "bubblewrap", "docker"])
 def test_the_settings_say_where_things_lie_for_the_run(level, build):
-    replica = build(level=level)
-    replica.write_settings(360, True, Limits(memory=2**30, disk=2**20))
+    replica = build(level=level, limits=Limits(memory=2**30, disk=2**20))
     settings = json.loads((replica.folder / "hooks" / "settings.json").read_text())
     root = str(replica.folder) if level == "plain" else ""
     assert settings["code"] == f"{root}/code_execution"

@@ -8,6 +8,7 @@ from zips import save_zip
 
 from datkit.data import open_folder
 from datkit.inspect.submission import Submission
+from datkit.replica.folders import Settings
 from datkit.replica.runner import Runner
 
 
@@ -18,7 +19,7 @@ def run(cohort_folder, tmp_path):
     def act(code: str):
         said, cohort = [], open_folder(cohort_folder)
         with Submission(save_zip(tmp_path / "a.zip", {"main.py": code})) as submission:
-            runner = Runner(submission, "plain", 60, True, None, said.append)
+            runner = Runner(submission, Settings(seconds=60), said.append)
             runs = [runner.run(name, cohort, ["12", "007"]) for name in ("one", "two")]
         return runs, said
 

@@ -211,21 +211,18 @@ def test_a_python_below_tmp_is_sandboxed_as_any_other(python_below_tmp, cohort_f
     assert report["log"] == [str(prefix), prefix.relative_to("/tmp").parts[0]]  # and nothing else
 
 
-def test_docker_is_used_only_where_the_image_is_present(monkeypatch, tmp_path):
+def test_docker_is_used_only_where_the_image_is_present(monkeypatch):
     asked = []
-    (tmp_path / "docker").write_text("#!/bin/sh\nexit 0\n")
-    (tmp_path / "docker").chmod(0o755)
     monkeypatch.setattr(
-        sandbox, "_succeeds", lambda command: asked.append(command) or len(asked) > 1
+        sandbox, "_error_of", lambda command: asked.append(command) or "absent" * (len(asked) < 2)
     )
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    sandbox._is_offered.cache_clear()
+    sandbox._failure_of.cache_clear()
     try:
-        assert not sandbox._is_offered("docker")
-        sandbox._is_offered.cache_clear()
+        assert sandbox._failure_of("docker") == "absent"
+        sandbox._failure_of.cache_clear()
         assert choose_level() == "docker"
     finally:
-        sandbox._is_offered.cache_clear()
+        sandbox._failure_of.cache_clear()
     assert asked == [["docker", "image", "inspect", IMAGE]] * 2  # looked for, never pulled
 
 
@@ -248,12 +245,27 @@ def test_docker_gets_no_network_and_only_read_only_folders(tmp_path):
 
 
 def test_without_a_sandbox_the_report_says_so(monkeypatch, cohort_folder, tmp_path, capsys):
-    monkeypatch.setattr(sandbox, "_is_offered", lambda level: level == "plain")
+    monkeypatch.setattr(sandbox, "_failure_of", lambda level: "broken" * (level != "plain"))
     path = save_zip(tmp_path / "good.zip", {"main.py": ANSWER})
     report = run_submission(path, cohort_folder)
     assert report.ok and "NO SANDBOX" in report.isolation and "NO SANDBOX" in str(report)
+    assert "(bubblewrap does not work here: broken)" in report.isolation
     assert "NO SANDBOX" in capsys.readouterr().err
     with pytest.raises(UsageError, match="apt-get install bubblewrap"):
         choose_level("bubblewrap")
     with pytest.raises(UsageError, match="docker, bubblewrap, plain"):
         choose_level("magic")
+
+
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        ("exit 0", ""),
+        ("exit 3", "exit code 3"),
+        ("echo first >&2; echo No permissions to create a namespace >&2; exit 1", "No permissions"),
+    ],
+)
+def test_why_a_sandbox_does_not_work_is_what_it_says_last(script, failure):
+    said = sandbox._error_of(["sh", "-c", script])
+    assert said.startswith(failure) and bool(said) == bool(failure)
+    assert "No such file" in sandbox._error_of(["no-such-sandbox"])
