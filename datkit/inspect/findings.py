@@ -110,7 +110,6 @@ def write_findings(
     OSError
         If the submission cannot be read, or the page not be written.
     """
-    from datkit import __version__
     from datkit.files import sha256_file
     from datkit.view.pages.page import render_page, write_page
 
@@ -121,7 +120,6 @@ def write_findings(
         groups=group_findings(problems),
         next_step=next_step(problems),
         sha256=sha256_file(zip_path),
-        version=__version__,
     )
     return write_page(text, page)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,17 @@ from PIL import Image
 
 from datkit.files import replace_atomically
 
-__all__ = ["ABNORMAL", "BELOW", "BESIDE", "NORMAL", "TOP", "UPTAKE", "Picture", "house_style"]
+__all__ = [
+    "ABNORMAL",
+    "BELOW",
+    "BESIDE",
+    "CLASSES",
+    "NORMAL",
+    "TOP",
+    "UPTAKE",
+    "Picture",
+    "house_style",
+]
 
 # Top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated).
 TOP = 5.0
@@ -31,6 +41,7 @@ WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
 STYLE = Path(__file__).with_name("house.mplstyle")
 #: Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
+CLASSES = ("normal", "abnormal")  # names of labels 0 and 1
 # How a colour bar looks, and where it stands.
 BAR: dict[str, Any] = {"aspect": 30, "extendfrac": 0.03}
 #: How a colour bar below its picture looks.
@@ -85,11 +96,8 @@ class Picture(Figure):
         display(self._repr_mimebundle_(), raw=True)
 
 
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the house style, whatever the reader's own settings are; a decorator too."""
-    with style.context(STYLE, after_reset=True):
-        yield
+#: Draw in the house style, whatever the reader's own settings are; a decorator too.
+house_style = partial(style.context, STYLE, after_reset=True)
 
 
 def new_picture(

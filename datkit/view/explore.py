@@ -10,19 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import ipywidgets as w
 import numpy as np
 
 from datkit.errors import UsageError
-from datkit.prepare import GRID
+from datkit.prepare import GRID, PreparedCohort
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
 from datkit.view.planes import PLANES, axis_of, draw_slice, signed_mm
 from datkit.view.slices import plot_sheet
-
-if TYPE_CHECKING:
-    from datkit.prepare import PreparedCohort
 
 __all__ = ["ExamExplorer", "explore_exam"]
 
@@ -32,7 +28,7 @@ STILL = 6  # exams in the still
 
 
 def explore_exam(
-    exams: PreparedCohort | Mapping[str, np.ndarray], *, top: float = TOP, live: bool | None = None
+    exams: PreparedCohort | Mapping[str, np.ndarray], *, live: bool | None = None
 ) -> ExamExplorer:
     """Explore prepared exams with widgets, or see a still of them in a static page.
 
@@ -40,8 +36,6 @@ def explore_exam(
     ----------
     exams : PreparedCohort or mapping of str to array, shape (64, 80, 48)
         Prepared volumes by uid: uptake, non-specific = 1.
-    top : float
-        First top of the colour scale.
     live : bool, optional
         Show widgets; default only in a kernel that a Jupyter server started, which is so in
         JupyterLab and not so under papermill.
@@ -62,7 +56,7 @@ def explore_exam(
         raise UsageError("Expected at least one prepared exam, found none.")
     # jupyter_server sets this for the kernels of its sessions; papermill and nbclient do not.
     live = "JPY_SESSION_NAME" in os.environ if live is None else live
-    return ExamExplorer(exams, top=top, live=live)
+    return ExamExplorer(exams, live=live)
 
 
 class ExamExplorer:
@@ -76,13 +70,36 @@ class ExamExplorer:
         Whether notebooks show the widget.
     """
 
-    def __init__(self, volumes: Mapping[str, np.ndarray], *, top: float, live: bool) -> None:
-        self.volumes, self.top, self.live = volumes, top, live
+    def __init__(self, volumes: Mapping[str, np.ndarray], *, live: bool) -> None:
+        self.volumes, self.live = volumes, live
 
     @cached_property
     def widget(self) -> w.VBox:
         """The ipywidgets box, made on first use."""
-        return _build_widget(self)
+        exam = w.Dropdown(options=list(self.volumes), description="exam")
+        plane = w.ToggleButtons(options=list(PLANES), description="plane")
+        calm = {"continuous_update": False}  # a picture takes about a quarter of a second
+        start = {"options": _positions("axial"), "value": AT_MM["axial"]}
+        place = w.SelectionSlider(description="z", **start, **calm)
+        top = w.FloatSlider(TOP, min=1, max=12, step=0.5, description="scale top", **calm)
+        screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
+
+        def redraw(_: object = None) -> None:
+            screen.value = self.plot_slice(exam.value, plane.value, place.value, top.value).png()
+
+        def turn(change: Mapping[str, str]) -> None:
+            place.unobserve(redraw, "value")
+            place.description = "xyz"[axis_of(change["new"])]
+            place.options = _positions(change["new"])
+            place.value = AT_MM[change["new"]]
+            place.observe(redraw, "value")
+            redraw()
+
+        for control in (exam, place, top):
+            control.observe(redraw, "value")
+        plane.observe(turn, "value")
+        redraw()
+        return w.VBox([exam, plane, place, top, screen])
 
     @house_style()
     def plot_slice(self, uid: str, plane: str, mm: float, top: float) -> Picture:
@@ -98,7 +115,7 @@ class ExamExplorer:
         shown = list(self.volumes.items())[:STILL]
         panels = [(uid, volume, AT_MM["axial"]) for uid, volume in shown]
         title = f"{len(shown)} of {len(self.volumes)} exams (in JupyterLab: sliders)"
-        return plot_sheet(panels, title, top=self.top)
+        return plot_sheet(panels, title)
 
     def __repr__(self) -> str:
         count = f"{len(self.volumes)} exam{'s' * (len(self.volumes) != 1)}"
@@ -108,33 +125,6 @@ class ExamExplorer:
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         widget = self.widget._repr_mimebundle_() if self.live else {}
         return {**widget, "image/png": self.plot_still().png(), "text/plain": repr(self)}
-
-
-def _build_widget(explorer: ExamExplorer) -> w.VBox:
-    exam = w.Dropdown(options=list(explorer.volumes), description="exam")
-    plane = w.ToggleButtons(options=list(PLANES), description="plane")
-    calm = {"continuous_update": False}  # a picture takes about a quarter of a second
-    start = {"options": _positions("axial"), "value": AT_MM["axial"]}
-    place = w.SelectionSlider(description="z", **start, **calm)
-    top = w.FloatSlider(explorer.top, min=1, max=12, step=0.5, description="scale top", **calm)
-    screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
-
-    def redraw(_: object = None) -> None:
-        screen.value = explorer.plot_slice(exam.value, plane.value, place.value, top.value).png()
-
-    def turn(change: Mapping[str, str]) -> None:
-        place.unobserve(redraw, "value")
-        place.description = "xyz"[axis_of(change["new"])]
-        place.options = _positions(change["new"])
-        place.value = AT_MM[change["new"]]
-        place.observe(redraw, "value")
-        redraw()
-
-    for control in (exam, place, top):
-        control.observe(redraw, "value")
-    plane.observe(turn, "value")
-    redraw()
-    return w.VBox([exam, plane, place, top, screen])
 
 
 def _positions(plane: str) -> list[tuple[str, float]]:

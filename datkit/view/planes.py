@@ -227,3 +227,13 @@ def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, np.ndarr
     picture, grid = new_picture(2, 2, height, title, width_ratios=[x, y], height_ratios=[z, y])
     grid[1, 1].axis("off")
     return picture, grid
+
+
+def brain_grid(
+    rows: int, columns: int, title: str, bars_width: float = 0.0
+) -> tuple[Picture, np.ndarray]:
+    """Return a picture with room for axial slices of the canonical grid; `bars_width` in inches."""
+    # A slice is 64 × 80 voxels: 1.25 times as high as wide. About 0.7 inches beside the slices and
+    # 1.6 above and below go to labels and the colour bar.
+    width = (WIDTH - 0.7 - bars_width) / max(columns, 2)
+    return new_picture(rows, columns, 1.25 * rows * width + 1.6, title)

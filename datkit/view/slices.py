@@ -15,8 +15,8 @@ from scipy.ndimage import center_of_mass
 from datkit.errors import UsageError
 from datkit.io.scan import Scan
 from datkit.prepare import GRID
-from datkit.view.canvas import BELOW, BESIDE, TOP, UPTAKE, WIDTH, Picture, house_style, new_picture
-from datkit.view.planes import PANELS, Scale, axis_of, draw_slice, plane_grid, times
+from datkit.view.canvas import BELOW, BESIDE, CLASSES, TOP, UPTAKE, Picture, house_style
+from datkit.view.planes import PANELS, Scale, axis_of, brain_grid, draw_slice, plane_grid, times
 
 __all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
 
@@ -25,15 +25,11 @@ STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the
 # 10 to 12 mm.
 SLAB_MM = (-5.0, 7.0)
 LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
+CHANGE = Scale(low=-2.0, high=2.0, colormap="RdBu_r")  # of a difference of two exams
 
 
 def plot_exam(
-    volume: np.ndarray,
-    title: str = "",
-    *,
-    n_slices: int = 6,
-    top: float = TOP,
-    affine: np.ndarray = GRID.affine,
+    volume: np.ndarray, title: str = "", *, n_slices: int = 6, top: float = TOP
 ) -> Picture:
     """Plot axial slices through the striatum of one prepared exam.
 
@@ -47,8 +43,6 @@ def plot_exam(
         How many slices, evenly spaced from the floor of the putamen to the roof of the caudate.
     top : float
         Fixed top of the colour scale; hotter voxels are drawn like it.
-    affine : array, shape (4, 4)
-        Voxel indices to mm, RAS+, without rotation.
 
     Raises
     ------
@@ -62,7 +56,7 @@ def plot_exam(
     ['L', 'R', 'z = −8 mm']
     """
     panels = [("", volume, level) for level in np.linspace(*STRIATUM_MM, max(n_slices, 0))]
-    return plot_sheet(panels, title, top=top, affine=affine)
+    return plot_sheet(panels, title, top=top)
 
 
 @house_style()
@@ -94,7 +88,7 @@ def plot_sheet(
     if not panels:
         raise UsageError("Expected at least one slice to plot, found none.")
     columns = min(len(panels), 3)
-    figure, grid = _brain_grid(-(-len(panels) // columns), columns, title)
+    figure, grid = brain_grid(-(-len(panels) // columns), columns, title)
     used, spare = list(grid.flat[: len(panels)]), grid.flat[len(panels) :]
     for axes, (caption, volume, level) in zip(used, panels, strict=True):
         image = draw_slice(axes, volume, affine, "axial", level, high=top)
@@ -102,7 +96,7 @@ def plot_sheet(
         axes.label_outer()
     for axes in spare:
         axes.remove()
-    figure.colorbar(image, ax=used, label=_scale_text(top), **BELOW)
+    figure.colorbar(image, ax=used, label=f"{UPTAKE}, fixed scale 0 to {top:g}", **BELOW)
     return figure
 
 
@@ -112,9 +106,8 @@ def plot_pair(
     abnormal: np.ndarray,
     title: str = "",
     *,
-    names: Sequence[str] = ("normal", "abnormal"),
+    names: Sequence[str] = CLASSES,
     levels: Sequence[float] = LEVELS_MM,
-    top: float = TOP,
 ) -> Picture:
     """Plot two prepared exams, one row each, on one colour scale.
 
@@ -128,18 +121,16 @@ def plot_pair(
         Names of the rows.
     levels : sequence of float
         Heights z of the axial slices, mm.
-    top : float
-        Fixed top of the colour scale.
 
     Raises
     ------
     UsageError
         If a volume is not three-dimensional, or a level lies outside the grid.
     """
-    figure, grid = _brain_grid(2, len(levels), title)
+    figure, grid = brain_grid(2, len(levels), title)
     for row, volume, name in zip(grid, (normal, abnormal), names, strict=True):
-        image = _draw_row(row, volume, name, levels, high=top)
-    figure.colorbar(image, ax=grid, label=_scale_text(top), **BELOW)
+        image = _draw_row(row, volume, name, levels, high=TOP)
+    figure.colorbar(image, ax=grid, label=f"{UPTAKE}, fixed scale 0 to {TOP:g}", **BELOW)
     return figure
 
 
@@ -149,38 +140,29 @@ def plot_mean_maps(
     labels: npt.ArrayLike,
     title: str = "",
     *,
-    names: Sequence[str] = ("normal", "abnormal"),
     levels: Sequence[float] = LEVELS_MM,
-    top: float = TOP,
-    span: float = 2.0,
 ) -> Picture:
-    """Plot the mean exam of each class and, below, the second mean minus the first.
+    """Plot the mean exam of each class and, below, the abnormal mean minus the normal.
 
     Parameters
     ----------
     volumes : array, shape (n, 64, 80, 48)
         Prepared volumes, as an array or a memory map.
     labels : sequence of n numbers
-        0 for the first class, 1 for the second; an exam with another label or none is left out.
+        0 normal, 1 abnormal; an exam with another label or none is left out.
     title : str
         What is compared.
-    names : two str
-        Names of classes 0 and 1.
     levels : sequence of float
         Heights z of the axial slices, mm.
-    top : float
-        Fixed top of the uptake scale.
-    span : float
-        The difference is drawn from −span to +span.
 
     Raises
     ------
     UsageError
         If a class has no exam, or a level lies outside the grid.
     """
-    figure, grid = _brain_grid(3, len(levels), title, bars_width=1.0)
+    figure, grid = brain_grid(3, len(levels), title, bars_width=1.0)
     means = []
-    for value, row, name in zip((0, 1), grid, names, strict=False):
+    for value, row, name in zip((0, 1), grid, CLASSES, strict=False):
         chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
         if not chosen.size:
             raise UsageError(
@@ -188,18 +170,15 @@ def plot_mean_maps(
                 "pass labels of 0 (normal) and 1 (abnormal)."
             )
         means.append(np.mean(volumes[chosen], axis=0))
-        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=top)
-    limits = Scale(low=-span, high=span, colormap="RdBu_r")
-    change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **limits)
+        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=TOP)
+    change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **CHANGE)
     figure.colorbar(image, ax=grid[:2], label=UPTAKE, extend="max", **BESIDE)
     figure.colorbar(change, ax=grid[2:], label="difference", extend="both", **BESIDE)
     return figure
 
 
 @house_style()
-def plot_raw(
-    scan: Scan, title: str = "", *, at: Sequence[float] | None = None, top: float | None = None
-) -> Picture:
+def plot_raw(scan: Scan, title: str = "", *, at: Sequence[float] | None = None) -> Picture:
     """Plot three planes of a scan as the camera delivered it, through its affine.
 
     The voxels are resampled into a grid that is straight in space, so an oblique, flipped or
@@ -213,8 +192,6 @@ def plot_raw(
         What the exam is.
     at : three floats, optional
         Point x, y, z in mm where the planes meet; default the centre of the counts.
-    top : float, optional
-        Top of the colour scale; default the scan's maximum.
 
     Raises
     ------
@@ -232,12 +209,12 @@ def plot_raw(
     image = nib.Nifti1Image(scan.data, scan.affine)
     straight = resample_to_output(image, scan.spacing.max(), order=1, cval=np.nan)
     volume, affine = np.asarray(straight.dataobj), straight.affine
-    centre = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
-    point = centre if at is None else at
-    top = float(scan.data.max()) if top is None else top
+    if at is None:
+        at = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
+    top = float(scan.data.max())
     figure, grid = plane_grid(volume.shape, title)
     for axes, plane in zip(grid.flat, PANELS, strict=False):
-        mm = point[axis_of(plane)]
+        mm = at[axis_of(plane)]
         drawn = draw_slice(axes, volume, affine, plane, mm, high=top, colormap="viridis")
     geometry = (
         f"matrix\n{times(scan.shape)} voxels\n"
@@ -262,19 +239,6 @@ def striatal_slab(volume: np.ndarray) -> np.ndarray:
     heights = GRID.affine[2, 3] + GRID.affine[2, 2] * np.arange(GRID.shape[2])
     low, high = SLAB_MM
     return volume[:, :, (low < heights) & (heights < high)].mean(axis=2)
-
-
-def _scale_text(top: float) -> str:
-    return f"{UPTAKE}, fixed scale 0 to {top:g}"
-
-
-def _brain_grid(
-    rows: int, columns: int, title: str, bars_width: float = 0.0
-) -> tuple[Picture, np.ndarray]:
-    # A slice of the canonical grid is 64 × 80 voxels: 1.25 times as high as wide. About 0.7 inches
-    # beside the slices and 1.6 above and below go to labels and the colour bar.
-    width = (WIDTH - 0.7 - bars_width) / max(columns, 2)
-    return new_picture(rows, columns, 1.25 * rows * width + 1.6, title)
 
 
 def _draw_row(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from datkit import NOT_CLINICAL
+from datkit import NOT_CLINICAL, __version__
 from datkit.files import replace_atomically
 
 __all__ = ["data_uri", "describe_sides", "number", "render_page", "write_page"]
@@ -36,7 +36,7 @@ def render_page(template: str, **values: object) -> str:
     >>> "<title>&lt;b&gt;7&lt;/b&gt;.nii</title>" in page
     True
     """
-    return _pages.get_template(template).render(not_clinical=NOT_CLINICAL, **values)
+    return _pages.get_template(template).render(values)
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:
@@ -91,3 +91,4 @@ def describe_sides(plane: np.ndarray) -> str:
 
 
 _pages.filters["number"] = number
+_pages.globals |= {"not_clinical": NOT_CLINICAL, "version": __version__}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypedDict, Unpack
 
 import matplotlib
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from datkit import __version__
 from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan
 from datkit.measure import compare_with_normals, measure_prepared
@@ -25,13 +25,17 @@ from datkit.view.pages.report_table import check_rows, measure_rows, measure_tab
 from datkit.view.planes import cut, draw_plane, signed_mm
 from datkit.view.slices import SLAB_MM, STRIATUM_MM, striatal_slab
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["ReportContents", "read_exam", "render", "render_report", "report_name", "write_report"]
 
 N_SLICES = 6
-TILE_INCHES = (2.0, 2.5)  # 64 × 80 voxels
+
+
+class Patient(TypedDict, total=False):
+    """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction."""
+
+    age: float | None
+    sex: str | None
+    reconstruction: str | None
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,6 @@ class ReportContents:
         Indexed by measure, with columns value, expected, low, high and z.
     age, sex, reconstruction : float, str, str, or None
         What `normals` was made for; age in years, sex F or M.
-    settings : PrepareSettings
-        How the exam was prepared.
     """
 
     name: str
@@ -65,15 +67,10 @@ class ReportContents:
     age: float | None = None
     sex: str | None = None
     reconstruction: str | None = None
-    settings: PrepareSettings = field(default_factory=PrepareSettings)
 
 
 def write_report(
-    scan_path: str | os.PathLike[str],
-    path: str | os.PathLike[str],
-    age: float | None = None,
-    sex: str | None = None,
-    reconstruction: str | None = None,
+    scan_path: str | os.PathLike[str], path: str | os.PathLike[str], **patient: Unpack[Patient]
 ) -> Path:
     """Write the report of one scan as an HTML file that opens offline, and return its path.
 
@@ -83,8 +80,8 @@ def write_report(
         A ``.nii`` or ``.nii.gz`` file.
     path : path
         Where to write; replaced atomically.
-    age, sex, reconstruction
-        As for :func:`render_report`.
+    **patient
+        ``age``, ``sex`` and ``reconstruction`` of :func:`render_report`.
 
     Raises
     ------
@@ -93,26 +90,20 @@ def write_report(
     OSError
         If the file cannot be written.
     """
-    return write_page(render_report(scan_path, age, sex, reconstruction), path)
+    return write_page(render_report(scan_path, **patient), path)
 
 
-def render_report(
-    scan_path: str | os.PathLike[str],
-    age: float | None = None,
-    sex: str | None = None,
-    reconstruction: str | None = None,
-) -> str:
+def render_report(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> str:
     """Return the report of one scan as HTML, the same text for the same file.
 
     Parameters
     ----------
     scan_path : path
         A ``.nii`` or ``.nii.gz`` file.
-    age : float, optional
-        Years. Without age and sex the measures stand without a normal range.
-    sex : {"F", "M"}, optional
-    reconstruction : str, optional
-        Which normals to compare with; see :func:`datkit.measure.compare_with_normals`.
+    **patient
+        ``age`` in years and ``sex``, F or M: without both the measures stand without a normal
+        range. ``reconstruction``: which normals to compare with, as for
+        :func:`datkit.measure.compare_with_normals`. Each is optional.
 
     Raises
     ------
@@ -121,15 +112,10 @@ def render_report(
     ScanError, PrepareError
         If the scan is unsound, or no head can be found in it.
     """
-    return render(read_exam(scan_path, age, sex, reconstruction))
+    return render(read_exam(scan_path, **patient))
 
 
-def read_exam(
-    scan_path: str | os.PathLike[str],
-    age: float | None = None,
-    sex: str | None = None,
-    reconstruction: str | None = None,
-) -> ReportContents:
+def read_exam(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> ReportContents:
     """Read, prepare, measure and compare one scan; parameters as for :func:`render_report`.
 
     Raises
@@ -140,20 +126,11 @@ def read_exam(
     scan = load_scan(scan_path)
     prepared = prepare_scan(scan)
     measures = measure_prepared(prepared)
-    normals = None
+    normals, age, sex = None, patient.get("age"), patient.get("sex")
     if age is not None and sex is not None:
-        normals = compare_with_normals(measures, age, sex, reconstruction)
-    return ReportContents(
-        name=Path(scan_path).name,
-        sha256=sha256_file(scan_path),
-        scan=scan,
-        prepared=prepared,
-        measures=measures,
-        normals=normals,
-        age=age,
-        sex=sex,
-        reconstruction=reconstruction,
-    )
+        normals = compare_with_normals(measures, age, sex, patient.get("reconstruction"))
+    name, sha256 = Path(scan_path).name, sha256_file(scan_path)
+    return ReportContents(name, sha256, scan, prepared, measures, normals, **patient)
 
 
 def report_name(scan_path: str | os.PathLike[str]) -> str:
@@ -173,7 +150,6 @@ def render(report: ReportContents) -> str:
     rows = measure_rows(report.measures, report.normals)
     return render_page(
         "report.html",
-        title=f"{report.name}: DaT SPECT exam report",
         report=report,
         reasons=[(describe(reason), reason.remedy) for reason in report.prepared.reasons],
         pictures=list(_pictures(report.prepared.volume)),
@@ -185,7 +161,7 @@ def render(report: ReportContents) -> str:
         obliquity=float(np.degrees(nib.affines.obliquity(report.scan.affine)).max()),
         grid=GRID,
         slab=[signed_mm(mm) for mm in SLAB_MM],
-        version=__version__,
+        settings=PrepareSettings().to_dict(),
     )
 
 
@@ -198,8 +174,7 @@ def _pictures(volume: np.ndarray) -> Iterator[dict[str, str]]:
 
 @house_style()
 def _picture(plane: np.ndarray, caption: str, kind: str, enlarged: float = 1) -> dict[str, str]:
-    width, height = TILE_INCHES
-    tile = Picture(figsize=(enlarged * width, enlarged * height))
+    tile = Picture(figsize=(2.0 * enlarged, 2.5 * enlarged))  # inches, for 64 × 80 voxels
     axes = tile.add_axes((0, 0, 1, 1))
     draw_plane(axes, plane, GRID.affine, "axial", caption, high=TOP)
     axes.set_axis_off()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from datkit.measure.definitions import DEFINITIONS, Kind
+from datkit.measure.regions import shifts_of
 from datkit.prepare.quality import RULES
 from datkit.prepare.striatum import SHIFTS
 from datkit.view.pages.page import number
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Row", "check_rows", "measure_rows", "measure_tables", "summarise"]
 
@@ -137,12 +136,11 @@ def measure_tables(rows: Sequence[Row]) -> list[Table]:
     for kind in dict.fromkeys(row.kind for row in rows):
         of_kind = [row for row in rows if row.kind == kind]
         values = np.array([[row.value, row.low, row.high] for row in of_kind]).ravel()
-        values = values[np.isfinite(values)]
-        low, high = min(values, default=0.0), max(values, default=0.0)
+        ends = [0.0, 0.1, *values[np.isfinite(values)]]
+        low, high = min(ends), max(ends)
         if kind.signed:
             low, high = -max(-low, high, 1.0), max(-low, high, 1.0)
-        locator = MaxNLocator(4, steps=[1, 2, 5, 10])
-        ticks = np.asarray(locator.tick_values(min(low, 0.0), max(high, 0.1)))
+        ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high))
         tables.append(Table(kind, of_kind, ticks))
     return tables
 
@@ -175,10 +173,6 @@ def check_rows(quality: Mapping[str, float | str]) -> list[Check]:
             failed = not rule.low <= float(value) <= rule.high
             row = row._replace(expected=f"{rule.low:g} to {rule.high:g}", failed=failed)
         rows.append(row)
-    for side in ("left", "right"):
-        shift = [
-            float(quality[name]) for name in SHIFTS if name.startswith(side) and name in quality
-        ]
-        if shift:
-            rows.append(Check(f"{side} striatum moved by (mm)", number(math.hypot(*shift), 1)))
+    for side, shift in (shifts_of(quality) or {}).items():
+        rows.append(Check(f"{side} striatum moved by (mm)", number(math.hypot(*shift), 1)))
     return rows

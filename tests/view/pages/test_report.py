@@ -195,7 +195,7 @@ def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
         return normal_table
 
     monkeypatch.setattr("datkit.view.pages.report.compare_with_normals", compare)
-    assert read_exam(scan, 67, "F", "osem").normals is normal_table
+    assert read_exam(scan, age=67, sex="F", reconstruction="osem").normals is normal_table
     assert asked == [(True, 67, "F", "osem")]
     assert read_exam(scan, age=67).normals is None and read_exam(scan, sex="F").normals is None
     assert len(asked) == 1

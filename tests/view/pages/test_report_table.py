@@ -100,7 +100,9 @@ def test_figures_show_what_was_expected_and_whether_they_failed() -> None:
 def test_a_note_joins_its_figure_and_a_shift_becomes_a_distance() -> None:
     figures = {"hottest": 5.31, "hottest_in": "border"}
     figures |= {"left_shift_x": 2.0, "left_shift_y": -2.0, "left_shift_z": 1.0}
+    figures |= {"right_shift_x": 0.0, "right_shift_y": -4.0, "right_shift_z": 3.0}
     assert [(row.label, row.found) for row in check_rows(figures)] == [
         ("hottest voxel (reference = 1)", "5.31, border"),
         ("left striatum moved by (mm)", "3.0"),
+        ("right striatum moved by (mm)", "5.0"),
     ]
