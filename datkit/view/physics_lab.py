@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from datkit.errors import UsageError
 from datkit.view.canvas import ABNORMAL, NORMAL, TOP, Picture, house_style, new_picture, to_bytes
-from datkit.view.sliders import add_slider, cells, lay_out, print_sides, stack_slices
+from datkit.view.sliders import STYLE, add_slider, cells, lay_out, print_sides, slice_slider
 
 __all__ = ["plot_lines", "plot_picture_slider", "plot_turn_slider"]
 
@@ -112,14 +112,12 @@ def plot_picture_slider(
         raise UsageError(
             f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
         )
-    figure = stack_slices(pictures, notes[0], affine, top)
-    lay_out(figure, title, "x (mm)", "y (mm)", height=560)
+    titles, current = (title, notes[0]), {"prefix": f"{slider_label}: "}
+    figure = slice_slider(pictures, titles, affine, top, current, height=560, size=SIDES_SIZE)
     figure.update_yaxes(constraintoward="top")
-    add_slider(figure, list(pictures), prefix=f"{slider_label}: ")
     for step, note in zip(figure.layout.sliders[0].steps, notes, strict=True):
         shown, traces = step.args
         step.update(method="update", args=[shown, {"title.subtitle.text": note}, traces])
-    print_sides(figure, size=SIDES_SIZE)
     return figure
 
 
@@ -172,30 +170,20 @@ def plot_turn_slider(
     tall = {"row_heights": [0.3, 0.7], "vertical_spacing": 0.22}
     wide = [[{"colspan": 2}, None], [{}, {}]]
     figure = make_subplots(2, 2, specs=wide, subplot_titles=titles, **tall)
+    width, done = affine[0, 0], np.arange(len(sinogram))[:, None]
+    # The axis of rotation lies at 0 mm.
+    seen = {"x0": -width * (sinogram.shape[1] - 1) / 2, "dx": width, "hoverinfo": "skip"}
+    seen |= {"y0": 0, "dy": 360 / len(sinogram), "coloraxis": "coloraxis"}
     for views in plain:
-        figure.add_trace(_seen(sinogram, views, affine[0, 0]), row=1, col=1)
+        z = to_bytes(np.where(done < views, sinogram, 0), sinogram.max())
+        figure.add_heatmap(z=z, **seen, row=1, col=1)
         for column, picture in enumerate((plain[views], filtered[views]), 1):
             z = to_bytes(picture.T, picture.max())
             figure.add_heatmap(z=z, **cells(affine), row=2, col=column)
     lay_out(figure, title, "x (mm)", "y (mm)", height=640)
     angles = [f"{360 * views / len(sinogram):.0f}°" for views in plain]
-    add_slider(figure, angles, each=3, prefix="camera turned by ")
-    figure.update_layout(coloraxis={"colorscale": "Inferno", "showscale": False})
-    figure.update_xaxes(title="position (mm)", row=1)
-    figure.update_yaxes(title="angle (°)", tickvals=[0, 180, 360], row=1)
-    figure.update_xaxes(constrain="domain", row=2)
-    kept = {"constrain": "domain", "constraintoward": "top"}
-    for column, axes in ((1, "2"), (2, "3")):
-        figure.update_yaxes(**kept, scaleanchor=f"x{axes}", row=2, col=column)
-        print_sides(figure, axes, SIDES_SIZE)
-    figure.update_yaxes(title="", showticklabels=False, row=2, col=2)
+    add_slider(figure, angles, {"prefix": "camera turned by "}, each=3)
+    figure.update_layout(STYLE["turn"])
+    for axes in "23":
+        print_sides(figure, axes, size=SIDES_SIZE)
     return figure
-
-
-def _seen(sinogram: np.ndarray, views: int, width: float) -> go.Heatmap:
-    """Return the sinogram as far as the camera has come, its axis of rotation at 0 mm."""
-    seen = np.where(np.arange(len(sinogram))[:, None] < views, sinogram, 0)
-    across = {"x0": -width * (sinogram.shape[1] - 1) / 2, "dx": width}
-    along = {"y0": 0, "dy": 360 / len(sinogram), "hoverinfo": "skip"}
-    z = to_bytes(seen, sinogram.max())
-    return go.Heatmap(z=z, coloraxis="coloraxis", **across, **along)

@@ -43,8 +43,6 @@ def plot_slice_slider(
     *,
     low: float = -20.0,
     high: float = 32.0,
-    top: float = TOP,
-    affine: np.ndarray = GRID.affine,
 ) -> go.Figure:
     """Plot axial slices of a prepared exam with a slider over their height.
 
@@ -56,10 +54,6 @@ def plot_slice_slider(
         What the exam is.
     low, high : float
         Lowest and highest slice, z in mm; 27 slices of the canonical grid take 0.2 MB.
-    top : float
-        Fixed top of the colour scale; hotter voxels are drawn like it.
-    affine : array, shape (4, 4)
-        Voxel indices to mm, RAS+, without rotation.
 
     Returns
     -------
@@ -77,18 +71,16 @@ def plot_slice_slider(
     ['−2', '+0', '+2']
     """
     volume = check_volume(volume)
-    heights = affine[2, 3] + affine[2, 2] * np.arange(volume.shape[2])
+    heights = GRID.affine[2, 3] + GRID.affine[2, 2] * np.arange(volume.shape[2])
     chosen = np.flatnonzero((heights >= low) & (heights <= high))
     if not chosen.size:
         raise UsageError(f"Expected slices between z = {low:g} and {high:g} mm, found none.")
     slices = {signed_mm(heights[k]).removesuffix(" mm"): volume[:, :, k] for k in chosen}
-    # The scale is named above, where it takes no width from the slice on a phone.
-    figure = stack_slices(slices, UPTAKE, affine, top)
-    lay_out(figure, title, "x (mm)", "y (mm)", height=640)
+    height_of = {"prefix": "z = ", "suffix": " mm"}
     start = int(np.argmin(np.abs(heights[chosen])))
-    add_slider(figure, list(slices), start=start, prefix="z = ", suffix=" mm")
-    print_sides(figure)
-    return figure
+    # The scale is named above, where it takes no width from the slice on a phone.
+    titles = (title, UPTAKE)
+    return slice_slider(slices, titles, GRID.affine, TOP, height_of, height=640, start=start)
 
 
 def plot_curve_slider(
@@ -147,7 +139,7 @@ def plot_curve_slider(
     for (name, _), y in zip(named, values, strict=True):
         line = moving if len(figure.data) < len(curves) else still
         figure.add_scatter(x=places, y=y, name=name, line=line)
-    add_slider(figure, list(curves), prefix=f"{slider_label}: ")
+    add_slider(figure, list(curves), {"prefix": f"{slider_label}: "})
     lay_out(figure, title, x_label, y_label, height=480)
     low, high = float(np.min(values)), float(np.max(values))
     margin = 0.05 * (high - low) or 1.0
@@ -155,12 +147,22 @@ def plot_curve_slider(
     return figure
 
 
-def stack_slices(
-    slices: Mapping[str, np.ndarray], subtitle: str, affine: np.ndarray, top: float
+def slice_slider(
+    slices: Mapping[str, np.ndarray],
+    titles: tuple[str, str],
+    affine: np.ndarray,
+    top: float,
+    current: dict[str, str],
+    *,
+    height: int,
+    size: int = 18,
+    start: int = 0,
 ) -> go.Figure:
-    """Return a figure of axial slices, shape (x, y) each, one above the other on one scale.
+    """Return a figure of axial slices, shape (x, y) each, chosen with a slider, on one scale.
 
-    `top` ends the colour scale, which is named by the `subtitle`.
+    `titles` are its title and, below, what names the colour scale, which `top` ends; `current` is
+    the ``prefix`` and ``suffix`` of the slider's value, `height` is in pixels, `size` that of L and
+    R; the slice number `start` is shown first.
     """
     place = cells(affine)
     figure = go.Figure([go.Heatmap(z=to_bytes(each.T, top), **place) for each in slices.values()])
@@ -168,9 +170,10 @@ def stack_slices(
     names = [f"{tick:g}" for tick in ticks]
     bar = {"thickness": 14, "tickvals": list(ticks * 255 / top), "ticktext": names}
     scale = STYLE["uptake"] | {"colorbar": bar}
-    figure.update_layout(coloraxis=scale, title_subtitle_text=subtitle)
-    figure.update_xaxes(constrain="domain")
-    figure.update_yaxes(constrain="domain", scaleanchor="x")
+    figure.update_layout(STYLE["slices"], coloraxis=scale, title_subtitle_text=titles[1])
+    lay_out(figure, titles[0], "x (mm)", "y (mm)", height=height)
+    add_slider(figure, list(slices), current, start=start)
+    print_sides(figure, size=size)
     return figure
 
 
@@ -181,7 +184,7 @@ def cells(affine: np.ndarray) -> dict[str, object]:
 
 
 def add_slider(
-    figure: go.Figure, names: Sequence[str], *, start: int = 0, each: int = 1, **current: str
+    figure: go.Figure, names: Sequence[str], current: dict[str, str], start: int = 0, each: int = 1
 ) -> None:
     """Show `each` of the figure's traces at a time, chosen with a slider."""
     places = list(range(each * len(names)))
@@ -204,7 +207,7 @@ def lay_out(figure: go.Figure, title: str, x_label: str, y_label: str, *, height
     figure.update_yaxes(title=y_label)
 
 
-def print_sides(figure: go.Figure, axes: str = "", size: int = 18) -> None:
+def print_sides(figure: go.Figure, axes: str = "", *, size: int) -> None:
     """Print L and R on a slice; `axes` is what follows x and y in the names of its axes."""
     on = {"xref": f"x{axes} domain", "yref": f"y{axes} domain", "font_size": size}
     for side, place in (("L", 0.04), ("R", 0.96)):
