@@ -2,7 +2,8 @@
 
 A message is one or more sentences: what was expected, what was found, where, and what to do next.
 A validator collects :class:`datkit.problems.Problem` and raises all together with
-:meth:`DatkitError.of`; an error that only says why a call cannot go on is raised with a message.
+:meth:`DatkitError.raise_any`; an error that only says why a call cannot go on is raised with a
+message.
 """
 
 from __future__ import annotations
@@ -69,6 +70,22 @@ class DatkitError(Exception):
             error = cls(f"{len(texts)} problems in {where}:\n{lines}")
         error.problems = problems
         return error
+
+    @classmethod
+    def raise_any(cls, problems: Iterable[Problem], *, where: object) -> None:
+        """Raise the error that lists the problems, if there are any.
+
+        Raises
+        ------
+        DatkitError
+            Of this class, as :meth:`of` makes it.
+
+        Examples
+        --------
+        >>> CohortError.raise_any([], where="demo")
+        """
+        if problems := [*problems]:
+            raise cls.of(problems, where=where)
 
 
 class UsageError(DatkitError):

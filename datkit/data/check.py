@@ -39,8 +39,7 @@ def check_cohort(cohort: Cohort) -> None:
     CohortError
         With every problem that :func:`find_problems` finds.
     """
-    if problems := find_problems(cohort):
-        raise CohortError.of(problems, where=cohort.folder)
+    CohortError.raise_any(find_problems(cohort), where=cohort.folder)
 
 
 def find_problems(cohort: Cohort, *, progress: bool = False) -> list[Problem]:

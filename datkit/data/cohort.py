@@ -112,8 +112,8 @@ class Cohort:
             If the file is gone, or :func:`datkit.io.scan.load_scan` finds it unsound.
         """
         path = self.path_of(uid)
-        if problems := checksum_problems(path, self.folder, self.info):
-            raise ChecksumError.of(problems, where=self.folder)
+        problems = checksum_problems(path, self.folder, self.info)
+        ChecksumError.raise_any(problems, where=self.folder)
         return load_volume(path, **settings)
 
     def save_volume(self, uid: str, path: str | os.PathLike[str]) -> Path:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from pathlib import Path
 
 import pandas as pd
 
 from datkit import NOT_CLINICAL
 from datkit.data.cohort import Cohort
-from datkit.data.folder import read_table, typed
+from datkit.data.folder import typed
 from datkit.data.manifest import Entry
 from datkit.errors import CohortError
 from datkit.files import sha256_file
@@ -22,24 +23,10 @@ from datkit.files import sha256_file
 __all__ = ["croissant_of_cohort", "croissant_of_entry"]
 
 Json = dict[str, object]
-# The specification's own, section "Croissant in JSON-LD"; every description carries it whole.
-CONTEXT = Path(__file__).with_name("croissant_context.json")
 CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
-_TYPES = {
-    ".nii": "application/x-nifti",
-    ".gz": "application/gzip",
-    ".zip": "application/zip",
-    ".whl": "application/zip",
-    ".csv": "text/csv",
-}
-_VOLUMES: Json = {  # in Croissant a set of files lies in a container, here the folder
-    "@type": "cr:FileSet",
-    "@id": "volumes",
-    "name": "volumes",
-    "description": "One reconstructed volume for each exam, named by its uid.",
-    "encodingFormat": "application/gzip",
-    "includes": "niftis/*.nii.gz",
-}
+# The context is the specification's own, section "Croissant in JSON-LD"; every description carries
+# it whole. In Croissant a set of files, here the volumes, lies in a container, here the folder.
+TEMPLATE = json.loads(Path(__file__).with_name("croissant.json").read_text(encoding="utf-8"))
 
 
 def croissant_of_entry(entry: Entry) -> Json:
@@ -92,18 +79,14 @@ def croissant_of_cohort(cohort: Cohort) -> Json:
         license=CC0 if licence == "CC0-1.0" else licence,
         url="https://github.com/dat-spect-kit/dat-spect-kit",
         version=_semantic(str(info.get("version", "not stated"))),
-        distribution=[*files, _VOLUMES],
+        distribution=[*files, TEMPLATE["volumes"].copy()],
         recordSet=[_record_set(path) for path in tables],
     )
 
 
 def _dataset(**facts: object) -> Json:
-    head = {
-        "@context": json.loads(CONTEXT.read_text(encoding="utf-8")),
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-    }
-    return head | {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
+    known = {key: fact for key, fact in facts.items() if fact not in (None, "", [])}
+    return deepcopy(TEMPLATE["dataset"]) | known
 
 
 def _semantic(version: str) -> str | None:
@@ -119,16 +102,15 @@ def _file(name: str, url: str, size: int | None, algorithm: str, digest: str) ->
         "@id": name,
         "name": name,
         "contentUrl": url,
-        "encodingFormat": _TYPES.get(Path(name).suffix, "application/octet-stream"),
+        "encodingFormat": TEMPLATE["encodings"].get(Path(name).suffix, "application/octet-stream"),
         algorithm: digest,
     }
     return described | ({"contentSize": f"{size} B"} if size else {})
 
 
 def _record_set(path: Path) -> Json:
-    table = read_table(path, ("uid",), [])
-    columns = [] if table is None else [typed(table[name]) for name in table]
-    fields = [_field(path, column, number) for number, column in enumerate(columns, start=1)]
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    fields = [_field(path, typed(table[name]), number) for number, name in enumerate(table, 1)]
     return {"@type": "cr:RecordSet", "@id": path.stem, "name": path.stem, "field": fields}
 
 

@@ -1,8 +1,8 @@
 """Fetching a data set: its terms first, then its files, from one mirror after the other.
 
-pooch downloads; it knows no mirrors, no resuming and no bound on what a server sends: those are
-here. What has arrived is kept beside the file's place in a hidden ``.NAME.part``, so that a cut
-line, an interruption or a full disk loses nothing. It is trusted by nobody: the whole is hashed
+requests downloads; mirrors, resuming and a bound on what a server sends are here. What has arrived
+is kept beside the file's place in a hidden ``.NAME.part``, so that a cut line, an interruption or a
+full disk loses nothing. It is trusted by nobody: the whole is hashed
 before it is moved, and if a resumed file turns out wrong, it is fetched once more from its first
 byte.
 """
@@ -15,10 +15,9 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
-import pooch
 import requests
 from filelock import FileLock
 from tqdm import tqdm
@@ -33,7 +32,7 @@ __all__ = ["fetch", "part_of"]
 
 Notify = Callable[[str], object]
 TIMEOUT = 30  # seconds without a byte: longer than any pause of a busy host, shorter than patience
-CHUNK = 2**13  # bytes: a cut loses at most so much; pooch's own 1 kB means a thousand writes a MB
+CHUNK = 2**13  # bytes: a cut loses at most so much; 1 kB would mean a thousand writes a MB
 LARGEST = 2**30  # bytes of a file whose size nobody publishes; the maps of the field have a few MB
 _REASONS = (
     (requests.Timeout, f"no answer within {TIMEOUT} s"),
@@ -225,11 +224,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _is_whole(path: Path, file: File) -> bool:
-    algorithm, expected = file.digest
-    return path.is_file() and hash_file(path, algorithm) == expected
-
-
 def _check(part: Path, file: File, source: Path | str) -> None:
     algorithm, expected = file.digest
     if (found := hash_file(part, algorithm)) != expected:
@@ -245,8 +239,9 @@ def _download(url: str, file: File, target: Path, progress: bool) -> None:
     part = part_of(target)
     part.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(part.with_suffix(".lock")):
-        if _is_whole(target, file):  # another process was faster while we waited for the lock
-            return
+        algorithm, expected = file.digest
+        if target.is_file() and hash_file(target, algorithm) == expected:
+            return  # another process was faster while we waited for the lock
         needed, free = (file.size or 0) - _size(part), shutil.disk_usage(part.parent).free
         if needed > free:
             raise _DiskError(
@@ -265,9 +260,9 @@ def _complete(part: Path, url: str, file: File, progress: bool) -> None:
     """Get the rest and check the whole; a resumed file that is wrong is fetched once more."""
     is_resumed = _size(part) > 0
     try:
-        if not (is_resumed and _is_whole(part, file)):
+        if _size(part) != file.size:
             with part.open("ab") as stream:
-                _request(url, _Bounded(stream, file.size or LARGEST, url), file.name, progress)
+                _request(url, stream, file, progress)
         _check(part, file, url)
     except ChecksumError:
         part.unlink()
@@ -276,45 +271,36 @@ def _complete(part: Path, url: str, file: File, progress: bool) -> None:
         _complete(part, url, file, progress)
 
 
-class _Bounded:
-    """The file into which pooch writes; it takes no more bytes than were promised."""
-
-    def __init__(self, stream: IO[bytes], limit: int, url: str) -> None:
-        self.stream, self.limit, self.url = stream, limit, url
-        self.start = stream.tell()
-        self.flush = stream.flush
-
-    def write(self, chunk: bytes) -> int:
-        """Append what arrived; a source that sends without end is cut off by a ChecksumError."""
-        if self.stream.tell() + len(chunk) > self.limit:
-            raise ChecksumError(
-                f"{_name_of(self.url)}: sends more than the {self.limit} bytes expected"
-            )
-        return self.stream.write(chunk)
-
-    def check_answer(self, answer: requests.Response, **_: object) -> None:
-        """Look at an answer before its body is read: may it be followed, where does it begin?"""
-        target = urljoin(answer.url, answer.headers.get("location", ""))
-        if answer.is_redirect and not is_safe_address(target):
-            raise FetchError(f"{urlsplit(answer.url).netloc}: redirects to the unsafe {target}")
-        span = answer.headers.get("content-range", "")
-        if answer.status_code == 200:
-            self.stream.truncate(0)  # the server sends the whole: it does not know ranges
-            self.stream.seek(0)
-        elif answer.status_code == 416 or (
-            answer.status_code == 206 and not span.startswith(f"bytes {self.start}-")
-        ):
-            raise ChecksumError(
-                f"{_name_of(self.url)}: sends {span!r} where all from byte {self.start} was asked"
-            )
-
-
-def _request(url: str, file: _Bounded, name: str, progress: bool) -> None:
-    headers = {"Accept-Encoding": "identity"}
-    if file.start:
-        headers["Range"] = f"bytes={file.start}-"
+def _request(url: str, stream: IO[bytes], file: File, progress: bool) -> None:
+    """Append what a source sends, from where the stream ends; refuse what was not asked for."""
+    start, limit = stream.tell(), file.size or LARGEST
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    hooks = {"response": _check_redirect}
     # disable=None: no bar where stderr is no terminal, so logs and notebooks stay clean
-    hidden = None if progress else True
-    with tqdm(total=file.limit, unit="B", unit_scale=True, desc=name, disable=hidden) as bar:
-        request = {"timeout": TIMEOUT, "headers": headers, "hooks": {"response": file.check_answer}}
-        pooch.HTTPDownloader(bar, CHUNK, **request)(url, file, None)
+    bar: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": None if progress else True}
+    with (
+        requests.get(url, headers=headers, hooks=hooks, timeout=TIMEOUT, stream=True) as answer,
+        tqdm.wrapattr(
+            stream, "write", int(answer.headers.get("content-length", 0)), desc=file.name, **bar
+        ) as target,
+    ):
+        span = answer.headers.get("content-range", "")
+        is_other = answer.status_code == 206 and not span.startswith(f"bytes {start}-")
+        if is_other or answer.status_code == 416:
+            raise ChecksumError(
+                f"{_name_of(url)}: sends {span!r} where all from byte {start} was asked"
+            )
+        answer.raise_for_status()
+        if answer.status_code == 200:  # the server sends the whole: it does not know ranges
+            stream.truncate(0)
+            stream.seek(0)
+        for chunk in answer.iter_content(CHUNK):
+            if stream.tell() + len(chunk) > limit:
+                raise ChecksumError(f"{_name_of(url)}: sends more than the {limit} bytes expected")
+            target.write(chunk)
+
+
+def _check_redirect(answer: requests.Response, **_: object) -> None:
+    target = urljoin(answer.url, answer.headers.get("location", ""))
+    if answer.is_redirect and not is_safe_address(target):
+        raise FetchError(f"{urlsplit(answer.url).netloc}: redirects to the unsafe {target}")

@@ -70,16 +70,26 @@ def grouped_folds(
         )
     codes = pd.factorize(series.astype(str), sort=True)[0]
     count = len(set(codes))
-    wanted = count if n_splits is None else n_splits
-    if not 2 <= wanted <= count:
-        raise UsageError(
-            f"Expected from 2 folds up to one for each group, found {wanted} folds of {count} "
-            "groups; ask for fewer folds or group the exams differently."
-        )
+    check_count(count if n_splits is None else n_splits, count, "groups")
     from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
     splitter = LeaveOneGroupOut() if n_splits is None else GroupKFold(n_splits)
     return list(splitter.split(np.zeros(len(codes)), groups=codes))
+
+
+def check_count(n_splits: int, groups: int, what: str) -> None:
+    """Refuse fewer folds than two, or more than there are groups to fill them.
+
+    Raises
+    ------
+    UsageError
+        With both numbers.
+    """
+    if not 2 <= n_splits <= groups:
+        raise UsageError(
+            f"Expected from 2 folds up to one for each of {groups} {what}, found {n_splits}; ask "
+            "for fewer folds or group the exams differently."
+        )
 
 
 def ties_of(cohort: Cohort, by: str | None) -> pd.DataFrame:
@@ -185,8 +195,7 @@ def infer_families(cohort: Cohort) -> pd.Series:
             families[uid] = family_of(*geometry_of(cohort.path_of(uid)))
         except (DatkitError, OSError) as error:
             problems += problems_of(error, str(cohort.path_of(uid)))
-    if problems:
-        raise CohortError.of(problems, where=cohort.folder)
+    CohortError.raise_any(problems, where=cohort.folder)
     return pd.Series(families, name="family", dtype=object).loc[cohort.uids]
 
 

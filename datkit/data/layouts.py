@@ -176,8 +176,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _cohort(
     folder: Path, rows: list[Row], name: str | None = None, problems: Iterable[Problem] = ()
 ) -> Cohort:
-    if problems := [*problems, *_row_problems(folder, rows)]:
-        raise CohortError.of(problems, where=folder)
+    CohortError.raise_any([*problems, *_row_problems(folder, rows)], where=folder)
     facts = [{k: v for k, v in row.items() if k not in ("path", "modality")} for row in rows]
     exams = pd.DataFrame(facts, dtype=object).set_index("uid").apply(typed)
     labels = exams.pop(LABEL) if LABEL in exams else pd.Series(np.nan, exams.index)

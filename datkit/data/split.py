@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from datkit.data.cohort import Cohort
-from datkit.data.groups import connected, grouped_folds, ties_of
+from datkit.data.groups import check_count, connected, grouped_folds, ties_of
 from datkit.errors import ChecksumError, CohortError, UsageError
 from datkit.files import write_json
-from datkit.problems import Problem, list_some
+from datkit.problems import Problem, found_instead, list_some
 
 __all__ = [
     "Fold",
@@ -33,6 +33,10 @@ __all__ = [
     "random_split",
     "read_split",
 ]
+
+
+Settings = dict[str, Any]
+Pair = tuple[np.ndarray, np.ndarray]  # positions: train, test
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Split:
 
     kind: str
     cohort: str
-    settings: dict[str, Any]
+    settings: Settings
     folds: tuple[Fold, ...]
     proved: tuple[str, ...]
 
@@ -73,7 +77,7 @@ class Split:
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def positions(self, cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray]]:
+    def positions(self, cohort: Cohort) -> list[Pair]:
         """Return the folds as positions in a cohort, (train, test) each, as scikit-learn wants.
 
         Raises
@@ -81,18 +85,15 @@ class Split:
         CohortError
             If an exam is not in the cohort, as those of the official test sets are not.
         """
-        place = {uid: index for index, uid in enumerate(cohort.uids)}
+        index = cohort.exams.index
         asked = dict.fromkeys(uid for fold in self.folds for uid in (*fold.train, *fold.test))
-        if absent := [repr(uid) for uid in asked if uid not in place]:
+        if absent := [repr(uid) for uid in asked if uid not in index]:
             raise CohortError(
                 f"{cohort.name}: expected the exams of the split, found none for "
                 f"{list_some(absent)}; open the cohort that it was made of."
             )
-
-        def positions(uids: Iterable[str]) -> np.ndarray:
-            return np.array([place[uid] for uid in uids], int)
-
-        return [(positions(fold.train), positions(fold.test)) for fold in self.folds]
+        sides = ((pd.Index(fold.train), pd.Index(fold.test)) for fold in self.folds)
+        return [(index.get_indexer(train), index.get_indexer(test)) for train, test in sides]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the split, its proof and its hash as JSON.
@@ -156,15 +157,14 @@ def random_split(cohort: Cohort, n_splits: int = 5, seed: int = 0) -> Split:
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    cohort = _sorted(cohort)
-    ties = ties_of(cohort, None)
+    cohort, ties = _sorted(cohort, None)
     groups = connected(ties)
     labels = cohort.labels.fillna(-1)
-    _check_count(n_splits, len(set(groups)), "people")
-    _check_count(n_splits, labels.value_counts().max(), "exams of the commoner label")
+    check_count(n_splits, len(set(groups)), "people")
+    check_count(n_splits, labels.value_counts().max(), "exams of the commoner label")
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    pairs = list(splitter.split(np.zeros(len(cohort)), labels, groups))
-    return _make("random", cohort, {"n_splits": n_splits, "seed": seed}, pairs, ties)
+    folds = _numbered(splitter.split(np.zeros(len(cohort)), labels, groups))
+    return _make("random", cohort, {"n_splits": n_splits, "seed": seed}, folds, ties)
 
 
 def grouped_split(cohort: Cohort, by: str = "centre", n_splits: int = 5) -> Split:
@@ -186,10 +186,9 @@ def grouped_split(cohort: Cohort, by: str = "centre", n_splits: int = 5) -> Spli
     CohortError
         If an exam has no centre, or volumes cannot be read.
     """
-    cohort = _sorted(cohort)
-    ties = ties_of(cohort, by)
-    pairs = grouped_folds(connected(ties), n_splits)
-    return _make("grouped", cohort, {"by": by, "n_splits": n_splits}, pairs, ties)
+    cohort, ties = _sorted(cohort, by)
+    folds = _numbered(grouped_folds(connected(ties), n_splits))
+    return _make("grouped", cohort, {"by": by, "n_splits": n_splits}, folds, ties)
 
 
 def leave_one_out_split(cohort: Cohort, by: str = "centre") -> Split:
@@ -200,12 +199,10 @@ def leave_one_out_split(cohort: Cohort, by: str = "centre") -> Split:
     UsageError, CohortError
         As :func:`grouped_split`.
     """
-    cohort = _sorted(cohort)
-    ties = ties_of(cohort, by)
-    groups = connected(ties)
-    pairs = grouped_folds(groups)
-    names = [" + ".join(sorted(set(ties[by].iloc[test]))) for _, test in pairs]
-    return _make("leave-one-out", cohort, {"by": by}, pairs, ties, names)
+    cohort, ties = _sorted(cohort, by)
+    pairs = grouped_folds(connected(ties))
+    folds = {" + ".join(sorted(set(ties[by].iloc[pair[1]]))): pair for pair in pairs}
+    return _make("leave-one-out", cohort, {"by": by}, folds, ties)
 
 
 def official_split(cohort: Cohort) -> Split:
@@ -240,26 +237,22 @@ def official_split(cohort: Cohort) -> Split:
     return Split("official", cohort.name, {}, tuple(folds), tuple(map(str, ties)))
 
 
-def _sorted(cohort: Cohort) -> Cohort:
-    return cohort.subset(sorted(cohort.uids))
+def _sorted(cohort: Cohort, by: str | None) -> tuple[Cohort, pd.DataFrame]:
+    cohort = cohort.subset(sorted(cohort.uids))
+    return cohort, ties_of(cohort, by)
+
+
+def _numbered(pairs: Iterable[Pair]) -> dict[str, Pair]:
+    return {f"fold {number}": pair for number, pair in enumerate(pairs, start=1)}
 
 
 def _make(
-    kind: str,
-    cohort: Cohort,
-    settings: dict[str, Any],
-    pairs: list[tuple[np.ndarray, np.ndarray]],
-    ties: pd.DataFrame,
-    names: Iterable[str] | None = None,
+    kind: str, cohort: Cohort, settings: Settings, pairs: dict[str, Pair], ties: pd.DataFrame
 ) -> Split:
     uids = np.array(cohort.uids, dtype=object)
-    names = names or (f"fold {number}" for number in range(1, len(pairs) + 1))
-    folds = tuple(
-        Fold(name, tuple(uids[train]), tuple(uids[test]))
-        for name, (train, test) in zip(names, pairs, strict=True)
-    )
+    folds = [Fold(n, tuple(uids[train]), tuple(uids[test])) for n, (train, test) in pairs.items()]
     _prove(folds, ties, cohort.folder)
-    return Split(kind, cohort.name, settings, folds, tuple(map(str, ties)))
+    return Split(kind, cohort.name, settings, tuple(folds), tuple(map(str, ties)))
 
 
 def _prove(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
@@ -270,23 +263,13 @@ def _prove(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
     CohortError
         With every breach.
     """
-    problems = []
+    problems: list[Problem] = []
     ties = ties.assign(uid=ties.index)
     for fold in folds:
         train, test = ties.loc[list(fold.train)], ties.loc[list(fold.test)]
         for what in ties:
-            if common := sorted({*train[what]} & {*test[what]}):
-                expected = f"no {what} on both sides"
-                found = f"{len(common)}, such as {common[0]!r}"
-                remedy = "Make the split again."
-                problems.append(Problem("split-leaks", fold.name, expected, found, remedy))
-    if problems:
-        raise CohortError.of(problems, where=where)
-
-
-def _check_count(n_splits: int, groups: int, what: str) -> None:
-    if not 2 <= n_splits <= groups:
-        raise UsageError(
-            f"Expected from 2 folds up to one for each of {groups} {what}, found {n_splits}; ask "
-            "for fewer folds."
-        )
+            common = [repr(one) for one in sorted({*train[what]} & {*test[what]})]
+            expected, lead = f"no {what} on both sides", f"{len(common)}: "
+            remedy = "Make the split again."
+            problems += found_instead("split-leaks", fold.name, expected, common, remedy, lead)
+    CohortError.raise_any(problems, where=where)

@@ -100,9 +100,8 @@ def load_dicom(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:  
     intercept = _number(header, "RescaleIntercept", 0.0)
     if not np.isfinite([slope, intercept]).all() or slope == 0:
         faults.append(("rescale", ("a finite rescale slope", f"{slope:g}", AGAIN)))
-    if faults:
-        problems = [Problem(code, str(path), *words) for code, words in faults]
-        raise ScanError.of(problems, where=path)
+    problems = [Problem(code, str(path), *words) for code, words in faults]
+    ScanError.raise_any(problems, where=path)
     frames = _frames(_read(path, pixels=True), path)  # (slices, rows, columns)
     data = np.ascontiguousarray(frames.transpose(2, 1, 0), dtype=np.float32)
     return sound_scan(data * np.float32(slope) + np.float32(intercept), affine, path, ())

@@ -144,8 +144,7 @@ def sound_scan(data: np.ndarray, affine: np.ndarray, path: Path, repairs: Iterab
     if not problems and data.min() == data.max():
         found = f"the value {data.flat[0]:g} in every voxel"
         problems = [Problem("voxels-equal", str(path), "counts", found, AGAIN)]
-    if problems:
-        raise ScanError.of(problems, where=path)
+    ScanError.raise_any(problems, where=path)
     return Scan(data, np.asarray(affine, dtype=np.float64), path, tuple(repairs))
 
 
