@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Timer
 
@@ -36,24 +37,20 @@ def unlistable_mount(replica: Replica) -> Iterator[None]:
     exams.chmod(0o555)
 
 
-def late_mount(seconds: float) -> Mount:
-    """Return a mount whose folder of data is empty at first, and whole after so many seconds."""
-
-    @contextmanager
-    def mount(replica: Replica) -> Iterator[None]:
-        waiting = replica.folder / "waiting"
-        waiting.mkdir()
-        _move_all(replica.data, waiting)
-        arrival = Timer(seconds, _move_all, (waiting, replica.data))
-        arrival.start()
-        try:
-            yield
-        finally:
-            arrival.cancel()
-            arrival.join()
-            _move_all(waiting, replica.data)  # nothing, if they are there
-
-    return mount
+@contextmanager
+def late_mount(replica: Replica, seconds: float) -> Iterator[None]:
+    """Let the folder of data be empty at first, and whole after so many seconds."""
+    waiting = replica.folder / "waiting"
+    waiting.mkdir()
+    _move_all(replica.data, waiting)
+    arrival = Timer(seconds, _move_all, (waiting, replica.data))
+    arrival.start()
+    try:
+        yield
+    finally:
+        arrival.cancel()
+        arrival.join()
+        _move_all(waiting, replica.data)  # nothing, if they are there
 
 
 def _move_all(source: Path, target: Path) -> None:
@@ -73,23 +70,31 @@ def _put_nan(voxels: np.ndarray) -> np.ndarray:
     return voxels
 
 
-NAN, SPECKS = "a voxel that is not a number", "voxels of a few micrometres"
-# What is done to the voxels (i, j, k). Specks: resampled to 2 mm nothing is left, and at their own
-# size nothing fits in memory.
-_VOXELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    NAN: _put_nan,
-    "a fourth axis": lambda voxels: voxels[..., None].repeat(2, axis=3),
-    SPECKS: lambda voxels: voxels,
-    "big-endian numbers": lambda voxels: voxels.astype(">f4"),
-    "zero in every voxel": lambda voxels: voxels * 0,
-}
-# What is done to the file.
-_FILES: dict[str, Callable[[Path], None]] = {
+def _rewrite(
+    path: Path, change: Callable[[np.ndarray], np.ndarray] = np.asarray, scale: float = 1
+) -> None:
+    """Write a volume again, with other voxels (i, j, k) or edges `scale` times as long."""
+    image = nib.Nifti1Image.from_filename(path)
+    voxels = change(np.asarray(image.dataobj, dtype=np.float32))
+    affine = image.affine * [scale, scale, scale, 1]  # (4, 4)
+    header = nib.Nifti1Header(endianness=">" if voxels.dtype.byteorder == ">" else "<")
+    path.unlink()
+    nib.save(nib.Nifti1Image(voxels, affine, header), path)
+
+
+NAN = "a voxel that is not a number"
+#: What is done to a file, by its name. Voxels of a few micrometres: resampled to 2 mm nothing is
+#: left, and at their own size nothing fits in memory.
+KINDS: dict[str, Callable[[Path], None]] = {
+    NAN: partial(_rewrite, change=_put_nan),
+    "a fourth axis": partial(_rewrite, change=lambda voxels: voxels[..., None].repeat(2, axis=3)),
+    "voxels of a few micrometres": partial(_rewrite, scale=1e-3),
+    "big-endian numbers": partial(_rewrite, change=lambda voxels: voxels.astype(">f4")),
+    "zero in every voxel": partial(_rewrite, change=np.zeros_like),
     "a file that was cut short": lambda path: os.truncate(path, path.stat().st_size // 2),
     "a file without content": lambda path: os.truncate(path, 0),
     "no file": Path.unlink,
 }
-KINDS = (*_VOXELS, *_FILES)
 
 
 class DamagedExams:
@@ -120,18 +125,7 @@ class DamagedExams:
 
     def save_volume(self, uid: str, path: Path) -> None:
         """Write an exam of the cohort, or a damaged copy, as NIfTI."""
-        kind = self.damaged.get(uid, "")
+        kind = self.damaged.get(uid)
         self.cohort.save_volume(self.uid if kind else uid, path)
-        if kind in _VOXELS:
-            _rewrite(path, kind)
-        elif kind in _FILES:
-            _FILES[kind](path)
-
-
-def _rewrite(path: Path, kind: str) -> None:
-    image = nib.Nifti1Image.from_filename(path)
-    voxels = _VOXELS[kind](np.asarray(image.dataobj, dtype=np.float32))
-    affine = image.affine * ([1e-3, 1e-3, 1e-3, 1] if kind == SPECKS else 1)  # (4, 4)
-    header = nib.Nifti1Header(endianness=">" if voxels.dtype.byteorder == ">" else "<")
-    path.unlink()
-    nib.save(nib.Nifti1Image(voxels, affine, header), path)
+        if kind in KINDS:
+            KINDS[kind](path)

@@ -7,7 +7,7 @@ ends, the kernel ends the rest. Elsewhere it adopts orphans, so that it can end 
 Standard input is the line to datkit: when it closes, the run is over. main.py prints to standard
 error. Standard output gets one line of JSON at the end: ``exit_code``, ``stopped``, ``seconds``,
 ``left`` (processes that main.py left behind), ``events`` (what the hooks noted), ``predictions``
-(submission.csv in base64, or null).
+(submission.csv in base64).
 """
 
 from __future__ import annotations
@@ -48,11 +48,10 @@ def main() -> None:
     if settings["sandboxed"]:
         _copy_in("/submission", settings["code"])
     report = _supervise(settings)
-    left = _end_all(0 if report["stopped"] else PATIENCE)
-    report["left"] = 0 if report["stopped"] else left
-    report["events"] = (_read(settings["events"]) or b"").decode("utf-8", "replace")
+    report["left"] = _end_all(0 if report["stopped"] else PATIENCE)
+    report["events"] = _read(settings["events"]).decode("utf-8", "replace")
     predictions = _read(os.path.join(settings["code"], "submission.csv"))
-    report["predictions"] = None if predictions is None else base64.b64encode(predictions).decode()
+    report["predictions"] = base64.b64encode(predictions).decode()
     print(json.dumps(report), flush=True)
 
 
@@ -143,7 +142,7 @@ def _own_bytes(pid: int) -> int:
 
 
 def _end_all(patience: float) -> int:
-    """End what main.py has left, after a moment in which it may end by itself; count it."""
+    """End what main.py has left; count it, if it had a moment in which to end by itself."""
     deadline = time.monotonic() + patience
     while (left := _descendants()) and time.monotonic() < deadline:
         _reap()
@@ -158,7 +157,7 @@ def _end_all(patience: float) -> int:
                 os.kill(pid, signal.SIGKILL)
         _reap()
         time.sleep(TICK)
-    return len(left)
+    return len(left) if patience else 0
 
 
 def _reap() -> dict[int, int]:
@@ -170,15 +169,15 @@ def _reap() -> dict[int, int]:
     return ended
 
 
-def _read(path: str) -> bytes | None:
-    """Return a regular file's bytes; None for what is absent, too large, or a link elsewhere."""
+def _read(path: str) -> bytes:
+    """Return a regular file's bytes; none of what is absent, too large, or a link elsewhere."""
     with suppress(OSError):
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(file, "rb") as stream:
             status = os.fstat(file)
             if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:
                 return stream.read(MOST_BYTES)
-    return None
+    return b""
 
 
 if __name__ == "__main__":

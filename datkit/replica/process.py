@@ -23,6 +23,8 @@ _PAUSE, _NEWS = 0.1, 15.0  # seconds between two looks at the run, and between t
 _MOST_EVENTS = 200  # the hooks note a hundred at most in each process
 _SET_UP = 60.0  # seconds for making the sandbox and for ending what a run has started
 
+Process = subprocess.Popen[bytes]
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -87,7 +89,9 @@ def execute(replica: Replica, say: Callable[[str], None]) -> Ending:
     if found["stopped"] == "told":
         found["stopped"] = stopped
     found["events"] = tuple(_read_events(found["events"]))
-    return Ending(log=_read_log(replica), **found)
+    with replica.log.open("rb") as stream:
+        text = stream.read(LOG_BYTES).decode("utf-8", "replace")
+    return Ending(log=tuple(map(_printable, text.splitlines())), **found)
 
 
 def _wait(process: subprocess.Popen[bytes], replica: Replica, say: Callable[[str], None]) -> str:
@@ -105,7 +109,7 @@ def _wait(process: subprocess.Popen[bytes], replica: Replica, say: Callable[[str
     return "time-limit"
 
 
-def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
+def _end(process: Process, replica: Replica) -> None:
     """Close the line to the launcher, which then ends the run; if it does not, end it."""
     with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=_SET_UP if process.poll() is None else 0)  # closes the line
@@ -123,12 +127,6 @@ def _read_events(text: str) -> Iterator[tuple[str, str]]:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             event = json.loads(line)
             yield _printable(str(event["event"])[:500]), _printable(str(event["what"])[:500])
-
-
-def _read_log(replica: Replica) -> tuple[str, ...]:
-    with replica.log.open("rb") as stream:
-        text = stream.read(LOG_BYTES).decode("utf-8", "replace")
-    return tuple(map(_printable, text.splitlines()))
 
 
 def _printable(line: str) -> str:

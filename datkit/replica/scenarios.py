@@ -8,9 +8,9 @@ A rule looks at the first run and asks the :class:`Context` for the others that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from datkit.data.cohort import Cohort
 from datkit.errors import DatkitError
@@ -48,19 +48,16 @@ class Context:
         return self.runner.run(name, damaged, [*damaged.damaged, damaged.uid])
 
     @cached_property
-    def damaged(self) -> DamagedExams | None:
-        """Damaged copies of the first exam that can be read; None if no exam can."""
+    def damaged(self) -> tuple[DamagedExams, Run] | None:
+        """Damaged copies of the first exam that can be read, and a run on all of them and it."""
         for uid in self.uids:
-            with suppress(DatkitError):
+            try:
                 self.cohort.load(uid)
-                return DamagedExams(self.cohort, uid)
+            except DatkitError:
+                continue
+            damaged = DamagedExams(self.cohort, uid)
+            return damaged, self.run_beside("a run with damaged exams", damaged)
         return None
-
-    @cached_property
-    def beside_damaged(self) -> Run | None:
-        """A run on all of these and the sound one."""
-        damaged = self.damaged
-        return self.run_beside("a run with damaged exams", damaged) if damaged else None
 
     @cached_property
     def growing(self) -> tuple[Run, Run, Run] | None:
@@ -127,9 +124,8 @@ def uses_other_exams(context: Context) -> Iterator[Found]:
     yield from context.differences(context.run(f"a run on {len(half)} of {len(uids)} exams", half))
     alone = (context.run("a run on one exam alone", [uid]) for uid in uids[-ALONE:])
     yield from next(filter(None, map(context.differences, alone)), [])
-    beside = context.beside_damaged
-    if beside and (moved := context.moved(beside)):
-        yield Found(beside.name, moved, "no change for the sound one")
+    if context.damaged and (moved := context.moved(context.damaged[1])):
+        yield Found(context.damaged[1].name, moved, "no change for the sound one")
     if runs := context.growing:
         twice = runs[-1].predictions
         answers = [twice[uid] for uid in twice if uid == uids[0] or uid not in uids]
@@ -157,7 +153,7 @@ def does_not_wait(context: Context) -> Iterable[Found]:
     # So late that a first run would have been over: imports alone can take some seconds.
     seconds = min(LATEST_SECONDS, 2 + context.first.ending.seconds)
     name = f"a run where data/ is empty for the first {seconds:.0f} s"
-    return context.differences(context.run(name, mount=late_mount(seconds)))
+    return context.differences(context.run(name, mount=partial(late_mount, seconds=seconds)))
 
 
 @SCENARIOS.rule("hostile-exam", expected="a probability for every exam")
@@ -166,10 +162,9 @@ def fails_for_all(context: Context) -> Iterator[Found]:
 
     Catch every error of one exam and answer with the training prevalence.
     """
-    damaged, beside = context.damaged, context.beside_damaged
-    if damaged and beside and beside.failure:
+    if context.damaged and context.damaged[1].failure:
         for kind in KINDS:  # one by one, to name the culprits
-            one = DamagedExams(context.cohort, damaged.uid, [kind])
+            one = DamagedExams(context.cohort, context.damaged[0].uid, [kind])
             run = context.run_beside(f"a run with an exam that has {kind}", one)
             if run.failure:
                 yield Found(run.name, run.failure)
@@ -181,7 +176,7 @@ def reads_nan(context: Context) -> Iterator[Found]:
 
     Set what is not finite to 0 before anything else reads the exam.
     """
-    damaged, beside = context.damaged, context.beside_damaged
+    damaged, beside = context.damaged or (None, None)
     if damaged and beside and not beside.failure:
         uid = next(uid for uid, kind in damaged.damaged.items() if kind == NAN)
         change = abs(beside.predictions[uid] - context.first.predictions[damaged.uid])

@@ -253,13 +253,13 @@ def _find_models(folder: Path) -> set[Path]:
 
 
 def _read_priors(folders: list[Path]) -> float:
-    found: dict[Path, object] = {}
+    priors = set()
     for path in (folder / "prior.json" for folder in folders):
         try:
-            found[path] = json.loads(path.read_text(encoding="utf-8"))["is_pathologic"]
+            value = json.loads(path.read_text(encoding="utf-8"))["is_pathologic"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            found[path] = error
-    priors = {_check_prior(value, path) for path, value in found.items()}
+            value = error
+        priors.add(_check_prior(value, path))
     if len(priors) > 1:
         raise SubmissionError(
             f"Expected the same training prevalence in every prior.json, found {sorted(priors)}. "

@@ -79,9 +79,9 @@ def score_submission(
     except SubmissionError:
         expected = []  # no table at all: the check says so, in the words for predictions
     problems = check_predictions(path, expected)
-    for uid in sorted({*expected} - {*cohort.uids}):
-        wanted = f"a uid of {cohort.name}"
-        problems.append(finding("uid-unknown", Path(path).name, wanted, repr(uid)))
+    name, wanted = Path(path).name, f"a uid of {cohort.name}"
+    unknown = sorted({*expected} - {*cohort.uids})
+    problems += [finding("uid-unknown", name, wanted, repr(uid)) for uid in unknown]
     if problems:
         raise SubmissionError.of(problems, where=path)
     predictions = read_predictions(path)

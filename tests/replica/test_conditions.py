@@ -34,7 +34,7 @@ def cohort(tmp_path):
 
 
 def test_late_data_come_in_time_and_are_the_same(replica):
-    with late_mount(0.3)(replica):
+    with late_mount(replica, 0.3):
         assert not [*replica.data.iterdir()]
         deadline = time.monotonic() + 60
         while not (replica.data / "submission_format.csv").exists():
@@ -46,7 +46,7 @@ def test_late_data_come_in_time_and_are_the_same(replica):
 
 
 def test_data_that_never_came_are_there_once_the_run_is_over(replica):
-    with late_mount(3600)(replica):
+    with late_mount(replica, 3600):
         assert not [*replica.data.iterdir()]
     assert replica.changed_data() == []
 
