@@ -121,7 +121,7 @@ def _ours(exam: Exam) -> tuple[float, bool]:
     except PrepareError:
         return float("nan"), True
     error = distance_mm(found_centres(found.to_scan, found.quality), exam.true)
-    return error, found.quality["verdict"] != "good"
+    return error, bool(found.reasons)
 
 
 def _theirs(exam: Exam) -> float:

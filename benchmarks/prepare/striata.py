@@ -68,14 +68,14 @@ def look_at_exam(cohort: Cohort, uid: str) -> dict[str, Any]:
     row = {"family": family_of(np.array(scan.shape), scan.spacing)}
     try:
         prepared = prepare_scan(scan)
-    except PrepareError as error:
-        return row | {"verdict": str(error), "similarity": 0.0}
+    except PrepareError:
+        return row | {"flagged": True, "similarity": 0.0}
     pose = drawn_exam(uid).acquisition.mean_pose
     return row | {
         "error": distance_mm(found_centres(prepared.to_scan, prepared.quality), true),
         "pose_error": distance_mm(found_centres(prepared.to_scan), true),
         "rotation_left": rotation_left(prepared.to_scan, pose),
-        "verdict": prepared.quality["verdict"],
+        "flagged": bool(prepared.reasons),
         "similarity": prepared.quality["similarity"],
     }
 
@@ -94,7 +94,7 @@ def look_at_cohort(cohort: Cohort, n_jobs: int, progress: bool = True) -> pd.Dat
 def figures(looks: pd.DataFrame) -> Iterator[Figure]:
     """Yield the figures of alignment; a refused exam counts as flagged, not as an error in mm."""
     found = looks.dropna(subset="error")
-    error, flagged = found["error"].to_numpy(), (found["verdict"] != "good").to_numpy()
+    error, flagged = found["error"].to_numpy(), found["flagged"].to_numpy(bool)
     refused = f"{len(looks)} exams, {len(looks) - len(found)} refused"
     pose = f"by the pose alone {found['pose_error'].median():.2f} mm; {refused}"
     yield _quantile("striatal error, median", error, 50, (None, 2), pose)

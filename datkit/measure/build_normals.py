@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
 
 from datkit.files import write_json
 from datkit.io.scan import Scan
@@ -32,33 +34,22 @@ from datkit.simulate.patient.person import AGES, Patient, draw_patient
 from datkit.simulate.patient.uptake import paint
 from datkit.threads import one_thread
 
-__all__ = ["build_normals", "main"]
-
 SEED = 1006  # three or more numbers seed each draw here, two an exam of a cohort: none is shared
 PATIENTS, BANDS = 40, 10  # of each type, and the bands of age that hold equally many, women and men
 
 
-def build_normals(n_jobs: int | None = None, progress: bool = True) -> dict[str, Any]:
+def build_normals() -> dict[str, Any]:
     """Return the fits of :func:`datkit.measure.normals.fit_normals`, per type and for any.
 
     Beside them stand the measures of the first exam, so that one can see in seconds whether the
     table still belongs to the code: simulator, preparation and measures.
-
-    Parameters
-    ----------
-    n_jobs : int, optional
-        Processes; by default one for each core. The result does not depend on it.
-    progress : bool
-        Show a progress bar over exams.
     """
-    rows = pd.DataFrame(_examine_all(n_jobs, progress))
-    people, measures = rows[["age", "sex"]], rows.drop(columns=["type", "age", "sex"])
-    table = {ANY: fit_normals(measures, people["age"], people["sex"])}
-    for name, part in measures.groupby(rows["type"]):
-        who = people.loc[part.index]
-        table[name] = fit_normals(part, who["age"], who["sex"])
-    first = measures.loc[0].map(round_digits).to_dict()
-    return {"types": table, "first_exam": first}
+    rows = pd.DataFrame(_examine_all())
+    measures = rows.drop(columns=["type", "age", "sex"])
+    table = {ANY: fit_normals(measures, rows["age"], rows["sex"])}
+    for name, who in rows.groupby("type"):
+        table[str(name)] = fit_normals(measures.loc[who.index], who["age"], who["sex"])
+    return {"types": table, "first_exam": measures.loc[0].map(round_digits).to_dict()}
 
 
 @cache
@@ -74,7 +65,7 @@ def protocols_by_type() -> dict[str, list[tuple[Centre, Protocol]]]:
 
 def draw_normal(type_name: str, index: int) -> Patient:
     """Draw one healthy patient: the index says sex and band of age, redrawn until they fit."""
-    rng = np.random.default_rng([SEED, _number_of(type_name), index])
+    rng = _rng(type_name, index)
     sex, band = "FM"[index % 2], index // 2 % BANDS
     low, high = AGES[2:]
     ends = low + (high - low) / BANDS * np.array([band, band + 1])
@@ -86,10 +77,13 @@ def draw_normal(type_name: str, index: int) -> Patient:
 
 def draw_acquisition_of(type_name: str, index: int) -> Acquisition:
     """Draw where and how a patient is examined, by a protocol of one type."""
-    choices = protocols_by_type()[type_name]
-    rng = np.random.default_rng([SEED, _number_of(type_name), index, 1])
+    choices, rng = protocols_by_type()[type_name], _rng(type_name, index, 1)
     weights = np.array([centre.share * protocol.weight for centre, protocol in choices])
     return draw_acquisition(rng, *choices[rng.choice(len(choices), p=weights / weights.sum())])
+
+
+def _rng(type_name: str, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng([SEED, list(protocols_by_type()).index(type_name), *numbers])
 
 
 @one_thread()
@@ -108,19 +102,11 @@ def _row(type_name: str, index: int) -> dict[str, float | str]:
     return {**who, **measure_prepared(examine(type_name, index))}
 
 
-def _number_of(type_name: str) -> int:
-    return list(protocols_by_type()).index(type_name)
-
-
-def _examine_all(n_jobs: int | None, progress: bool) -> list[dict[str, float | str]]:
+def _examine_all() -> list[dict[str, float | str]]:
     """Return a row for each exam, in an order that the number of processes does not move."""
-    from joblib import Parallel, delayed
-    from tqdm.auto import tqdm
-
     each = list(product(protocols_by_type(), range(PATIENTS)))
-    work = Parallel(n_jobs or os.cpu_count() or 1, return_as="generator")
-    rows = work(delayed(_row)(*one) for one in each)
-    return list(tqdm(rows, "normals", len(each), disable=not progress, unit="exam"))
+    rows = Parallel(os.cpu_count(), return_as="generator")(delayed(_row)(*one) for one in each)
+    return list(tqdm(rows, "normals", len(each), unit="exam"))
 
 
 def main(folder: str) -> None:

@@ -169,8 +169,7 @@ class Combat(TransformerMixin, BaseEstimator):
         """Return each exam's centre by its place in training, −1 for one that is kept."""
         if self.unseen not in ("raise", "keep"):
             raise UsageError(f'Expected unseen="raise" or "keep", found {self.unseen!r}.')
-        number = {name: at for at, name in enumerate(self.centres_)}
-        place = np.array([number.get(name, -1) for name in centres.tolist()])
+        place = pd.Index(self.centres_).get_indexer(centres)
         if self.unseen == "raise" and (place < 0).any():
             strange = sorted(set(centres[place < 0].tolist()))
             raise UsageError(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,20 +22,8 @@ from datkit.measure.regions import SOFT, STRUCTURES
 from datkit.measure.shape import elongation, half_volume, striatal_length
 from datkit.measure.southampton import southampton
 
-__all__ = [
-    "DEFINITIONS",
-    "MEASURES",
-    "SBR_MEASURES",
-    "UNITS",
-    "Kind",
-    "Measure",
-    "Side",
-    "Striata",
-    "add",
-    "asymmetry",
-    "each_side",
-    "forget",
-]
+__all__ = ["DEFINITIONS", "MEASURES", "SBR_MEASURES", "UNITS", "Kind", "Measure", "add",
+           "asymmetry", "forget"]  # fmt: skip
 
 # A denominator below this is noise around no uptake at all: the ratio would mean nothing.
 _LEAST = 0.05
@@ -129,7 +116,7 @@ class Measure:
     kind : Kind
         What it shares with others: unit, axis, digits.
     compute : callable
-        From :class:`Striata` to a finite float.
+        From :class:`Striata` to a finite float; from one :class:`Side` where `side` names it.
     shown : tuple of str
         The pages that show it, ``"report"`` or ``"contact sheet"``. Tables hold every measure; a
         page for eyes is clearer without what its other rows already say.
@@ -142,10 +129,14 @@ class Measure:
     name: str
     label: str
     kind: Kind
-    compute: Callable[[Striata], float]
+    compute: Callable[..., float]
     shown: tuple[str, ...] = REPORT
     classical: bool = False
     side: str = ""
+
+    def of(self, both: Striata) -> float:
+        """Compute it for an exam."""
+        return self.compute(getattr(both, self.side) if self.side else both)
 
 
 DEFINITIONS: dict[str, Measure] = {}  #: every measure by its name
@@ -176,33 +167,19 @@ def _follow() -> None:
     SBR_MEASURES[:] = [one.name for one in classical]
 
 
-def each_side(
-    name: str,
-    label: str,
-    kind: Kind,
-    compute: Callable[[Side], float],
-    shown: tuple[str, ...] = REPORT,
-    classical: bool = False,
-) -> tuple[Measure, Measure]:
+def each_side(one: Measure) -> list[Measure]:
     """Return the measures ``name_left`` and ``name_right`` of what is computed from one side.
 
     Examples
     --------
-    >>> [one.label for one in each_side("peak", "striatum", SBR, lambda side: side.box.max() - 1)]
+    >>> peak = Measure("peak", "striatum", SBR, lambda side: side.box.max() - 1)
+    >>> [one.label for one in each_side(peak)]
     ['striatum L', 'striatum R']
     """
-    left = Measure(
-        f"{name}_left",
-        f"{label} L",
-        kind,
-        lambda both: compute(both.left),
-        shown,
-        classical,
-        "left",
-    )
-    right = replace(left, name=f"{name}_right", label=f"{label} R", side="right",
-                    compute=lambda both: compute(both.right))  # fmt: skip
-    return left, right
+    return [
+        replace(one, name=f"{one.name}_{side}", label=f"{one.label} {side[0].upper()}", side=side)
+        for side in Striata._fields
+    ]
 
 
 def asymmetry(left: float, right: float) -> float:
@@ -224,63 +201,46 @@ def asymmetry(left: float, right: float) -> float:
     return float(np.clip(200 * (left - right) / total, -200, 200))
 
 
-def _sbr(structure: str, side: Side) -> float:
-    return side.sbr[structure]
-
-
-def _lowest(structure: str, both: Striata) -> float:
-    return min(both.sbr(structure))
-
-
-def _asymmetry(structure: str, both: Striata) -> float:
-    return asymmetry(*both.sbr(structure))
-
-
-def _ratio(upper: str, lower: str, *sides: Side) -> float:
+def _ratio(pair: tuple[str, str], *sides: Side) -> float:
     """Return the ratio of two structures' SBR, each the mean of the sides given."""
-    above, below = (sum(side.sbr[name] for side in sides) / len(sides) for name in (upper, lower))
+    above, below = (sum(side.sbr[name] for side in sides) / len(sides) for name in pair)
     return max(above, 0.0) / max(below, _LEAST)
-
-
-def _ratio_of_both(upper: str, lower: str, both: Striata) -> float:
-    return _ratio(upper, lower, *both)
 
 
 def _binding() -> Iterator[Measure]:
     """Yield binding ratios, those of the weaker side, and asymmetries."""
-    rest = {name: (() if name in SOFT else REPORT, name in CLASSICAL) for name in STRUCTURES}
     label = {name: name.replace("_", " ") for name in STRUCTURES}
+    rest = {name: (() if name in SOFT else REPORT, name in CLASSICAL) for name in STRUCTURES}
     for name in STRUCTURES:
-        yield from each_side(name, label[name], SBR, partial(_sbr, name), *rest[name])
+        sbr = Measure(name, label[name], SBR, lambda side, n=name: side.sbr[n], *rest[name])
+        yield from each_side(sbr)
     for name in ("caudate", "putamen", "posterior_putamen"):
-        lowest = partial(_lowest, name)
-        yield Measure(f"{name}_lowest", label[name], SBR, lowest, (), classical=name == "putamen")
+        yield Measure(f"{name}_lowest", label[name], SBR,
+                      lambda both, n=name: min(both.sbr(n)), (), name == "putamen")  # fmt: skip
     for name in STRUCTURES:
-        index = partial(_asymmetry, name)
-        yield Measure(f"{name}_asymmetry", label[name], ASYMMETRY, index, *rest[name])
+        yield Measure(f"{name}_asymmetry", label[name], ASYMMETRY,
+                      lambda both, n=name: asymmetry(*both.sbr(n)), *rest[name])  # fmt: skip
 
 
-def _ratios() -> Iterator[Measure]:
-    """Yield what compares two structures, of both sides and of each."""
-    pairs = {"caudate_putamen_ratio": ("caudate", "putamen"),
-             "anterior_posterior_ratio": ("anterior_putamen", "posterior_putamen")}  # fmt: skip
-    labels = dict(zip(pairs, ("caudate/putamen", "anterior/posterior"), strict=True))
-    for name, pair in pairs.items():
-        classical = name == "caudate_putamen_ratio"
-        yield Measure(name, labels[name], RATIO, partial(_ratio_of_both, *pair), REPORT, classical)
-    for name, pair in pairs.items():
-        yield from each_side(name, labels[name], RATIO, partial(_ratio, *pair), ())
-
+PARTS = "caudate", "putamen"
+HALVES = "anterior_putamen", "posterior_putamen"
 
 add(*_binding())
 add(
     Measure("absolute_putamen_asymmetry", "putamen", UNSIGNED,
-            lambda both: abs(asymmetry(*both.sbr("putamen"))), shown=()),
-    *_ratios(),
-    *each_side("length", "striatum", LENGTH, lambda side: striatal_length(side.smooth)),
-    *each_side("half_volume", "striatum", VOLUME, lambda side: half_volume(side.half)),
-    *each_side("elongation", "striatum", ELONGATION, lambda side: elongation(side.half)),
+            lambda both: abs(asymmetry(*both.sbr("putamen"))), ()),
+    Measure("caudate_putamen_ratio", "caudate/putamen", RATIO,
+            lambda both: _ratio(PARTS, *both), classical=True),
+    Measure("anterior_posterior_ratio", "anterior/posterior", RATIO,
+            lambda both: _ratio(HALVES, *both)),
+    *each_side(Measure("caudate_putamen_ratio", "caudate/putamen", RATIO,
+                       lambda side: _ratio(PARTS, side), ())),
+    *each_side(Measure("anterior_posterior_ratio", "anterior/posterior", RATIO,
+                       lambda side: _ratio(HALVES, side), ())),
+    *each_side(Measure("length", "striatum", LENGTH, lambda side: striatal_length(side.smooth))),
+    *each_side(Measure("half_volume", "striatum", VOLUME, lambda side: half_volume(side.half))),
+    *each_side(Measure("elongation", "striatum", ELONGATION, lambda side: elongation(side.half))),
     Measure("length_shortest", "striatum", LENGTH,
-            lambda both: min(striatal_length(side.smooth) for side in both), shown=()),
-    *each_side("southampton", "striatum", SOUTHAMPTON, lambda side: southampton(side.box)),
+            lambda both: min(striatal_length(side.smooth) for side in both), ()),
+    *each_side(Measure("southampton", "striatum", SOUTHAMPTON, lambda side: southampton(side.box))),
 )  # fmt: skip

@@ -6,19 +6,16 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from datkit.errors import PrepareError
 from datkit.io.scan import load_scan
 from datkit.measure.definitions import DEFINITIONS, MEASURES, Side, Striata
 from datkit.measure.regions import SIDES, Shifts, binding_ratios, shifts_of, take_side
 from datkit.measure.shape import half_maximum, smooth_side
 from datkit.prepare.exam import prepare_scan
-from datkit.prepare.grid import GRID
 from datkit.prepare.reference import reference_level
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from datkit.prepare.cohort import PreparedCohort
     from datkit.prepare.exam import Prepared
 
@@ -74,7 +71,7 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
 
     Examples
     --------
-    >>> from datkit.prepare import load_regions
+    >>> from datkit.prepare import GRID, load_regions
     >>> volume = np.ones(GRID.shape)
     >>> volume[load_regions()["putamen_left"]] = 3.0  # twice more than non-specific tissue
     >>> measures = measure_volume(volume)
@@ -82,15 +79,10 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
     (2.0, 0.0, 200.0)
     """
     volume = np.asarray(volume)
-    if volume.shape != GRID.shape or not np.isfinite(volume).all():
-        raise PrepareError(
-            f"Expected a prepared volume of shape {GRID.shape} with finite voxels, found "
-            f"{volume.shape}; use datkit.prepare_scan first."
-        )
     reference = reference_level(volume)
     places = dict.fromkeys(SIDES, (0, 0, 0)) | dict(shifts or {})
     both = Striata(*(_look_at(take_side(volume, side, places[side]) / reference) for side in SIDES))
-    return {name: one.compute(both) for name, one in DEFINITIONS.items()}
+    return {name: one.of(both) for name, one in DEFINITIONS.items()}
 
 
 def _look_at(box: np.ndarray) -> Side:
@@ -130,8 +122,6 @@ def measure_cohort(prepared: PreparedCohort) -> pd.DataFrame:
     pandas.DataFrame
         One row per exam, indexed by uid, with the columns :data:`MEASURES`.
     """
-    import pandas as pd
-
     places = [shifts_of(dict(prepared.table.loc[uid])) for uid in prepared.uids]
     rows = map(measure_volume, prepared.volumes, places)
     return pd.DataFrame(rows, index=pd.Index(prepared.uids, name="uid"), columns=MEASURES)

@@ -13,32 +13,24 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS
 from datkit.prepare.grid import RESOURCES
 from datkit.problems import Problem
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "ANY",
-    "compare_with_normals",
-    "fit_normals",
-    "load_normals",
-    "reconstruction_type",
-    "round_digits",
-]
+__all__ = ["ANY", "compare_with_normals", "fit_normals", "load_normals", "reconstruction_type"]
 
 FILE = "normals.json"
 ANY = "any"  # the type of all types together
 MIDDLE_AGE = 65.0  # at which a measure's `men` stands; men of 65 y are the simulator's mean patient
 AGES = 18.0, 110.0  # whom one examines at all
+NUMBERS = "men", "year", "women", "sd"
 NORMAL_95 = 1.96  # SD on either side
 
 
@@ -105,12 +97,8 @@ def fit_normals(
     expected = design @ weights
     rest = (values - expected) / np.where(_are_shares(measures.columns), expected, 1)
     spread = np.sqrt((rest**2).sum(0) / (len(values) - design.shape[1]))
-    names = ("men", "year", "women", "sd")
-    fits = {
-        measure: dict(zip(names, map(round_digits, column), strict=True))
-        for measure, column in zip(measures.columns, np.vstack([weights, spread]).T, strict=True)
-    }
-    return {"n": len(values), "measures": fits}
+    numbers = pd.DataFrame(np.vstack([weights, spread]), list(NUMBERS), measures.columns)
+    return {"n": len(values), "measures": numbers.map(round_digits).to_dict()}
 
 
 def compare_with_normals(
@@ -153,8 +141,6 @@ def compare_with_normals(
     >>> bool(table.loc["putamen_left", "z"] < -2), table.attrs["reference"]
     (True, 'any')
     """
-    import pandas as pd
-
     _check_person(age, sex)
     known = load_normals()
     kind = reconstruction_type(reconstruction) if isinstance(reconstruction, str) else ANY
@@ -162,8 +148,7 @@ def compare_with_normals(
     fits = known[kind]["measures"]
     measures = dict(measures)  # a pandas row is walked by its values
     names = [name for name in measures if name in fits]
-    fit = np.array([[fits[name][key] for key in ("men", "year", "women", "sd")] for name in names])
-    fit = fit.reshape(-1, 4)
+    fit = np.array([[fits[name][key] for key in NUMBERS] for name in names]).reshape(-1, 4)
     value = np.array([float(measures[name]) for name in names])
     expected = fit[:, :3] @ _design(np.array([float(age)]), np.array([sex]))[0]
     sd = fit[:, 3] * np.where(_are_shares(names), expected, 1)

@@ -15,18 +15,11 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.errors import UsageError
-from datkit.prepare.grid import GRID, load_regions
-from datkit.prepare.sampling import blur, transform
+from datkit.prepare.grid import GRID, distance_to, grid_mm, load_regions
+from datkit.prepare.sampling import blur
+from datkit.prepare.striatum import SHIFTS
 
-__all__ = [
-    "SIDES",
-    "STRUCTURES",
-    "Frame",
-    "binding_ratios",
-    "right_frame",
-    "shifts_of",
-    "take_side",
-]
+__all__ = ["SIDES", "right_frame", "shifts_of", "take_side"]
 
 SIDES = ("left", "right")
 SHARP = ("caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatum")
@@ -69,21 +62,18 @@ class Frame(NamedTuple):
 def right_frame() -> Frame:
     """Return the box that holds the right striatum and 12 mm around it."""
     regions = load_regions()
-    mm = transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1)).reshape(3, *GRID.shape)
     masks = {name: regions[f"{name}_right"] for name in ("caudate", "putamen", "striatum")}
-    back = mm[1] < POSTERIOR_MM
-    masks |= {
-        "anterior_putamen": masks["putamen"] & ~back,
-        "posterior_putamen": masks["putamen"] & back,
-    }
-    away = ndimage.distance_transform_edt(~masks["striatum"], sampling=MM)
+    back = grid_mm()[1] < POSTERIOR_MM
+    masks["anterior_putamen"] = masks["putamen"] & ~back
+    masks["posterior_putamen"] = masks["putamen"] & back
+    away = distance_to(masks["striatum"])
     box = ndimage.find_objects((away <= REACH_MM).astype(int))[0]
     edges = {
         soft: blur(masks[name] + 0.0, GRID.affine, SOFT_MM)[box] for soft, name in SOFT.items()
     }
     weights = {name: part / part.sum() for name, part in edges.items()}
     masks = {name: masks[name][box] for name in SHARP}
-    return Frame(box, masks, weights, mm[(slice(None), *box)], away[box])
+    return Frame(box, masks, weights, grid_mm()[(slice(None), *box)], away[box])
 
 
 def take_side(volume: np.ndarray, side: str, shift: Sequence[float] = (0, 0, 0)) -> np.ndarray:
@@ -155,7 +145,7 @@ def shifts_of(row: Mapping[str, Any]) -> dict[str, tuple[float, ...]] | None:
     >>> shifts_of(row), shifts_of({})
     ({'left': (1.0, 1.0, 1.0), 'right': (1.0, 1.0, 1.0)}, None)
     """
-    names = {side: [f"{side}_shift_{axis}" for axis in "xyz"] for side in SIDES}
-    if not all(name in row for side in SIDES for name in names[side]):
+    if not all(name in row for name in SHIFTS):
         return None
-    return {side: tuple(float(row[name]) for name in names[side]) for side in SIDES}
+    mm = tuple(float(row[name]) for name in SHIFTS)
+    return {"left": mm[:3], "right": mm[3:]}

@@ -125,6 +125,4 @@ def _lines() -> np.ndarray:
     points = points + np.array([-way[1], way[0]])[:, None, None] * across
     index = (points - frame.mm[:2, 0, 0, 0][:, None, None]) / MM
     up = np.arange(frame.away.shape[2])
-    shape = (*along.shape, len(up))
-    return np.stack([*(np.broadcast_to(each[..., None], shape) for each in index),
-                     np.broadcast_to(up, shape)])  # fmt: skip
+    return np.stack(np.broadcast_arrays(*index[..., None], up))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from datkit.measure.regions import MM, REACH_MM, right_frame
@@ -33,12 +31,7 @@ def southampton(side: np.ndarray) -> float:
     side : array
         Of :func:`datkit.measure.regions.take_side`, over the reference.
     """
-    inside = _region()
+    frame = right_frame()
+    inside = (frame.away <= REACH_MM) & (frame.mm[0] > 0)
     specific_ml = float((side[inside] - 1).sum()) * MM**3 / 1000
     return float(specific_ml / (STRIATUM_ML / HEAD**3))
-
-
-@cache
-def _region() -> np.ndarray:
-    frame = right_frame()
-    return (frame.away <= REACH_MM) & (frame.mm[0] > 0)

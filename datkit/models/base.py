@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from datkit.errors import ModelError
 from datkit.models.store import Document
-from datkit.problems import Problem, found_instead
+from datkit.problems import found_instead
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -106,22 +106,16 @@ def check_labels(y: npt.ArrayLike, n: int) -> np.ndarray:
     """
     labels = np.asarray(y, dtype=object).reshape(-1)
     wrong = [f"{label} (row {row})" for row, label in enumerate(labels) if not _is_label(label)]
-    problems = found_instead(
-        "label-unknown", "the labels", "0 (normal) or 1 (abnormal)", wrong,
-        "Leave out exams without a label; rows are counted from 0.",
-    )  # fmt: skip
-    if len(labels) != n:
-        problems.append(
-            Problem(
-                "label-count", "the labels", f"{n}, one per exam", str(len(labels)), "Give all."
-            )
-        )
-    if not wrong and len(set(labels)) < 2:
-        problems.append(
-            Problem("label-one", "the labels", "both classes", "one class only", "Add exams.")
-        )
+    count = [len(labels)] if len(labels) != n else []
+    alone = ["one class only"] if not wrong and len(set(labels)) < 2 else []
+    where, remedy = "the labels", "Leave out exams without a label; rows are counted from 0."
+    problems = [
+        *found_instead("label-unknown", where, "0 (normal) or 1 (abnormal)", wrong, remedy),
+        *found_instead("label-count", where, f"{n}, one per exam", count, "Give all."),
+        *found_instead("label-one", where, "both classes", alone, "Add exams."),
+    ]
     if problems:
-        raise ModelError.of(problems, where="the labels")
+        raise ModelError.of(problems, where=where)
     return labels.astype(int)
 
 

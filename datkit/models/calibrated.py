@@ -12,15 +12,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.data import grouped_folds
 from datkit.errors import ModelError
-from datkit.models.base import Features, LogitClassifier, check_labels, take_rows
+from datkit.models.base import Features, LogitClassifier, check_labels
 from datkit.models.registry import register
 from datkit.models.store import Document
 
-__all__ = ["COLDEST", "HOTTEST", "TemperatureCalibrated", "fit_temperature"]
+__all__ = ["TemperatureCalibrated", "fit_temperature"]
 
 COLDEST, HOTTEST = 0.1, 10.0  # beyond these, the logits hold no confidence worth rescaling
 
@@ -119,10 +120,8 @@ class TemperatureCalibrated(LogitClassifier):
             If there is one group only: nothing can be left out.
         """
         labels = check_labels(y, len(X))
-        logits = np.empty(len(labels))
-        for fitted, left_out in self._folds(labels, groups):
-            model = clone(self.estimator).fit(take_rows(X, fitted), labels[fitted])
-            logits[left_out] = model.decision_function(take_rows(X, left_out))
+        folds = self._folds(groups)
+        logits = cross_val_predict(self.estimator, X, labels, cv=folds, method="decision_function")
         self.temperature_ = fit_temperature(logits, labels)
         self.estimator_ = clone(self.estimator).fit(X, labels)
         return self
@@ -149,17 +148,13 @@ class TemperatureCalibrated(LogitClassifier):
         check_is_fitted(self)
         return self.estimator_.decision_function(X) / self.temperature_
 
-    def _folds(
-        self, labels: np.ndarray, groups: ArrayLike | None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        if groups is not None:
-            groups = np.asarray(groups)
-            few = len(set(groups)) <= self.n_splits
-            return grouped_folds(groups, None if few else self.n_splits)
-        from sklearn.model_selection import StratifiedKFold
-
-        splitter = StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
-        return list(splitter.split(labels, labels))
+    def _folds(self, groups: ArrayLike | None) -> object:
+        """Return how exams are parted, as scikit-learn's ``cv``."""
+        if groups is None:
+            return StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
+        groups = np.asarray(groups)
+        few = len(set(groups)) <= self.n_splits
+        return grouped_folds(groups, None if few else self.n_splits)
 
     def write_state(self, folder: Path) -> Document:  # noqa: ARG002  # the model inside is stored
         """Return the temperature."""

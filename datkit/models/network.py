@@ -29,6 +29,7 @@ BOX = (slice(8, 56), slice(41, 73), slice(5, 37))
 #: From a voxel of the box to mm of the template's space, (4, 4).
 BOX_AFFINE = GRID.affine @ [[2, 0, 0, 8.5], [0, 2, 0, 41.5], [0, 0, 2, 5.5], [0, 0, 0, 1]]
 SPACING = 4.0  # mm, after averaging 2 × 2 × 2 voxels: enough for cameras that resolve 8–10 mm
+LAYERS = {2: (nn.Conv2d, nn.BatchNorm2d), 3: (nn.Conv3d, nn.BatchNorm3d)}
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage
 
 
@@ -136,6 +137,13 @@ class NetworkClassifier(LogitClassifier):
             raise ValueError(f"Expected a width from 1 to {WIDEST}, found {self.width!r}.")
         self.network_ = self.network_type(self.width).eval()
         load_weights(self.network_, folder, document["weights"])
+
+
+def conv_block(dimensions: int, inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Convolve by 3 each way, normalise over the batch, rectify; stride 2 halves each side."""
+    convolution, norm = LAYERS[dimensions]
+    convolve = convolution(inputs, outputs, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolve, norm(outputs), nn.ReLU())
 
 
 def crop_striata(X: npt.ArrayLike) -> np.ndarray:

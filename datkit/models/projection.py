@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from datkit.models.augment import augment, draw_changes
-from datkit.models.network import BOX_AFFINE, SPACING, NetworkClassifier, crop_striata
+from datkit.models.network import BOX_AFFINE, SPACING, NetworkClassifier, conv_block, crop_striata
 from datkit.models.registry import register
 
 __all__ = ["VIEWS", "ProjectionCNN", "ProjectionClassifier", "project_striata"]
@@ -70,9 +70,9 @@ class Sides(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.read = nn.Sequential(
-            _block(2 * len(VIEWS), width, stride=1),  # (n, width, 12, 16)
-            _block(width, 2 * width, stride=2),
-            _block(2 * width, 4 * width, stride=2),  # (n, 4·width, 3, 4)
+            conv_block(2, 2 * len(VIEWS), width, stride=1),  # (n, width, 12, 16)
+            conv_block(2, width, 2 * width, stride=2),
+            conv_block(2, 2 * width, 4 * width, stride=2),  # (n, 4·width, 3, 4)
             nn.Flatten(),
             nn.Linear(4 * width * 3 * 4, FEATURES),
         )
@@ -100,15 +100,6 @@ class ProjectionCNN(nn.Module):
     def forward(self, box: torch.Tensor) -> torch.Tensor:
         """Return one logit for each box (n, 24, 16, 16)."""
         return self.cnn(self.project(box))
-
-
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """Convolve 3 × 3, normalise over the batch, rectify; stride 2 halves each side."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
 
 
 @register

@@ -21,7 +21,7 @@ from datkit.errors import ModelError
 if TYPE_CHECKING:
     from datkit.models.base import LogitClassifier
 
-__all__ = ["KINDS", "class_of", "register"]
+__all__ = ["KINDS", "register"]
 
 Model = TypeVar("Model", bound="type[LogitClassifier]")
 

@@ -23,7 +23,7 @@ from datkit.threads import one_thread
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["TrainingSettings", "seeded", "train"]
+__all__ = ["TrainingSettings", "train"]
 
 Change = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from datkit.models.network import NetworkClassifier
+from datkit.models.network import NetworkClassifier, conv_block
 from datkit.models.registry import register
 
 __all__ = ["CompactCNN", "VolumeClassifier"]
@@ -22,9 +22,9 @@ class CompactCNN(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            _block(1, width, stride=2),
-            _block(width, 2 * width, stride=1),
-            _block(2 * width, 4 * width, stride=2),
+            conv_block(3, 1, width, stride=2),
+            conv_block(3, width, 2 * width, stride=1),
+            conv_block(3, 2 * width, 4 * width, stride=2),
         )
         self.logit = nn.Linear(4 * width * 6 * 4 * 4, 1)
 
@@ -33,15 +33,6 @@ class CompactCNN(nn.Module):
         x = box[:, None] - 1  # (n, 1, 24, 16, 16)
         x = self.features(x)  # (n, 4·width, 6, 4, 4)
         return self.logit(x.flatten(1))[:, 0]  # (n,)
-
-
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """Convolve 3 × 3 × 3, normalise over the batch, rectify; stride 2 halves each side."""
-    return nn.Sequential(
-        nn.Conv3d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm3d(outputs),
-        nn.ReLU(),
-    )
 
 
 @register

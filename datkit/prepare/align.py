@@ -37,7 +37,7 @@ from datkit.prepare.levels import (
 )
 from datkit.prepare.sampling import blur, crop, regress, sample, shift, shrink, transform
 
-__all__ = ["Pose", "PrepareSettings", "find_pose"]
+__all__ = ["PrepareSettings", "find_pose"]
 
 TOLERANCE = 0.003  # mm at the head's surface; moves no measure by 0.1 %
 ROUGH = 0.3  # mm; enough where a finer level follows

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
+from joblib import Parallel, delayed, parallel_config
+from tqdm.auto import tqdm
 
 from datkit.data import Cohort
 from datkit.errors import DatkitError, PrepareError, UsageError
@@ -24,10 +26,6 @@ from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
 from datkit.prepare.quality import find_reasons
 from datkit.problems import Problem
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-    from joblib import Parallel
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
 
@@ -121,8 +119,14 @@ def prepare_cohort(
     shape = len(cohort), *GRID.shape
     with _lock(folder):
         if not is_complete(folder, shape):
+            journal = Journal(folder, cohort.uids, shape)
+            left = cohort.uids[journal.done :]
+            bar = tqdm(left, "preparing", len(cohort), initial=journal.done, disable=not progress)
             with _workers(n_jobs, scheduler) as parallel:
-                _fill(Journal(folder, cohort.uids, shape), cohort, settings, parallel, progress)
+                exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
+                for uid, exam in zip(bar, exams, strict=True):
+                    journal.add(uid, exam)
+            _finish(journal, cohort.folder)
     record = json.loads((folder / TABLE).read_text(encoding="utf-8"))
     quality = pd.DataFrame.from_dict(record["quality"], orient="index")
     uids = [uid for uid in cohort.uids if uid in record["quality"]]
@@ -130,13 +134,9 @@ def prepare_cohort(
     return PreparedCohort(volumes, cohort.exams.loc[uids].join(quality), record["failures"])
 
 
-def _lock(folder: Path) -> BaseFileLock:
+def _lock(folder: Path) -> FileLock:
     """Let one process at a time prepare a cohort; another waits, and reads what it made."""
-    from filelock import FileLock
-
-    locks = data_folder() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(locks / f"{folder.name}.lock")
+    return FileLock(data_folder() / "locks" / f"{folder.name}.lock")
 
 
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
@@ -152,37 +152,21 @@ def _key(cohort: Cohort, settings: PrepareSettings) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _fill(
-    journal: Journal,
-    cohort: Cohort,
-    settings: PrepareSettings,
-    parallel: Parallel,
-    progress: bool,
-) -> None:
-    """Write what the journal lacks: the volumes, then the table, which says that all is there."""
-    from joblib import delayed
-    from tqdm.auto import tqdm
-
-    left = cohort.uids[journal.done :]
-    exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
-    bar = tqdm(left, "preparing", len(cohort), initial=journal.done, disable=not progress)
-    for uid, exam in zip(bar, exams, strict=True):
-        journal.add(uid, exam)
+def _finish(journal: Journal, where: Path) -> None:
+    """Write the table, which says that all is there; leave nothing if nothing could be prepared."""
     if not journal.quality:
         shutil.rmtree(journal.folder)
         problems = [
             Problem("not-prepared", uid, "an exam that can be prepared", reason, "Look at it.")
             for uid, reason in journal.failures.items()
         ]
-        raise PrepareError.of(problems, where=cohort.folder)
+        raise PrepareError.of(problems, where=where)
     journal.finish()
 
 
 @contextmanager
 def _workers(n_jobs: int | None, scheduler: str | None) -> Iterator[Parallel]:
     """Yield what prepares exams side by side: processes here, or a Dask cluster's workers."""
-    from joblib import Parallel, parallel_config
-
     if scheduler is None:
         yield Parallel(n_jobs or os.cpu_count(), return_as="generator")
         return

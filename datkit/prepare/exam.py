@@ -69,7 +69,8 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         If no head is found in the scan, or too little of its occipital region to scale by.
     """
     settings = settings or PrepareSettings()
-    data, affine, hottest = _frame(*_reorient(scan))
+    image = nib.as_closest_canonical(nib.Nifti1Image(scan.data, scan.affine))  # moves no voxel
+    data, affine, hottest = _frame(np.asarray(image.dataobj, np.float32), image.affine)
     pose = find_pose(data, affine, settings)
     volume = _resample(data, affine, pose.matrix, settings.order)
     reference = find_reference(volume)
@@ -77,12 +78,6 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     shifts = locate_striata(volume)
     quality = assess(pose, data.shape, affine, hottest, reference, shifts)
     return Prepared(volume, pose.matrix, quality)
-
-
-def _reorient(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-    """Flip and permute the array axes to the closest of the patient's; no voxel changes."""
-    image = nib.as_closest_canonical(nib.Nifti1Image(scan.data, scan.affine))
-    return np.asarray(image.dataobj, np.float32), image.affine
 
 
 def _frame(

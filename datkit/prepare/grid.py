@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from datkit.io.scan import Scan, load_scan
+from datkit.prepare.sampling import transform
 
-__all__ = ["GRID", "RESOURCES", "Grid", "load_regions", "load_template"]
+__all__ = ["GRID", "RESOURCES", "load_regions", "load_template"]
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
@@ -65,3 +67,21 @@ def load_regions() -> dict[str, np.ndarray]:
     for side in ("left", "right"):
         regions[f"striatum_{side}"] = regions[f"caudate_{side}"] | regions[f"putamen_{side}"]
     return regions
+
+
+def distance_to(mask: np.ndarray) -> np.ndarray:
+    """Return each voxel's distance from a mask on the canonical grid, mm; 0 inside."""
+    return ndimage.distance_transform_edt(~mask, sampling=GRID.affine.diagonal()[:3])
+
+
+@cache
+def to_striata() -> np.ndarray:
+    """Return the distance from the nearest striatum, mm, on the canonical grid."""
+    regions = load_regions()
+    return distance_to(regions["striatum_left"] | regions["striatum_right"])
+
+
+@cache
+def grid_mm() -> np.ndarray:
+    """Return where the voxels of the canonical grid lie: x, y and z in mm, (3, 64, 80, 48)."""
+    return transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1)).reshape(3, *GRID.shape)

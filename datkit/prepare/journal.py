@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,9 @@ PART, RECORDS = "volumes.part.npy", "records"
 
 def is_complete(folder: Path, shape: tuple[int, ...]) -> bool:
     """Return whether a folder holds a finished result: the table is written last."""
-    try:
+    with suppress(OSError, ValueError):  # gone, or cut short
         return (folder / TABLE).is_file() and np.load(folder / ARRAY, "r").shape == shape
-    except (OSError, ValueError):  # gone, or cut short
-        return False
+    return False
 
 
 class Journal:
@@ -99,22 +99,19 @@ class Journal:
 
 def _open_array(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Open the array; start anew if it is not there, or not of this shape."""
-    try:
+    with suppress(OSError, ValueError):
         volumes = np.load(folder / PART, mmap_mode="r+")
         if volumes.shape == shape:
             return volumes
-    except (OSError, ValueError):
-        pass
     shutil.rmtree(folder, ignore_errors=True)
     (folder / RECORDS).mkdir(parents=True)
     return np.lib.format.open_memmap(folder / PART, "w+", np.float32, shape)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with suppress(OSError, ValueError):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return {}
 
 
 def _hash(row: np.ndarray) -> str:

@@ -8,21 +8,10 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from datkit.prepare.grid import GRID, LABELS, load_regions, load_template
+from datkit.prepare.grid import GRID, LABELS, load_regions, load_template, to_striata
 from datkit.prepare.sampling import blur, sample, spacing, transform
 
-__all__ = [
-    "BRAIN_ML",
-    "GENERATORS",
-    "RADIUS",
-    "Level",
-    "blurred_part",
-    "brain_level",
-    "head_centre",
-    "load_levels",
-    "scaled_template",
-    "template_centre",
-]
+__all__ = ["GENERATORS", "RADIUS", "brain_level", "load_levels"]
 
 TEMPLATE_FWHM = 9.5  # mm, datkit.simulate.template
 BRAIN_ML = 600  # half of a brain
@@ -82,10 +71,10 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
 
     See :class:`datkit.prepare.PrepareSettings` for the parameters.
     """
-    generators = GENERATORS[: 7 if scaling else 6]
-    coarse = _build(20.0, 8.0, _points(10.0), generators, ceiling, None)
+    moves = 7 if scaling else 6
+    coarse = _build(20.0, 8.0, 10.0, moves, ceiling, None)
     # Larger blocks, of 3.5 or 5 mm, were measured to move the real map by another 0.03 or 0.1 mm.
-    fine = _build(8.0, 2.5, _points(6.0), generators, ceiling, striatal_weight)
+    fine = _build(8.0, 2.5, 6.0, moves, ceiling, striatal_weight)
     return coarse, fine
 
 
@@ -136,46 +125,40 @@ def _points(distance: float) -> np.ndarray:
 
 
 def _build(
-    fwhm: float,
-    largest_voxel: float,
-    points: np.ndarray,
-    generators: np.ndarray,
-    ceiling: float,
-    striatal_weight: float | None,
+    fwhm: float, largest_voxel: float, step: float, moves: int, ceiling: float, weight: float | None
 ) -> Level:
-    """Build a level; without a striatal weight, without striata."""
-    volumes = [(*scaled_template(), fwhm)]
+    """Build a level of points at steps of so many mm; without a striatal weight, no striata."""
+    points, generators = _points(step), GENERATORS[:moves]
+    masks: list[np.ndarray] = []
     near = np.zeros(points.shape[1], bool)
-    if striatal_weight is not None:
-        striata = [load_regions()[name] for name in LABELS[:4]]
-        # The masks are sharp, the template is not: blurred alike, they can be added to it.
-        wide = np.hypot(fwhm, TEMPLATE_FWHM)
-        volumes += [(mask.astype(np.float32), GRID.affine, wide) for mask in striata]
-        away = ndimage.distance_transform_edt(
-            ~np.logical_or.reduce(striata), sampling=spacing(GRID.affine)
-        )
-        near = sample(away, GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
-    values, slopes = zip(
-        *(blurred_part(*each, points, generators) for each in volumes), strict=True
-    )
-    parts, slopes = np.stack(values, axis=-1), np.stack(slopes, axis=-1)
+    if weight is not None:
+        masks = [load_regions()[name] for name in LABELS[:4]]
+        near = sample(to_striata(), GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
+    # The masks are sharp, the template is not: blurred alike, they can be added to it.
+    parts, slopes = regressors(fwhm, masks, TEMPLATE_FWHM, points, generators)
     limit = np.where(near, STRIATUM_CEILING, ceiling)
     slopes[parts[:, 0] > limit, :, 0] = 0
     parts[:, 0] = np.minimum(parts[:, 0], limit)
-    weight = np.where(near, striatal_weight or 1.0, 1.0)
-    return Level(fwhm, largest_voxel, points, parts, slopes, limit, weight)
+    weights = np.where(near, weight or 1.0, 1.0)
+    return Level(fwhm, largest_voxel, points, parts, slopes, limit, weights)
 
 
-def blurred_part(
-    volume: np.ndarray,
-    affine: np.ndarray,
-    fwhm: float,
-    points: np.ndarray,
-    generators: np.ndarray,
+def regressors(
+    fwhm: float, masks: list[np.ndarray], edge: float, points: np.ndarray, generators: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a blurred volume at the points (n,), and its change along the generators (n, g)."""
-    blurred = blur(volume, affine, fwhm)
-    slopes = np.gradient(blurred, *spacing(affine))
-    gradient = np.stack([sample(slope, affine, points)[0] for slope in slopes])  # (3, n)
+    """Return parts (n, p) at points (3, n), and how they change along generators (n, g, p).
+
+    They are the template, blurred by `fwhm`, then the masks, blurred by that and `edge`.
+    """
+    wide = np.hypot(fwhm, edge)
+    volumes = [(*scaled_template(), fwhm)]
+    volumes += [(mask.astype(np.float32), GRID.affine, wide) for mask in masks]
     moves = np.stack([transform(generator, points) for generator in generators])  # (g, 3, n)
-    return sample(blurred, affine, points)[0], np.einsum("gan,an->ng", moves, gradient)
+    parts, slopes = [], []
+    for volume, affine, width in volumes:
+        blurred = blur(volume, affine, width)
+        changes = np.gradient(blurred, *spacing(affine))
+        gradient = np.stack([sample(change, affine, points)[0] for change in changes])  # (3, n)
+        parts.append(sample(blurred, affine, points)[0])
+        slopes.append(np.einsum("gan,an->ng", moves, gradient))
+    return np.stack(parts, axis=-1), np.stack(slopes, axis=-1)

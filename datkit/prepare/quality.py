@@ -12,16 +12,15 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from datkit.prepare.align import Pose
-from datkit.prepare.grid import GRID, LABELS, load_regions
+from datkit.prepare.grid import GRID, LABELS, load_regions, to_striata
 from datkit.prepare.levels import BOTTOM_MM, STRIATUM_MM, scaled_template
-from datkit.prepare.sampling import is_inside, sample, spacing, transform
+from datkit.prepare.sampling import is_inside, sample, transform
 from datkit.prepare.striatum import FURTHEST, SHIFTS
 from datkit.problems import Problem
 
-__all__ = ["RULES", "Rule", "assess", "describe", "find_reasons"]
+__all__ = ["RULES", "describe", "find_reasons"]
 
 
 class Rule(NamedTuple):
@@ -121,7 +120,7 @@ def _cut_sides(shape: tuple[int, ...], to_voxels: np.ndarray) -> str:
 def _where(to_template: np.ndarray, place: np.ndarray) -> str:
     """Return what lies at a place: striatum, brain, or outside the brain."""
     point = transform(to_template, place.reshape(3, 1))
-    if sample(_to_striata(), GRID.affine, point, cval=np.inf)[0] < STRIATUM_MM:
+    if sample(to_striata(), GRID.affine, point, cval=np.inf)[0] < STRIATUM_MM:
         return "striatum"
     in_brain = sample(*scaled_template(), point)[0] > HEAD and point[2] > BOTTOM_MM
     return "brain" if in_brain else "outside the brain"
@@ -133,14 +132,6 @@ def _head_points() -> np.ndarray:
     template, affine = scaled_template()
     points = transform(affine, 3 * np.argwhere(template[::3, ::3, ::3] > HEAD).T)
     return points[:, points[2] > BOTTOM_MM]
-
-
-@cache
-def _to_striata() -> np.ndarray:
-    """Return the distance to the nearest striatal mask, mm, on the canonical grid."""
-    regions = load_regions()
-    striata = regions["striatum_left"] | regions["striatum_right"]
-    return ndimage.distance_transform_edt(~striata, sampling=spacing(GRID.affine))
 
 
 def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:

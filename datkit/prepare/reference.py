@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy import ndimage
 
 from datkit.errors import PrepareError
-from datkit.prepare.grid import GRID, load_regions, load_template
-from datkit.prepare.sampling import sample, spacing, transform
+from datkit.prepare.grid import GRID, grid_mm, load_regions, load_template, to_striata
+from datkit.prepare.sampling import sample
 
 __all__ = ["find_reference", "reference_level"]
 
@@ -54,7 +53,8 @@ def find_reference(volume: np.ndarray) -> tuple[str, float]:
     Raises
     ------
     PrepareError
-        If less than a tenth of the brain has uptake.
+        If the volume has another shape, a voxel is not finite, or less than a tenth of the brain
+        has uptake.
 
     Examples
     --------
@@ -65,6 +65,11 @@ def find_reference(volume: np.ndarray) -> tuple[str, float]:
     >>> find_reference(volume)[0]
     'brain'
     """
+    if volume.shape != GRID.shape or not np.isfinite(volume).all():
+        raise PrepareError(
+            f"Expected a prepared volume of shape {GRID.shape} with finite voxels, found "
+            f"{volume.shape}; use datkit.prepare_scan first."
+        )
     for region, least in (("occipital", LEAST_OCCIPITAL), ("brain", LEAST_BRAIN)):
         mask, usual = _regions()[region]
         shown = volume[mask]
@@ -87,11 +92,9 @@ def _middle_mean(values: np.ndarray) -> float:
 def _regions() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return each region's mask and what it usually holds, over the occipital uptake."""
     masks, template = load_regions(), load_template()
-    points = transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1))
+    points = grid_mm().reshape(3, -1)
     usual = sample(template.data, template.affine, points)[0].reshape(GRID.shape)
     usual = usual / _middle_mean(usual[masks["occipital"]])
-    striata = masks["striatum_left"] | masks["striatum_right"]
-    away = ndimage.distance_transform_edt(~striata, sampling=spacing(GRID.affine)) > AWAY_MM
-    brain = away & (usual > BRAIN)
+    brain = (to_striata() > AWAY_MM) & (usual > BRAIN)
     occipital = masks["occipital"]
     return {"occipital": (occipital, np.ones(occipital.sum())), "brain": (brain, usual[brain])}

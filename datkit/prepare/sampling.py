@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["blur", "crop", "is_inside", "regress", "sample", "shift", "shrink", "spacing",
-           "transform"]  # fmt: skip
+__all__ = ["blur", "crop", "is_inside", "sample", "shift", "shrink", "spacing", "transform"]
 
 SIGMA = 1 / 2.3548  # standard deviation of a Gaussian over its full width at half maximum
 

@@ -15,13 +15,11 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy import ndimage
 
-from datkit.errors import PrepareError
-from datkit.prepare.grid import GRID, load_regions
-from datkit.prepare.levels import GENERATORS, blurred_part, scaled_template
+from datkit.prepare.grid import GRID, distance_to, grid_mm, load_regions
+from datkit.prepare.levels import GENERATORS, regressors
 from datkit.prepare.reference import reference_level
-from datkit.prepare.sampling import blur, crop, regress, sample, spacing, transform
+from datkit.prepare.sampling import blur, crop, regress, sample
 
 __all__ = ["FURTHEST", "SHIFTS", "locate_striata"]
 
@@ -71,11 +69,6 @@ def locate_striata(volume: np.ndarray) -> dict[str, float]:
     (4, True)
     """
     volume = np.asarray(volume, np.float32)
-    if volume.shape != GRID.shape or not np.isfinite(volume).all():
-        raise PrepareError(
-            f"Expected a prepared volume of shape {GRID.shape} with finite voxels, found "
-            f"{volume.shape}; use datkit.prepare_scan first."
-        )
     volume = np.maximum(volume, np.float32(reference_level(volume)))
     right = _locate_left(volume[::-1]) * (-1, 1, 1)
     return dict(zip(SHIFTS, map(float, (*_locate_left(volume), *right)), strict=True))
@@ -111,14 +104,9 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return points (3, n) around the left striatum, the parts there (n, 4), their slopes."""
     regions, reach = load_regions(), STEP_MM * np.arange(-20, 21)
     lattice = np.stack(np.meshgrid(reach[reach < 0], reach, reach, indexing="ij")).reshape(3, -1)
-    away = ndimage.distance_transform_edt(~regions["striatum_left"], sampling=spacing(GRID.affine))
+    away = distance_to(regions["striatum_left"])
     points = lattice[:, sample(away, GRID.affine, lattice, cval=np.inf)[0] < REACH_MM]
-    y = transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1))[1].reshape(GRID.shape)
-    putamen = regions["putamen_left"]
+    putamen, y = regions["putamen_left"], grid_mm()[1]
     front = putamen & (y > np.median(y[putamen]))
-    masks, wide = (regions["caudate_left"], front, putamen & ~front), np.hypot(FWHM, MASK_FWHM)
-    volumes = [(mask.astype(np.float32), GRID.affine, wide) for mask in masks]
-    volumes.insert(0, (*scaled_template(), FWHM))
-    pairs = [blurred_part(*each, points, GENERATORS[:3]) for each in volumes]
-    values, slopes = zip(*pairs, strict=True)
-    return points, np.stack(values, axis=-1), np.stack(slopes, axis=-1)
+    masks = [regions["caudate_left"], front, putamen & ~front]
+    return points, *regressors(FWHM, masks, MASK_FWHM, points, GENERATORS[:3])

@@ -192,7 +192,11 @@ def _models_outside(stored: Stored) -> dict[str, Path]:
     from datkit.models.registry import KINDS
 
     kinds = {model["kind"] for model in stored.values()}
-    files = {f"datkit/models/{kind}.py": Path(inspect.getfile(KINDS[kind])) for kind in kinds}
+    try:
+        files = {f"datkit/models/{kind}.py": Path(inspect.getfile(KINDS[kind])) for kind in kinds}
+    except (OSError, TypeError) as error:
+        expected = "Expected each model's class in a file, found one of a notebook's cell"
+        raise SubmissionError(f"{expected} ({error}); put the class into a file.") from error
     return {name: path for name, path in files.items() if not path.is_relative_to(PACKAGE)}
 
 

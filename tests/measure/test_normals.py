@@ -135,7 +135,7 @@ def test_the_command_writes_a_fit_for_each_type_and_for_all(monkeypatch, tmp_pat
         for kind in ("FBP", "OSEM")
         for index in range(4)
     ]
-    monkeypatch.setattr(build_normals, "_examine_all", lambda n_jobs, progress: rows)
+    monkeypatch.setattr(build_normals, "_examine_all", lambda: rows)
     build_normals.main(str(tmp_path))
     table = json.loads((tmp_path / "normals.json").read_text())
     assert {kind: fit["n"] for kind, fit in table["types"].items()} == {ANY: 8, "FBP": 4, "OSEM": 4}

@@ -17,6 +17,7 @@ import pytest
 from datkit.errors import ModelError, SubmissionError, UsageError
 from datkit.inspect import check_submission
 from datkit.models import MeasuresClassifier, TemperatureCalibrated, save_model
+from datkit.models.registry import KINDS
 from datkit.submit import pack_submission
 from datkit.submit.pack import PACKAGE, inference_modules, write_prior
 
@@ -184,3 +185,16 @@ def test_an_old_zip_survives_a_failure(models, tmp_path, monkeypatch):
         pack_submission(models, out)
     assert out.read_bytes() == before
     assert not list(tmp_path.glob(".part-*"))
+
+
+def test_a_class_of_a_notebooks_cell_is_asked_into_a_file(models, monkeypatch):
+    """Its module is none of Python's files, so no submission could carry it."""
+    cell = type("OfACell", (MeasuresClassifier,), {"kind": "cell", "__module__": "__main__"})
+    monkeypatch.setitem(KINDS, "cell", cell)
+    monkeypatch.delattr("__main__.__file__", raising=False)
+    path = models / "measures" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": "cell"}))
+    with pytest.raises(
+        SubmissionError, match="found one of a notebook's cell .*put the class into"
+    ):
+        pack_submission(models, models / "submission.zip")
