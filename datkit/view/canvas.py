@@ -41,6 +41,8 @@ WIDTH = 6.4  # inches; at 150 dpi 960 pixels, twice the width of a phone's page
 STYLE = Path(__file__).with_name("house.mplstyle")
 #: Two colours that stay apart in every colour vision (Okabe and Ito 2008, Color Universal Design).
 NORMAL, ABNORMAL = "#0072B2", "#D55E00"
+# Of two things: colour, mark and dash, so that grey prints tell too.
+STROKES = ((NORMAL, "o", "-"), (ABNORMAL, "^", "--"))
 CLASSES = ("normal", "abnormal")  # names of labels 0 and 1
 # How a colour bar looks, and where it stands.
 BAR: dict[str, Any] = {"aspect": 30, "extendfrac": 0.03}

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS, SBR
-from datkit.view.canvas import ABNORMAL, CLASSES, NORMAL, Picture, house_style, new_picture
+from datkit.view.canvas import CLASSES, NORMAL, STROKES, Picture, house_style, new_picture
 
 __all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
 
@@ -22,8 +22,6 @@ SCORE_LABELS = {
     "brier": "Brier score\n(lower is better)",
     "log_loss": "log loss\n(lower is better)",
 }
-# Of classes 0 and 1: colour and shape, so that grey prints tell too.
-MARKERS = ((NORMAL, "o"), (ABNORMAL, "^"))
 
 
 @house_style()
@@ -79,7 +77,7 @@ def plot_measures(
                 _strip(axes, place + 0.4 * kind - 0.2, table[column][classes == kind], kind)
         axes.set_xticks(range(len(group)), [name.replace("_", "\n") for name in group])
         axes.set_ylabel(label)
-    for name, (colour, marker) in zip(CLASSES, MARKERS, strict=True):
+    for name, (colour, marker, _) in zip(CLASSES, STROKES, strict=True):
         grid[0, 0].plot([], [], marker, color=colour, label=name)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -211,7 +209,7 @@ def plot_shares(outcomes: npt.ArrayLike, groups: npt.ArrayLike, title: str = "")
 def _strip(axes: Axes, place: float, column: pd.Series, kind: int) -> None:
     values = column.to_numpy(float)
     values = np.sort(values[np.isfinite(values)])
-    colour, marker = MARKERS[kind]
+    colour, marker, _ = STROKES[kind]
     # Sorted values spread by the golden ratio never pile up, and need no random draw.
     spread = 0.12 * (np.arange(values.size) * 0.618034 % 1 - 0.5) * 2
     axes.scatter(place + spread, values, s=16, color=colour, marker=marker, alpha=0.6, linewidth=0)

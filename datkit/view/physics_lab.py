@@ -12,13 +12,12 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from datkit.errors import UsageError
-from datkit.view.canvas import ABNORMAL, NORMAL, TOP, Picture, house_style, new_picture, to_bytes
+from datkit.view.canvas import STROKES, TOP, Picture, house_style, new_picture, to_bytes
 from datkit.view.sliders import STYLE, add_slider, cells, lay_out, print_sides, slice_slider
 
 __all__ = ["plot_lines", "plot_picture_slider", "plot_turn_slider"]
 
 SIDES_SIZE = 16  # of L and R, points
-STROKES = ((NORMAL, "o", "-"), (ABNORMAL, "^", "--"))  # colour, mark, dash: grey prints tell too
 
 
 @house_style()
