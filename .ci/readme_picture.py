@@ -26,7 +26,9 @@ def simulate_examples(seed: int = 2026) -> dict[str, Exam]:
 
 def plot_examples(exams: dict[str, Exam]) -> Picture:
     """Prepare and plot a normal and an abnormal simulated exam."""
-    scans = [Scan(exam.volume.astype(np.float32), exam.affine) for exam in exams.values()]
+    scans = [
+        Scan(exam.volume.astype(np.float32), exam.acquisition.affine) for exam in exams.values()
+    ]
     normal, abnormal = (prepare_scan(scan).volume for scan in scans)
     return plot_pair(normal, abnormal, names=[f"{name} (simulated exam)" for name in exams])
 

@@ -107,7 +107,7 @@ def draw_normal(index: int) -> tuple[Patient, Acquisition]:
     while True:
         centre = centres[rng.choice(len(centres), p=shares / shares.sum())]
         exam = draw_acquisition(rng, centre)
-        if exam.recipe.attenuation != "none":
+        if exam.protocol.recipe.attenuation != "none":
             return patient, exam
 
 

@@ -33,7 +33,7 @@ from datkit.simulate.camera.imaging import (
     broad_background,
     camera_of,
     count,
-    field_affine,
+    field_about,
     place,
     reconstruct,
 )
@@ -71,7 +71,7 @@ class Setup:
 
     def sbr(self, image: np.ndarray, region: str, reference: str = "occipital") -> float:
         """Return the SBR of a region, both sides, in this patient's own true masks."""
-        to_field = np.linalg.inv(field_affine(self.exam))
+        to_field = np.linalg.inv(field_about(self.exam.orbit_centre))
         target, level = (
             ndimage.map_coordinates(
                 image, transform(to_field, self.points_of(name)), order=3

@@ -16,7 +16,7 @@ from datkit.io.scan import Scan
 from datkit.measure import asymmetry, measure_prepared
 from datkit.measure.normals import compare_with_normals
 from datkit.prepare import prepare_scan
-from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, field_affine
+from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, field_about
 from datkit.simulate.patient.uptake import true_sbr
 from datkit.threads import one_thread
 
@@ -133,7 +133,9 @@ def recoveries(one: Setup) -> dict[str, float]:
     }
     row, true = {"fwhm": fwhm}, true_sbr(one.patient)
     for kind, image in images.items():
-        prepared = prepare_scan(Scan(np.float32(image), field_affine(one.exam), None, ()))
+        prepared = prepare_scan(
+            Scan(np.float32(image), field_about(one.exam.orbit_centre), None, ())
+        )
         measured = measure_prepared(prepared)
         for structure in ("caudate", "putamen"):
             over = both_sides(measured, structure) / both_sides(true, structure)

@@ -80,9 +80,9 @@ def _simulate_one(args: Namespace) -> Result:
         raise UsageError(f"Expected no {' or '.join(extra)} with --uid, found both; leave one out.")
     added = load_added_centres(args.centres) if args.centres else ()
     path, exam = simulate_volume(args.uid, args.out or Path(), added)
-    called = "abnormal" if exam.label else "normal"
+    called = "abnormal" if exam.reading.label else "normal"
     said = f"{exam.uid}, {exam.exam['centre']}, read as {called}: {path}"
-    rows = {"label": exam.label, "exam": exam.exam, "truth": exam.truth}
+    rows = {"label": exam.reading.label, "exam": exam.exam, "truth": exam.truth}
     return Result([said], {"uid": exam.uid, "file": str(path)} | rows)
 
 

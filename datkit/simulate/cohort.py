@@ -185,7 +185,8 @@ def simulate_volume(uid: str, folder: PathLike, added: Sequence[Centre] = ()) ->
         If the folder cannot be written to.
     """
     exam = simulate_exam(*parse_uid(uid), added)
-    return save_scan(exam.volume, exam.affine, Path(folder) / f"{uid}.nii.gz"), exam
+    affine = exam.acquisition.affine
+    return save_scan(exam.volume, affine, Path(folder) / f"{uid}.nii.gz"), exam
 
 
 def _plan(folder: Path, size: str, seed: int, added: Sequence[Centre]) -> list[SetFolder]:

@@ -62,7 +62,7 @@ class Drawn:
             "uid": self.uid,
             "centre": centre.name,
             "camera": centre.camera,
-            "reconstruction": self.acquisition.recipe.in_words,
+            "reconstruction": self.acquisition.protocol.recipe.in_words,
             "age": f"{self.patient.age:.1f}",
             "sex": self.patient.sex,
         }
@@ -87,27 +87,16 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Exam:
-    """One simulated exam.
+class Exam(Drawn):
+    """One simulated exam: what was drawn, and its volume.
 
     Attributes
     ----------
-    uid : str
     volume : ndarray, uint16 or int16 (i, j, k)
-    affine : ndarray (4, 4)
-        Voxel to scanner mm, RAS+.
-    label : int
-        1 abnormal, 0 normal, as one reader called it.
-    exam, truth : dict of str to str
-        Its rows of ``exams.csv`` and ``truth.csv``, as written there.
+        On the grid of `acquisition.affine`.
     """
 
-    uid: str
     volume: np.ndarray
-    affine: np.ndarray
-    label: int
-    exam: dict[str, str]
-    truth: dict[str, str]
 
 
 def exam_uid(seed: int, index: int) -> str:
@@ -214,8 +203,7 @@ def simulate_exam(seed: int, index: int | str, added: Sequence[Centre] = ()) -> 
 
     drawn = draw_exam(seed, index, added)
     volume = acquire(paint(drawn.patient)[0], drawn.patient.shape, drawn.acquisition)
-    affine, label = drawn.acquisition.affine, drawn.reading.label
-    return Exam(drawn.uid, volume, affine, label, drawn.exam, drawn.truth)
+    return Exam(**vars(drawn), volume=volume)
 
 
 def _slot_of(seed: int, index: int, added: Sequence[Centre]) -> tuple[Centre, Protocol, bool]:

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from nibabel.affines import from_matvec
 from scipy.ndimage import map_coordinates
 
 from datkit.simulate.camera import imaging
 from datkit.simulate.exam import Drawn
 from datkit.simulate.patient.anatomy import standard_anatomy
 from datkit.simulate.patient.head_shape import MEAN_SCALE, sample, source_voxels
-from datkit.simulate.patient.loss import SIDES, Loss, Side
+from datkit.simulate.patient.loss import SIDES, Loss, keep_evenly
 from datkit.simulate.patient.person import Patient, standard_normal
 from datkit.simulate.patient.uptake import paint
 
@@ -58,9 +59,8 @@ def mean_patient(left: float = 1.0) -> Patient:
     0.6
     """
     normal = standard_normal()
-    loss = Loss({side: Side(left, left, left, left) for side in SIDES})
     shape = replace(normal.shape, scale=np.full(3, MEAN_SCALE))
-    return replace(normal, shape=shape, loss=loss)
+    return replace(normal, shape=shape, loss=Loss(keep_evenly(left)))
 
 
 def make_phantom(patient: Patient) -> Phantom:
@@ -90,9 +90,8 @@ def window(phantom: Phantom) -> tuple[tuple[slice, ...], np.ndarray]:
     """
     filled = np.argwhere(phantom.head.attenuation.max(2) > 0.004)
     low, high = filled.min(0) - 1, filled.max(0) + 2
-    affine = phantom.affine.copy()
-    affine[:2, 3] += imaging.FIELD_MM * low
-    return (slice(low[0], high[0]), slice(low[1], high[1]), slice(None)), affine
+    part = (slice(low[0], high[0]), slice(low[1], high[1]), slice(None))
+    return part, phantom.affine @ from_matvec(np.eye(3), (*low, 0))
 
 
 def true_striata(drawn: Drawn) -> np.ndarray:
@@ -118,8 +117,7 @@ def true_striata(drawn: Drawn) -> np.ndarray:
     >>> bool(30 < np.linalg.norm(right - left) < 45)
     True
     """
-    affine = np.diag([BOX_MM, BOX_MM, BOX_MM, 1.0])
-    affine[:3, 3] = BOX_START
+    affine = from_matvec(BOX_MM * np.eye(3), BOX_START)
     to_scan, regions = drawn.acquisition.mean_pose @ affine, standard_anatomy().regions
     voxels, centres = np.indices(BOX).reshape(3, -1), []
     for side in SIDES:

@@ -11,9 +11,9 @@ An exam is *difficult* when the experts are divided, or agree without being sure
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erf
 
 import numpy as np
+from scipy.special import erf
 
 __all__ = ["PANEL_PATTERNS", "Reading", "read_exam"]
 
@@ -102,26 +102,16 @@ def read_exam(
     margins = THRESHOLD - seen - rng.normal(0, PANEL_READER, PANEL)
     rest = (fraction if value is None else value for value in (other, caudate))
     grade, pattern = _describe(margins, *(rng.normal(value, IMAGE_NOISE) for value in rest))
+    levels = 1 + np.searchsorted(LIKERT_STEPS, np.abs(margins), side="right")
+    doubt = np.hypot(IMAGE_NOISE, PANEL_READER)  # experts know how far off a single look can be
     return Reading(
         label=int((own < THRESHOLD) != flip),
         votes=tuple(int(margin > 0) for margin in margins),
-        likert=int(np.median([_likert(margin) for margin in margins])),
+        likert=int(np.median(np.where(margins > 0, levels, -levels))),
         benamer=grade,
         pattern=pattern,
-        confidence=round(float(np.mean([_confidence(margin) for margin in margins])), 4),
+        confidence=round(float(np.mean(erf(np.abs(margins) / doubt / np.sqrt(2)))), 4),
     )
-
-
-def _likert(margin: float) -> int:
-    """Return one expert's level, from how far the exam lies beyond the threshold."""
-    level = 1 + sum(abs(margin) >= step for step in LIKERT_STEPS)
-    return level if margin > 0 else -level
-
-
-def _confidence(margin: float) -> float:
-    """Return how sure an expert is, who knows how far off a single look can be."""
-    doubt = np.hypot(IMAGE_NOISE, PANEL_READER)
-    return erf(abs(margin) / doubt / np.sqrt(2))
 
 
 def _describe(margins: np.ndarray, other: float, caudate: float) -> tuple[int, str]:

@@ -103,15 +103,11 @@ class SetFolder:
     def begin(self) -> None:
         """Record which set this is, before any new volume; finish if all volumes are there."""
         write_json(self.path / UNFINISHED / INFO, self.info)
-        self._finish()
+        self.add({})
 
     def add(self, record: dict[str, str]) -> None:
-        """Enter one more volume, its hash by its path; finish after the last."""
+        """Enter volumes, their hashes by path; after the last write tables and ``cohort.json``."""
         self.hashes.update(record)
-        self._finish()
-
-    def _finish(self) -> None:
-        """Write the tables, then ``cohort.json``, once no volume is missing."""
         if self.missing:
             return
         drawn = [draw_exam(*parse_uid(uid), self.added) for uid in self.uids]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import from_matvec
 from scipy.ndimage import affine_transform, gaussian_filter, label
 
 from datkit.io.scan import save_scan
@@ -32,8 +33,7 @@ def build_template() -> tuple[np.ndarray, np.ndarray]:
     uptake, _ = paint(standard_normal())
     smooth = gaussian_filter(uptake, FWHM_MM / 2.3548 / AFFINE[0, 0])
     smooth = (smooth + smooth[::-1]) / 2
-    affine = np.diag([SPACING_MM] * 3 + [1.0])
-    affine[:3, 3] = (-97.5, -132, -102)  # below -102 mm lies only neck
+    affine = from_matvec(SPACING_MM * np.eye(3), (-97.5, -132, -102))  # lower lies only neck
     shape = (66, 81, 69)
     start = (affine[:3, 3] - AFFINE[:3, 3]) / 2
     volume = affine_transform(smooth, np.full(3, SPACING_MM / 2), start, shape, order=1)
@@ -46,8 +46,7 @@ def build_regions() -> tuple[np.ndarray, np.ndarray]:
 
     1 caudate left, 2 caudate right, 3 putamen left, 4 putamen right, 5 occipital.
     """
-    affine = np.diag([float(GRID_MM)] * 3 + [1.0])
-    affine[:3, 3] = GRID_ORIGIN
+    affine = from_matvec(GRID_MM * np.eye(3), GRID_ORIGIN)
     start = (affine[:3, 3] - AFFINE[:3, 3]) / 2
     labels = np.zeros(GRID_SHAPE, np.uint8)
     for number, name in enumerate(LABELS, start=1):

@@ -124,7 +124,7 @@ def test_normal_patients_are_spread_over_age_and_sex_and_take_no_ssri():
 
 def test_a_type_is_examined_at_the_centres_that_use_it():
     for name in build_normals.protocols_by_type():
-        recipe = build_normals.draw_acquisition_of(name, 0).recipe
+        recipe = build_normals.draw_acquisition_of(name, 0).protocol.recipe
         assert reconstruction_type(recipe.in_words) == name
 
 

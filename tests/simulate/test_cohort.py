@@ -16,7 +16,7 @@ from datkit.errors import CohortError, UsageError
 from datkit.files import sha256_file
 from datkit.simulate import cohort as made
 from datkit.simulate.cohort import open_simulated, simulate_cohort, simulate_volume
-from datkit.simulate.exam import Exam, draw_exam, exam_uid
+from datkit.simulate.exam import draw_exam, exam_uid
 from datkit.simulate.patient.anatomy import AFFINE, axes_mm, standard_anatomy
 from datkit.simulate.set_folder import INFO, UNFINISHED
 
@@ -30,9 +30,13 @@ def quick_exam(seed, index, added=()):
     """An exam of 8 x 8 x 8 voxels that depends on seed and index, as a simulated one does."""
     uid = exam_uid(seed, index)
     volume = np.random.default_rng([seed, index]).integers(0, 900, (8, 8, 8), dtype=np.uint16)
-    affine = np.diag([4.0, 4.0, 4.0, 1.0])
-    return Exam(
-        uid, volume, affine, index % 2, {"uid": uid, "sex": "F"}, {"uid": uid, "votes": "3"}
+    return SimpleNamespace(
+        uid=uid,
+        volume=volume,
+        acquisition=SimpleNamespace(affine=np.diag([4.0, 4.0, 4.0, 1.0])),
+        reading=SimpleNamespace(label=index % 2),
+        exam={"uid": uid, "sex": "F"},
+        truth={"uid": uid, "votes": "3"},
     )
 
 
@@ -45,13 +49,8 @@ def quick(monkeypatch):
         calls.append(index)
         return quick_exam(seed, index)
 
-    def draw(seed, index, added):
-        exam = quick_exam(seed, index)
-        reading = SimpleNamespace(label=exam.label)
-        return SimpleNamespace(uid=exam.uid, reading=reading, exam=exam.exam, truth=exam.truth)
-
     monkeypatch.setattr(made, "simulate_exam", simulate)
-    monkeypatch.setattr("datkit.simulate.set_folder.draw_exam", draw)
+    monkeypatch.setattr("datkit.simulate.set_folder.draw_exam", quick_exam)
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)  # a process of its own would not be patched
     monkeypatch.setattr(made, "SIZES", {"few": 3, "full": 3})
     monkeypatch.setattr(made, "TEST_SETS", {"public": 2, "private": 2})
@@ -129,7 +128,7 @@ def test_a_volume_made_alone_is_the_cohorts_to_the_byte(tiny_cohort, tmp_path):
     uid = tiny_cohort.uids[7]
     path, exam = simulate_volume(uid, tmp_path)
     assert path.read_bytes() == tiny_cohort.path_of(uid).read_bytes()
-    assert exam.label == tiny_cohort.labels[uid]
+    assert exam.reading.label == tiny_cohort.labels[uid]
     np.testing.assert_array_equal(tiny_cohort.load(uid).data, exam.volume)
 
 
@@ -331,7 +330,7 @@ def mean_normal():
         patient = draw_patient(rng, "normal")  # with a head of its own, and mean binding
         patient = replace(patient, healthy=standard_normal().healthy, ssri=False)
         exam = draw_acquisition(rng, corrected[index])
-        assert exam.recipe.attenuation != "none"
+        assert exam.protocol.recipe.attenuation != "none"
         volume = np.float32(acquire(paint(patient)[0], patient.shape, exam)) / exam.gain
         scale = np.diag([*patient.shape.scale, 1])
         matrix = np.linalg.inv(exam.affine) @ exam.head_to_scanner @ scale @ AFFINE

@@ -72,9 +72,11 @@ def test_the_volume_is_what_was_drawn():
     )
     drawn, exam = draw_exam(5, index), simulate_exam(5, exam_uid(5, index))
     acquisition = drawn.acquisition
-    assert exam.volume.shape == acquisition.shape and exam.volume.dtype == acquisition.dtype
-    np.testing.assert_array_equal(exam.affine, acquisition.affine)
-    assert (exam.uid, exam.label) == (drawn.uid, drawn.reading.label)
+    assert (
+        exam.volume.shape == acquisition.shape and exam.volume.dtype == acquisition.protocol.dtype
+    )
+    np.testing.assert_array_equal(exam.acquisition.affine, acquisition.affine)
+    assert (exam.uid, exam.reading) == (drawn.uid, drawn.reading)
     assert (exam.exam, exam.truth) == (drawn.exam, drawn.truth)
 
 

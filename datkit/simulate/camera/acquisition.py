@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from nibabel.affines import from_matvec
+from scipy.spatial.transform import Rotation
 
 from datkit.errors import UsageError
 from datkit.simulate.camera.centres import Centre
-from datkit.simulate.camera.protocols import Protocol, Recipe
+from datkit.simulate.camera.protocols import Protocol
 
 __all__ = ["Acquisition", "Motion", "draw_acquisition", "rotation"]
 
@@ -61,14 +63,11 @@ class Acquisition:
         From the rotation axis to the collimator's face.
     counts : float
         Expected from the whole head over all views.
-    recipe : Recipe
     motion : Motion or None
     edge : float
         How much too bright the lowest slice comes out, as a share; 0 in most exams.
     gain : float
         Stored value of the mean brain.
-    dtype : str
-        ``"uint16"`` or ``"int16"``.
     noise_seed : int
     """
 
@@ -80,11 +79,9 @@ class Acquisition:
     orbit_centre: np.ndarray
     radius_mm: float
     counts: float
-    recipe: Recipe
     motion: Motion | None
     edge: float
     gain: float
-    dtype: str
     noise_seed: int
 
     @property
@@ -117,7 +114,7 @@ def draw_acquisition(
     --------
     >>> from datkit.simulate.camera.centres import load_centres
     >>> exam = draw_acquisition(np.random.default_rng(0), load_centres()["centre-06"])
-    >>> exam.shape, exam.dtype, 125 <= exam.radius_mm <= 145
+    >>> exam.shape, exam.protocol.dtype, 125 <= exam.radius_mm <= 145
     ((128, 128, 128), 'uint16', True)
     """
     protocol = protocol or draw_protocol(rng, centre)
@@ -133,11 +130,9 @@ def draw_acquisition(
         orbit_centre=head + rng.uniform(-8, 8, 3),  # mm; design
         radius_mm=float(rng.uniform(*centre.radius_mm)),
         counts=float(np.exp(rng.uniform(*np.log(centre.counts)))),
-        recipe=protocol.recipe,
         motion=_draw_motion(rng, head) if rng.random() < MOVING else None,
         edge=float(rng.uniform(2.5, 8)) if rng.random() < EDGE * thin else 0.0,
         gain=float(centre.gain * protocol.gain * np.exp(rng.normal(0, centre.gain_sd))),
-        dtype=protocol.dtype,
         noise_seed=int(rng.integers(2**63)),
     )
 
@@ -156,28 +151,20 @@ def rotation(degrees: tuple[float, ...] | np.ndarray) -> np.ndarray:
     >>> rotation((0, 0, 90)).round() @ [1, 0, 0]
     array([0., 1., 0.])
     """
-    out = np.eye(3)
-    for axis, angle in enumerate(np.radians(degrees)):
-        i, j = (axis + 1) % 3, (axis + 2) % 3
-        turn = np.eye(3)
-        turn[i, i] = turn[j, j] = np.cos(angle)
-        turn[j, i], turn[i, j] = np.sin(angle), -np.sin(angle)
-        out = turn @ out
-    return out
+    return Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
 
 
 def _draw_motion(rng: np.random.Generator, head: np.ndarray) -> Motion:
     """Draw one step of 3-10 mm or one turn of 3-8 degrees about the head's middle; design."""
     direction = rng.normal(size=3)
-    direction /= np.linalg.norm(direction)
-    transform = np.eye(4)
     if rng.random() < 0.5:
-        transform[:3, 3] = direction * rng.uniform(3, 10)
+        step = direction / np.linalg.norm(direction) * rng.uniform(3, 10)
+        transform = from_matvec(np.eye(3), step)
     else:
         angles = np.zeros(3)
         angles[rng.integers(3)] = rng.uniform(3, 8) * rng.choice([-1, 1])
-        transform[:3, :3] = rotation(angles)
-        transform[:3, 3] = head - transform[:3, :3] @ head
+        turn = rotation(angles)
+        transform = from_matvec(turn, head - turn @ head)
     return Motion(float(rng.uniform(0.1, 0.9)), transform)
 
 
@@ -194,12 +181,10 @@ def _draw_geometry(
     tilt = np.array([pitch, *rng.normal(0, 2, 2)])
     turn = rotation(tilt * (rng.random() < protocol.oblique))
     middle = np.array([0, 0, round(rng.uniform(-400, 0), 1)])  # the bed's position
-    pose = np.eye(4)
-    pose[:3, :3] = rotation(_draw_angles(rng))
-    pose[:3, 3] = middle + turn @ _draw_place(rng, centre.head_at, half)
-    affine = np.eye(4)
-    affine[:3, :3] = turn * spacing
-    affine[:3, 3] = middle - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    nod = rotation(_draw_angles(rng))
+    pose = from_matvec(nod, middle + turn @ _draw_place(rng, centre.head_at, half))
+    axes = turn * spacing
+    affine = from_matvec(axes, middle - axes @ ((np.array(shape) - 1) / 2))
     return shape, _hold_striatum(affine, shape, pose), pose
 
 
@@ -241,6 +226,4 @@ def _hold_striatum(affine: np.ndarray, shape: tuple[int, ...], pose: np.ndarray)
         size = " x ".join(f"{n:g}" for n in np.linalg.norm(affine[:3, :3], axis=0) * shape)
         raise UsageError(f"A matrix of {size} mm cannot hold both striata; choose a larger one.")
     shift = np.minimum(low, 0) + np.maximum(high - last, 0)
-    held = affine.copy()
-    held[:3, 3] += affine[:3, :3] @ shift
-    return held
+    return from_matvec(affine[:3, :3], affine[:3, 3] + affine[:3, :3] @ shift)

@@ -13,10 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
+from scipy.special import expit, logit
 
 from datkit.errors import UsageError
 from datkit.problems import Problem, found_instead, repeated
@@ -110,8 +110,7 @@ def illness_share(centre: Centre, protocol: Protocol) -> float:
     >>> round(illness_share(shifted, shifted.protocols[0]), 2)
     0.56
     """
-    logit = np.log(centre.prevalence / (1 - centre.prevalence)) + protocol.tilt
-    return float(1 / (1 + np.exp(-logit)))
+    return float(expit(logit(centre.prevalence) + protocol.tilt))
 
 
 @lru_cache
@@ -124,7 +123,7 @@ def load_centres() -> dict[str, Centre]:
     'dual head C'
     """
     centres = read_table(Path(__file__).with_name("centres.yaml"), list[Centre])
-    return {centre.name: centre for centre in _in_order(centres)}
+    return {centre.name: centre for centre in centres}
 
 
 def usual_centres() -> list[Centre]:
@@ -161,12 +160,7 @@ def load_added_centres(path: str | os.PathLike[str]) -> tuple[Centre, ...]:
             problems.append(Problem("centre-joins", centre.name, joins, found, "Correct them."))
     if problems:
         raise UsageError.of(problems, where=path)
-    return tuple(_in_order(added))
-
-
-def _in_order(centres: Iterable[Centre]) -> list[Centre]:
-    """Sort centres by stream: nothing depends on the order of rows."""
-    return sorted(centres, key=lambda centre: centre.stream)
+    return tuple(sorted(added, key=lambda centre: centre.stream))  # not in the order of rows
 
 
 def share_of_exams(set_name: SetName, added: Iterable[Centre] = ()) -> dict[str, float]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from nibabel.affines import from_matvec
 from scipy import ndimage
 
 from datkit.simulate.camera import reconstruction
@@ -94,7 +95,7 @@ def acquire(activity: np.ndarray, shape: Shape, exam: Acquisition) -> np.ndarray
 
     Returns
     -------
-    ndarray, `exam.dtype`, shape `exam.shape`
+    ndarray, `exam.protocol.dtype`, shape `exam.shape`
         Stored values; voxels outside the camera's field are 0.
     """
     head = place(activity, shape, exam)
@@ -108,25 +109,19 @@ def acquire(activity: np.ndarray, shape: Shape, exam: Acquisition) -> np.ndarray
         primary[start:] = camera_of(later, exam).project(later.activity, views)
     broad = broad_background(primary, exam.protocol.collimator.penetration)
     counts = count(primary, broad, exam.counts, np.random.default_rng(exam.noise_seed))
-    image = reconstruct(counts, camera, head.attenuation, exam.recipe)
+    image = reconstruct(counts, camera, head.attenuation, exam.protocol.recipe)
     return store(image / image[head.activity > 0.5].mean(), exam)
-
-
-def field_affine(exam: Acquisition) -> np.ndarray:
-    """Return voxel to scanner mm of the camera's field, (4, 4)."""
-    return field_about(exam.orbit_centre)
 
 
 def field_about(middle_mm: np.ndarray | tuple[float, ...]) -> np.ndarray:
     """Return voxel to mm of a camera's field about its middle, (4, 4)."""
-    affine = np.diag([FIELD_MM] * 3 + [1.0])
-    affine[:3, 3] = middle_mm - FIELD_MM * (np.array(FIELD) - 1) / 2
-    return affine
+    start = middle_mm - FIELD_MM * (np.array(FIELD) - 1) / 2
+    return from_matvec(FIELD_MM * np.eye(3), start)
 
 
 def place(activity: np.ndarray, shape: Shape, exam: Acquisition) -> Head:
     """Put a patient into the camera's field, in the pose of the exam."""
-    to_head = np.linalg.inv(exam.head_to_scanner) @ field_affine(exam)
+    to_head = np.linalg.inv(exam.head_to_scanner) @ field_about(exam.orbit_centre)
     return sample_head(activity, source_voxels(shape, to_head, FIELD))
 
 
@@ -145,12 +140,6 @@ def smooth_for_sampling(volume: np.ndarray) -> np.ndarray:
 def _smooth_attenuation() -> np.ndarray:
     """Return the standard head's attenuation, 1/mm, smoothed: the same for every patient."""
     return smooth_for_sampling(standard_anatomy().attenuation)
-
-
-def less_sampling(collimator: Collimator) -> Collimator:
-    """Return a collimator without the part of the crystal's blur that sampling has brought."""
-    intrinsic = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
-    return replace(collimator, intrinsic_mm=intrinsic)
 
 
 def camera_of(head: Head, exam: Acquisition) -> Projector:
@@ -186,7 +175,9 @@ def camera_over(
     UsageError
         If a size is not positive.
     """
-    collimator = collimator and less_sampling(collimator)
+    if collimator is not None:  # sampling has brought a part of the crystal's blur
+        left = np.sqrt(max(collimator.intrinsic_mm**2 - SAMPLED_MM**2, 0))
+        collimator = replace(collimator, intrinsic_mm=left)
     absorbing = head.attenuation if attenuation else None
     return Projector(FIELD[0], FIELD[2], FIELD_MM, views, radius_mm, collimator, absorbing)
 
@@ -245,12 +236,12 @@ def reconstruct(
 
 def store(image: np.ndarray, exam: Acquisition) -> np.ndarray:
     """Put an image whose mean brain is 1 into the exam's matrix, unit and number format."""
-    to_field = np.linalg.inv(field_affine(exam)) @ exam.affine
+    to_field = np.linalg.inv(field_about(exam.orbit_centre)) @ exam.affine
     box = _box(to_field, exam.shape)
     size = tuple(part.stop - part.start for part in box)
     start = to_field[:3, :3] @ [part.start for part in box] + to_field[:3, 3]
     part = ndimage.affine_transform(image, to_field[:3, :3], start, size, np.float32, order=3)
-    out = np.zeros(exam.shape, exam.dtype)
+    out = np.zeros(exam.shape, exam.protocol.dtype)
     limit = np.iinfo(out.dtype).max
     out[box] = np.clip(np.rint(part * np.float32(exam.gain)), 0, limit)
     if exam.edge:  # the last slice of a field has few counts, and may come out far too hot

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from nibabel.affines import from_matvec
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from datkit.simulate.patient.anatomy import AFFINE, SHAPE, axes_mm, standard_anatomy
@@ -193,9 +194,7 @@ def _fields() -> tuple[np.ndarray, ...]:
 
 def _lattice_axes() -> list[np.ndarray]:
     """Return the open axes of the lattice in mm."""
-    affine = np.diag([LATTICE_MM] * 3 + [1.0])
-    affine[:3, 3] = AFFINE[:3, 3]
-    return axes_mm(LATTICE, affine)
+    return axes_mm(LATTICE, from_matvec(LATTICE_MM * np.eye(3), AFFINE[:3, 3]))
 
 
 def _stack(*parts: np.ndarray | float) -> np.ndarray:

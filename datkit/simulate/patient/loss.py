@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["DEGENERATIVE", "OTHER", "SIDES", "Defect", "Loss", "Side", "draw_loss"]
+__all__ = ["DEGENERATIVE", "OTHER", "SIDES", "Defect", "Loss", "Side", "draw_loss", "keep_evenly"]
 
 SIDES = ("left", "right")
 DEGENERATIVE = {"parkinson": 0.74, "lewy_body": 0.12, "atypical": 0.12, "corticobasal": 0.02}
@@ -114,15 +114,15 @@ def draw_loss(rng: np.random.Generator, pattern: str) -> Loss:
     if pattern in COURSES:
         return Loss(_degenerate(rng, COURSES[pattern]))
     if pattern == "borderline":
-        return Loss(_even(rng.uniform(*BORDERLINE)))
+        return Loss(keep_evenly(rng.uniform(*BORDERLINE)))
     if pattern == "drug":
-        return Loss(_even(rng.uniform(*DRUG)))
+        return Loss(keep_evenly(rng.uniform(*DRUG)))
     if pattern == "vascular":
         return _draw_vascular(rng)
-    return {"normal": Loss(_even(1.0))}[pattern]
+    return {"normal": Loss(keep_evenly(1.0))}[pattern]
 
 
-def _even(left: float) -> dict[str, Side]:
+def keep_evenly(left: float) -> dict[str, Side]:
     """Keep the same fraction everywhere: low, yet of normal shape."""
     return {side: Side(left, left, left, left) for side in SIDES}
 
@@ -131,10 +131,10 @@ def _draw_vascular(rng: np.random.Generator) -> Loss:
     """Draw a focal defect, a mild loss everywhere, or nothing to be seen."""
     kind = rng.random()
     if kind >= FOCAL:
-        return Loss(_even(rng.uniform(*BORDERLINE) if kind < FOCAL + DIFFUSE else 1.0))
+        return Loss(keep_evenly(rng.uniform(*BORDERLINE) if kind < FOCAL + DIFFUSE else 1.0))
     x, back, front, z = DEFECT_SITES["putamen" if rng.random() < 0.7 else "caudate"]
     middle = (float(x * rng.choice([-1, 1])), float(rng.uniform(back, front)), float(z))
-    return Loss(_even(1.0), Defect(middle, float(rng.uniform(*DEFECT_MM))))
+    return Loss(keep_evenly(1.0), Defect(middle, float(rng.uniform(*DEFECT_MM))))
 
 
 def _degenerate(rng: np.random.Generator, course: Course) -> dict[str, Side]:
@@ -143,7 +143,7 @@ def _degenerate(rng: np.random.Generator, course: Course) -> dict[str, Side]:
     The sides grow alike as the disease goes on. The bend has no published value (design).
     """
     if rng.random() < course.unseen:
-        return _even(1.0)
+        return keep_evenly(1.0)
     years = rng.gamma(2, 2)  # since onset; design
     worse = course.worst * np.exp(-YEARLY_LOSS * years + rng.normal(0, SEVERITY_SPREAD))
     worse = float(np.clip(worse, 0.05, 0.95))

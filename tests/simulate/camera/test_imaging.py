@@ -30,13 +30,15 @@ def uptake():
 
 def exam_of(centre=CUBE, seed=0, **changes):
     """An exam without motion and edge artefact, and with so many counts that noise is gone."""
-    plain = {"motion": None, "edge": 0.0, "recipe": QUICK, "counts": 1e10}
-    return replace(draw_acquisition(np.random.default_rng(seed), centre), **(plain | changes))
+    drawn = draw_acquisition(np.random.default_rng(seed), centre)
+    protocol = replace(drawn.protocol, recipe=QUICK)
+    plain = {"motion": None, "edge": 0.0, "protocol": protocol, "counts": 1e10}
+    return replace(drawn, **(plain | changes))
 
 
 def mean_of(volume, region, exam):
     """The mean of the camera's field over one of the standard head's regions."""
-    to_head = np.linalg.inv(exam.head_to_scanner) @ camera.field_affine(exam)
+    to_head = np.linalg.inv(exam.head_to_scanner) @ camera.field_about(exam.orbit_centre)
     weight = sample(standard_anatomy().regions[region], REAL_SIZE, to_head, FIELD)
     return (volume * weight).sum() / weight.sum()
 
@@ -48,14 +50,17 @@ def image_of(uptake, exam, **recipe):
     primary = device.project(head.activity)
     broad = camera.broad_background(primary, exam.protocol.collimator.penetration)
     expected = camera.Counts(primary + broad, broad, 1.0)
-    return camera.reconstruct(expected, device, head.attenuation, replace(exam.recipe, **recipe))
+    recipe = replace(exam.protocol.recipe, **recipe)
+    return camera.reconstruct(expected, device, head.attenuation, recipe)
 
 
 @pytest.mark.parametrize("centre", CENTRES[3:], ids=lambda centre: centre.name)
 def test_every_centre_stores_what_it_draws(uptake, centre):
     exam = draw_acquisition(np.random.default_rng(1), centre)
-    volume = acquire(uptake, REAL_SIZE, replace(exam, recipe=replace(exam.recipe, iterations=1)))
-    assert volume.dtype == exam.dtype and volume.shape == exam.shape
+    recipe = replace(exam.protocol.recipe, iterations=1)
+    exam = replace(exam, protocol=replace(exam.protocol, recipe=recipe))
+    volume = acquire(uptake, REAL_SIZE, exam)
+    assert volume.dtype == exam.protocol.dtype and volume.shape == exam.shape
     assert volume.min() == 0 and 1.5 * exam.gain < volume.max() < 60 * exam.gain
 
 
@@ -66,7 +71,7 @@ def test_a_point_lands_where_the_pose_and_the_affine_say(uptake):
     head = place(point, standard_shape(), exam)
     weight = np.argwhere(head.activity > 0.01)
     middle = np.average(weight, axis=0, weights=head.activity[tuple(weight.T)])
-    found = camera.field_affine(exam)[:3] @ [*middle, 1]
+    found = camera.field_about(exam.orbit_centre)[:3] @ [*middle, 1]
     expected = exam.head_to_scanner @ AFFINE @ [60, 70, 80, 1]
     np.testing.assert_allclose(found, expected[:3], atol=0.3)
     stored = camera.store(head.activity, exam)
