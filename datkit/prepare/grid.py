@@ -70,7 +70,15 @@ def load_regions() -> dict[str, np.ndarray]:
 
 
 def distance_to(mask: np.ndarray) -> np.ndarray:
-    """Return each voxel's distance from a mask on the canonical grid, mm; 0 inside."""
+    """Return each voxel's distance from a mask on the canonical grid, mm; 0 inside.
+
+    Examples
+    --------
+    >>> mask = np.zeros(GRID.shape, bool)
+    >>> mask[10] = True
+    >>> distance_to(mask)[9:13, 0, 0]
+    array([2., 0., 2., 4.])
+    """
     return ndimage.distance_transform_edt(~mask, sampling=GRID.affine.diagonal()[:3])
 
 
@@ -83,5 +91,11 @@ def to_striata() -> np.ndarray:
 
 @cache
 def grid_mm() -> np.ndarray:
-    """Return where the voxels of the canonical grid lie: x, y and z in mm, (3, 64, 80, 48)."""
+    """Return where the voxels of the canonical grid lie: x, y and z in mm, (3, 64, 80, 48).
+
+    Examples
+    --------
+    >>> grid_mm()[:, 0, 0, 0]
+    array([ -63., -112.,  -36.])
+    """
     return transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1)).reshape(3, *GRID.shape)
