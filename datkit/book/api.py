@@ -7,7 +7,6 @@ extensions, fills them in. :func:`link_names` makes links of the names that pros
 from __future__ import annotations
 
 import ast
-import pkgutil
 import re
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from functools import cache
 from importlib import import_module
 from inspect import isclass
 from pathlib import Path
+from pydoc import locate
 from typing import TYPE_CHECKING
 
 from datkit.book.imports import public_names
@@ -134,7 +134,7 @@ def _entry(name: str, value: object) -> str:
 
 
 def write_api(folder: Path) -> None:
-    """Write the page of every room into a folder: ``view.md`` is that of ``datkit.view``."""
+    """Write the page of every room into a folder: ``datkit.view.md`` is that of ``datkit.view``."""
     folder.mkdir(exist_ok=True)
     for room in LISTS["rooms"]:
         module, summary, entries = import_module(room), [], []
@@ -145,10 +145,9 @@ def write_api(folder: Path) -> None:
             if home == f"{room}.{name}":
                 entries.append(_entry(name, value))
             elif not callable(value):
-                entries.append(f":py:obj:`{home}`")
+                entries.append(f":py:obj:`{home}` is offered here too.")
         page = PAGE.format(room=room, summary="\n   ".join(summary), entries="\n\n".join(entries))
-        path = folder / f"{room.removeprefix('datkit.').replace('.', '_')}.md"
-        path.write_text(page, encoding="utf-8")
+        (folder / f"{room}.md").write_text(page, encoding="utf-8")
 
 
 def _adapt(
@@ -158,18 +157,9 @@ def _adapt(
     in_table = False
     for number, line in enumerate(lines):
         in_table ^= line.startswith("==")
-        if what == "module" and line.startswith("``") and not in_table:
+        if what == "module" and re.match(r"``\S+``  ", line) and not in_table:
             lines[number] = f"| {line}"
         lines[number] = re.sub(r"^( +):type: ", r"\1Type: ", lines[number])
-
-
-def _exists(target: str) -> bool:
-    """Whether a dotted name leads to something in datkit."""
-    try:
-        pkgutil.resolve_name(target)
-    except (AttributeError, ImportError):
-        return False
-    return True
 
 
 def _resolve(
@@ -181,7 +171,7 @@ def _resolve(
         return None
     home, python = all_names().get(target, target), env.get_domain("py")
     page = python.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
-    is_misspelt = target.startswith("datkit") and not _exists(target)
+    is_misspelt = target.startswith("datkit") and locate(target) is None
     return page or (None if is_misspelt else content)
 
 

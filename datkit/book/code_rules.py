@@ -3,64 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 import statistics
-from collections.abc import Iterator
-from typing import TypeVar
 
 from datkit.book.imports import import_problem
-from datkit.book.notebook import COMMITTED, LISTS, Cell, Findings, Notebook
+from datkit.book.notebook import COMMITTED, LISTS, Findings, Notebook
+from datkit.book.patterns import calls
 from datkit.rules import Found
-
-__all__ = ["asserts", "glued_names"]
-
-Node = TypeVar("Node", bound=ast.AST)
-Import = ast.Import | ast.ImportFrom
 
 MAX_LINES, MAX_MEDIAN, MAX_FUNCTION = 15, 6, 5  # lines; what a reader takes in at a glance
 FIGURE_WITHIN = 3  # code cells, counted from the top
-
-
-def _nodes(cell: Cell, kind: type[Node]) -> Iterator[Node]:
-    return (node for node in cell.syntax if isinstance(node, kind))
-
-
-def _imports(cell: Cell) -> list[Import]:
-    return [*_nodes(cell, ast.Import), *_nodes(cell, ast.ImportFrom)]
-
-
-def _dotted(node: ast.expr) -> str:
-    """Return ``a.b.c`` for a chain of names; what a call inside the chain takes is left out."""
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}".lstrip(".")
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _calls(notebook: Notebook) -> Iterator[tuple[Cell, str, ast.Call]]:
-    for cell in notebook.code:
-        for call in _nodes(cell, ast.Call):
-            yield cell, _dotted(call.func), call
-
-
-def _strings(notebook: Notebook) -> Iterator[tuple[Cell, str]]:
-    for cell in notebook.code:
-        for node in _nodes(cell, ast.Constant):
-            if isinstance(node.value, str):
-                yield cell, node.value
-
-
-def asserts(cell: Cell) -> list[ast.Assert]:
-    """Return the assertions of a code cell."""
-    return list(_nodes(cell, ast.Assert))
-
-
-def glued_names(notebook: Notebook) -> set[str]:
-    """Return the names under which a notebook glues values into its prose."""
-    return {
-        str(call.args[0].value)
-        for _, name, call in _calls(notebook)
-        if name == "glue" and call.args and isinstance(call.args[0], ast.Constant)
-    }
 
 
 @COMMITTED.rule("plain-python", expected="plain Python, which runs anywhere as it stands")
@@ -83,7 +34,7 @@ def short_cells(notebook: Notebook) -> Findings:
     lengths = []
     for cell in notebook.code:
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
-        imported = sum((n.end_lineno or n.lineno) - n.lineno + 1 for n in _imports(cell))
+        imported = sum((n.end_lineno or n.lineno) - n.lineno + 1 for n in cell.imports)
         lengths.append(lines - imported)
         if not lines or lengths[-1] > MAX_LINES:
             yield Found(cell.place, f"{lengths[-1]} lines")
@@ -98,7 +49,7 @@ def short_functions(notebook: Notebook) -> Findings:
     Move it into datkit, with a test.
     """
     for cell in notebook.code:
-        for node in _nodes(cell, ast.FunctionDef):
+        for node in cell.nodes(ast.FunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > MAX_FUNCTION:
                 yield Found(cell.place, f"{length} lines in {node.name}")
@@ -114,7 +65,7 @@ def declared_imports(notebook: Notebook) -> Findings:
     Use declared dependencies and public names; fetch with `datkit data fetch`.
     """
     for cell in notebook.code:
-        for node in _imports(cell):
+        for node in cell.imports:
             names = [alias.name for alias in node.names]
             if isinstance(node, ast.ImportFrom):
                 problems = [import_problem(node.module or ".", names)]
@@ -131,55 +82,8 @@ def imports_first(notebook: Notebook) -> Findings:
     """
     first = next((cell for cell in notebook.code if "parameters" not in cell.tags), None)
     for cell in notebook.code:
-        if cell is not first and _imports(cell):
+        if cell is not first and cell.imports:
             yield Found(cell.place, "an import")
-
-
-@COMMITTED.rule("no-shell", expected="no shell, no other program, no code made from strings")
-def no_shell(notebook: Notebook) -> Findings:
-    """A cell leaves Python.
-
-    A notebook runs as it stands: call Python, not the shell.
-    """
-    for cell, name, _ in _calls(notebook):
-        if name in LISTS["shell"]:
-            yield Found(cell.place, f"a call of {name}")
-
-
-@COMMITTED.rule("no-silencing", expected="no warning silenced")
-def no_silencing(notebook: Notebook) -> Findings:
-    """A cell silences warnings.
-
-    Remove the cause of the warning.
-    """
-    for cell, name, _ in _calls(notebook):
-        if name.rpartition(".")[2] in LISTS["silencers"] or name == "logging.disable":
-            yield Found(cell.place, f"a call of {name}")
-
-
-@COMMITTED.rule("relative-paths", expected="no absolute path and no home folder")
-def relative_paths(notebook: Notebook) -> Findings:
-    """A path holds on one machine only.
-
-    Name files relative to the working folder.
-    """
-    for cell, text in _strings(notebook):
-        if re.match(r"/\w|~|[A-Za-z]:[\\/]", text):
-            yield Found(cell.place, f"the path {text!r}")
-    for cell, name, _ in _calls(notebook):
-        if name.endswith(("Path.home", "expanduser")):
-            yield Found(cell.place, f"a call of {name}")
-
-
-@COMMITTED.rule("safe-colours", expected="an even colour map, safe for colour blindness")
-def safe_colours(notebook: Notebook) -> Findings:
-    """A colour map misleads.
-
-    Use viridis, cividis, magma or inferno.
-    """
-    for cell, text in _strings(notebook):
-        if text in LISTS["loud_maps"]:
-            yield Found(cell.place, f"the colour map {text!r}")
 
 
 def _is_unseeded(name: str, call: ast.Call, torch_seeded: bool) -> bool:
@@ -205,9 +109,9 @@ def seeded_draws(notebook: Notebook) -> Findings:
 
     Give it one: default_rng(seed), random_state=seed or torch.manual_seed(seed).
     """
-    calls = list(_calls(notebook))
-    torch_seeded = any(name == "torch.manual_seed" for _, name, _ in calls)
-    for cell, name, call in calls:
+    made = list(calls(notebook))
+    torch_seeded = any(name == "torch.manual_seed" for _, name, _ in made)
+    for cell, name, call in made:
         if _is_unseeded(name, call, torch_seeded):
             yield Found(cell.place, f"{name}, which draws without a seed")
 
@@ -228,7 +132,7 @@ def read_figures(notebook: Notebook) -> Findings:
 
     Say there what one sees.
     """
-    following = [cell.kind for cell in notebook.cells[1:]] + ["the end"]
+    following = [cell.cell_type for cell in notebook.cells[1:]] + ["the end"]
     for cell, kind in zip(notebook.cells, following, strict=True):
-        if cell.kind == "code" and cell.alt and kind != "markdown":
+        if cell.cell_type == "code" and cell.alt and kind != "markdown":
             yield Found(cell.place, "no sentence after the figure")

@@ -6,11 +6,10 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from datkit.book.notebook import EXECUTED, LISTS, Cell, Findings, Notebook
+from datkit.book.notebook import EXECUTED, LISTS, Findings, Notebook
+from datkit.book.patterns import outputs
 from datkit.book.prose_rules import ALT_LENGTH, plain_prose
 from datkit.rules import Found
 
@@ -19,16 +18,6 @@ __all__ = ["INJECTED", "WIDGET"]
 INJECTED = "injected-parameters"  # papermill's tag for the parameters of one run
 MAX_MEGABYTES = 3.0  # of one output; a volume of 2 mm takes 0.3
 WIDGET = "application/vnd.jupyter.widget-view+json"
-GLUED = "application/papermill.record/text/plain"
-
-
-def _outputs(notebook: Notebook) -> Iterator[tuple[Cell, dict[str, Any], str]]:
-    """Yield each output with its cell and all that it says: stream, plain text and HTML."""
-    for cell in notebook.code:
-        for output in cell.outputs:
-            data = output.get("data", {})
-            said = [data[key] for key in data if key.endswith(("text/plain", "text/html"))]
-            yield cell, output, "\n".join(map("".join, [output.get("text", ""), *said]))
 
 
 @EXECUTED.rule("every-cell-ran", expected="every code cell run once, from top to bottom")
@@ -50,11 +39,11 @@ def no_errors(notebook: Notebook) -> Findings:
 
     Mend the cell and run the notebook again.
     """
-    for cell, output, text in _outputs(notebook):
+    for cell, output, _ in outputs(notebook):
         if output["output_type"] == "error":
             yield Found(cell.place, f"{output['ename']}: {output['evalue']}")
         if output.get("name") == "stderr":
-            yield Found(cell.place, f"on stderr {text.strip()[:120]!r}")
+            yield Found(cell.place, f"on stderr {output['text'].strip()[:120]!r}")
 
 
 @EXECUTED.rule("described-figures", expected="a figure with a text of 30 to 300 characters")
@@ -80,56 +69,20 @@ def no_machine_paths(notebook: Notebook) -> Findings:
     here = {str(path) for path in (Path.home(), Path.cwd(), tempfile.gettempdir(), sys.prefix)}
     known = [re.escape(path) + r"\b" for path in sorted(here) if len(path) > 1]
     pattern = "|".join([*known, r"/(?:home|Users|root|tmp)/\w", r"[A-Z]:\\+Users"])
-    for cell, _, text in _outputs(notebook):
+    for cell, _, text in outputs(notebook):
         if found := re.search(rf"(?:{pattern})[^\s'\"<]*", text):
             yield Found(cell.place, repr(found[0]))
 
 
-@EXECUTED.rule("no-addresses", expected="no memory address in an output")
-def no_addresses(notebook: Notebook) -> Findings:
-    """An output changes with every run.
-
-    Assign the last line, so that no object prints itself.
-    """
-    for cell, _, text in _outputs(notebook):
-        if found := re.search(r"\bat 0x[0-9a-f]{6,}", text):
-            yield Found(cell.place, repr(found[0]))
-
-
 @EXECUTED.rule("small-outputs", expected="at most 3 MB an output")
-def small_outputs(notebook: Notebook) -> Findings:
+def smalloutputs(notebook: Notebook) -> Findings:
     """An output is heavy.
 
     Cast to uint8 or float32, or show fewer points.
     """
-    for cell, output, _ in _outputs(notebook):
+    for cell, output, _ in outputs(notebook):
         if (size := len(json.dumps(output)) / 1e6) > MAX_MEGABYTES:
             yield Found(cell.place, f"{size:.1f} MB")
-
-
-@EXECUTED.rule("self-contained", expected="outputs that work with no kernel and no network")
-def self_contained(notebook: Notebook) -> Findings:
-    """An output needs more than the page.
-
-    Embed what it needs, and show a still picture beside a widget.
-    """
-    for cell, output, text in _outputs(notebook):
-        if WIDGET in output.get("data", {}):
-            yield Found(cell.place, "a widget")
-        if re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text):
-            yield Found(cell.place, "what is loaded from the network")
-
-
-@EXECUTED.rule("plain-glue", expected="plain numbers or words glued")
-def plain_glue(notebook: Notebook) -> Findings:
-    """Prose cannot format a glued value.
-
-    Glue float(value), int(value) or str(value).
-    """
-    for cell, output, _ in _outputs(notebook):
-        text = "".join(output.get("data", {}).get(GLUED, ""))
-        if text.startswith(("np.", "array(", "tensor(")):
-            yield Found(cell.place, repr(text))
 
 
 @EXECUTED.rule("no-typed-numbers", expected="numbers that the run computes to be glued")
@@ -138,7 +91,7 @@ def no_typed_numbers(notebook: Notebook) -> Findings:
 
     Glue it, so that prose and run cannot part.
     """
-    said = " ".join(text for _, _, text in _outputs(notebook))
+    said = " ".join(text for _, _, text in outputs(notebook))
     computed = [float(number) for number in re.findall(r"\d+\.\d+", said)]
     for cell in notebook.prose:
         for number in re.findall(r"(?<![\w.])\d+\.\d+(?!\.?\w)", plain_prose(cell.source)):

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -28,7 +27,7 @@ from datkit.book.notebook import LISTS
 from datkit.files import replace_atomically
 from datkit.problems import Problem
 
-__all__ = ["Run", "execute", "remove_volatile"]
+__all__ = ["execute", "remove_volatile"]
 
 KERNEL = "python3"
 START = 180  # seconds in which a kernel answers, on a busy machine too
@@ -47,46 +46,15 @@ else:
 """
 
 
-@dataclass(frozen=True)
-class Run:
-    """One execution of a notebook.
-
-    Attributes
-    ----------
-    source, target : Path
-        The notebook, and its executed copy.
-    folder : Path
-        Where it runs; emptied first.
-    parameters : dict
-        Values for its cell tagged `parameters`.
-    budget : float
-        Seconds that the whole notebook may take.
-    key : str
-        Changes when the execution could; kept in a file beside the folder.
-    """
-
-    source: Path
-    target: Path
-    folder: Path
-    parameters: dict[str, object]
-    budget: float
-    key: str
-
-    @property
-    def stamp(self) -> Path:
-        """The file that keeps the key of the last execution."""
-        return self.folder.with_name(f"{self.source.stem}.key")
-
-
-def _prepare(run: Run) -> NotebookNode:
+def _prepare(source: Path) -> NotebookNode:
     """Return the notebook with its cells numbered, and after each check its wrong answers."""
-    notebook, cells = load_notebook_node(str(run.source)), []
+    notebook, cells = load_notebook_node(str(source)), []
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata[NUMBER] = number
         cells.append(cell)
         for wrong in cell.metadata.get("wrong", []):
-            source = TRY_WRONG_ANSWER.format(wrong=wrong, check=cell.source)
-            cells.append(new_code_cell(source, metadata={NUMBER: number, "tags": [WRONG_ANSWER]}))
+            code = TRY_WRONG_ANSWER.format(wrong=wrong, check=cell.source)
+            cells.append(new_code_cell(code, metadata={NUMBER: number, "tags": [WRONG_ANSWER]}))
     notebook.cells = cells
     return notebook
 
@@ -118,12 +86,26 @@ def remove_volatile(notebook: NotebookNode) -> None:
                     output.execution_count = count
 
 
-def execute(run: Run) -> Problem | None:
-    """Run one notebook and write its executed copy; return what stopped it, if anything did."""
-    run.target.unlink(missing_ok=True)  # if this run fails, no older copy may pass for its result
-    shutil.rmtree(run.folder, ignore_errors=True)
-    run.folder.mkdir(parents=True)
-    notebook, end = _prepare(run), time.monotonic() + run.budget
+def execute(
+    source: Path, target: Path, folder: Path, parameters: dict[str, object], budget: float
+) -> Problem | None:
+    """Run one notebook and write its executed copy; return what stopped it, if anything did.
+
+    Parameters
+    ----------
+    source, target : Path
+        The notebook, and its executed copy.
+    folder : Path
+        Where it runs; emptied first.
+    parameters : dict
+        Values for its cell tagged `parameters`.
+    budget : float
+        Seconds that the whole notebook may take.
+    """
+    target.unlink(missing_ok=True)  # if this run fails, no older copy may pass for its result
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    notebook, end = _prepare(source), time.monotonic() + budget
     cell = notebook.cells[0]
 
     def seconds_left(next_cell: NotebookNode) -> int:
@@ -139,32 +121,31 @@ def execute(run: Run) -> Problem | None:
             executed = papermill.execute_notebook(
                 notebook,
                 None,
-                parameters=run.parameters,
+                parameters=parameters,
                 kernel_name=KERNEL,
                 language="python",
                 progress_bar=False,
                 coalesce_streams=True,  # else timing decides into how many outputs a print splits
                 start_timeout=START,
                 timeout_func=seconds_left,
-                resources={"metadata": {"path": str(run.folder)}},
+                resources={"metadata": {"path": str(folder)}},
                 config=Config({"KernelManager": ipc, "AsyncKernelManager": ipc}),
             )
         except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
-            return _problem(run, cell, error)
+            return _problem(source, cell, error, budget)
     remove_volatile(executed)
-    with replace_atomically(run.target) as part:
+    with replace_atomically(target) as part:
         nbformat.write(executed, part)
-    run.stamp.write_text(run.key)
     return None
 
 
-def _problem(run: Run, cell: NotebookNode, error: Exception) -> Problem:
-    where = f"{run.source}, cell {cell.metadata.get(NUMBER, INJECTED)}"
+def _problem(source: Path, cell: NotebookNode, error: Exception, budget: float) -> Problem:
+    where = f"{source}, cell {cell.metadata.get(NUMBER, INJECTED)}"
     expected, remedy = "every cell to run", "Mend the cell."
     if isinstance(error, PapermillExecutionError):
         found = f"{error.ename}: {error.evalue}"
     elif isinstance(error, CellTimeoutError):
-        expected, found = f"at most {run.budget:g} s for the notebook", "more"
+        expected, found = f"at most {budget:g} s for the notebook", "more"
         remedy = "Shorten it, or name another --budget."
     else:  # the kernel died, or never answered
         found, remedy = str(error), "It may have run out of memory."

@@ -14,14 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 # Each module enters its rules when it is imported.
 from datkit.book import code_rules, executed_rules, prose_rules  # noqa: F401
-from datkit.book.notebook import COMMITTED, EXECUTED, Notebook, References, read_notebook
+from datkit.book.notebook import COMMITTED, EXECUTED, Notebook, read_notebook
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import Problem
 from datkit.rules import RuleGroup
@@ -52,8 +52,18 @@ def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
     UsageError, NotebookError
         If a file does not exist, or is no notebook.
     """
-    references, defined = References.read(book), dict[str, str]()
-    notebooks = [replace(read_notebook(p), references=references, defined=defined) for p in paths]
+    glossary, bibliography = (
+        path.read_text(encoding="utf-8") if path.is_file() else ""
+        for path in (Path(book, "glossary.md"), Path(book, "references.bib"))
+    )
+    blocks = re.findall(r"\{glossary\}\n(.*?)^[:`]{3,}", glossary, re.M | re.S)
+    terms = re.findall(r"^[^\s:].*$", "\n".join(blocks), re.M)  # definitions are indented
+    around = {
+        "terms": frozenset(map(str.strip, terms)),
+        "citations": frozenset(re.findall(r"^@\w+\s*\{\s*([^,\s]+)", bibliography, re.M)),
+        "defined": {},
+    }
+    notebooks = [read_notebook(path, **around) for path in paths]
     return [problem for notebook in notebooks for problem in _by_cell(COMMITTED, notebook)]
 
 
@@ -73,7 +83,7 @@ def check_executed(path: StrPath, source: StrPath | None = None) -> list[Problem
         If a file does not exist, or is no notebook.
     """
     origin = None if source is None else read_notebook(source)
-    return _by_cell(EXECUTED, replace(read_notebook(path), origin=origin))
+    return _by_cell(EXECUTED, read_notebook(path, origin=origin))
 
 
 def _parser() -> argparse.ArgumentParser:

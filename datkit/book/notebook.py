@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
-import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import nbformat
 
 from datkit.errors import NotebookError, UsageError
 from datkit.rules import Found, RuleGroup
 
-__all__ = ["COMMITTED", "EXECUTED", "LISTS", "Cell", "Notebook", "References", "read_notebook"]
+__all__ = ["COMMITTED", "EXECUTED", "LISTS", "Cell", "Notebook", "read_notebook"]
+
+Node = TypeVar("Node", bound=ast.AST)
 
 Findings = Iterator[Found]
 _WORDS = tomllib.loads(Path(__file__).with_name("lists.toml").read_text(encoding="utf-8"))
@@ -29,11 +31,13 @@ class Cell:
 
     number: int
     place: str
-    kind: str
+    cell_type: str
     source: str
     metadata: dict[str, Any]
-    outputs: list[dict[str, Any]]
-    execution_count: int | None
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    execution_count: int | None = None
+    id: str = ""
+    attachments: dict[str, Any] = field(default_factory=dict)
 
     @property
     def tags(self) -> list[str]:
@@ -48,30 +52,19 @@ class Cell:
         except SyntaxError:
             return []
 
+    def nodes(self, kind: type[Node]) -> list[Node]:
+        """Return the nodes of one kind in the cell's syntax tree."""
+        return [node for node in self.syntax if isinstance(node, kind)]
+
+    @property
+    def imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """The cell's imports."""
+        return [*self.nodes(ast.Import), *self.nodes(ast.ImportFrom)]
+
     @property
     def alt(self) -> str:
         """The text of the cell's figure for those who cannot see it ('' without one)."""
         return self.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-
-
-@dataclass(frozen=True)
-class References:
-    """What the book offers to its notebooks: terms of its glossary, keys of its bibliography."""
-
-    terms: frozenset[str] = frozenset()
-    citations: frozenset[str] = frozenset()
-
-    @classmethod
-    def read(cls, book: str | os.PathLike[str]) -> References:
-        """Read ``glossary.md`` and ``references.bib`` of a book folder; a missing file is empty."""
-        glossary, bibliography = (
-            path.read_text(encoding="utf-8") if path.is_file() else ""
-            for path in (Path(book, "glossary.md"), Path(book, "references.bib"))
-        )
-        blocks = re.findall(r"\{glossary\}\n(.*?)^[:`]{3,}", glossary, re.M | re.S)
-        terms = re.findall(r"^[^\s:].*$", "\n".join(blocks), re.M)  # definitions are indented
-        keys = re.findall(r"^@\w+\s*\{\s*([^,\s]+)", bibliography, re.M)
-        return cls(frozenset(map(str.strip, terms)), frozenset(keys))
 
 
 @dataclass(frozen=True)
@@ -86,8 +79,8 @@ class Notebook:
         From top to bottom.
     metadata : dict
         Of the whole notebook.
-    references : References
-        What the book offers.
+    terms, citations : frozenset of str
+        What the book offers: terms of its glossary, keys of its bibliography.
     defined : dict of str to str
         Where each function was first defined, in this notebook or one before it.
     origin : Notebook, optional
@@ -97,27 +90,35 @@ class Notebook:
     name: str
     cells: list[Cell]
     metadata: dict[str, Any]
-    references: References = References()
+    terms: frozenset[str] = frozenset()
+    citations: frozenset[str] = frozenset()
     defined: dict[str, str] = field(default_factory=dict)
     origin: Notebook | None = None
 
     @cached_property
     def code(self) -> list[Cell]:
         """The code cells."""
-        return [cell for cell in self.cells if cell.kind == "code"]
+        return [cell for cell in self.cells if cell.cell_type == "code"]
 
     @cached_property
     def prose(self) -> list[Cell]:
         """The Markdown cells."""
-        return [cell for cell in self.cells if cell.kind == "markdown"]
+        return [cell for cell in self.cells if cell.cell_type == "markdown"]
 
     def tagged(self, tag: str) -> Iterator[Cell]:
         """Yield the cells that carry `tag`, from top to bottom."""
         return (cell for cell in self.cells if tag in cell.tags)
 
 
-def read_notebook(path: str | os.PathLike[str]) -> Notebook:
+def read_notebook(path: str | os.PathLike[str], **around: Any) -> Notebook:  # noqa: ANN401 fields
     """Read a notebook file (format 4).
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    **around
+        What stands around the notebook: fields of :class:`Notebook`.
 
     Raises
     ------
@@ -128,27 +129,20 @@ def read_notebook(path: str | os.PathLike[str]) -> Notebook:
     """
     path = Path(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        cells = [
-            Cell(
-                number,
-                f"{path.name}, cell {number}",
-                cell["cell_type"],
-                "".join(cell["source"]),  # a string, or the list of its lines
-                cell.get("metadata", {}),
-                cell.get("outputs", []),
-                cell.get("execution_count"),
-            )
-            for number, cell in enumerate(raw["cells"], start=1)
-        ]
+        raw = nbformat.read(path, as_version=4)
+        nbformat.validate(raw)
     except FileNotFoundError as error:
         raise UsageError(f"There is no notebook {path}: name one that exists.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"{path} cannot be read as a notebook ({type(error).__name__}: {error}). "
             "Expected JSON of notebook format 4: open it in JupyterLab and save it again."
         ) from error
-    return Notebook(path.name, cells, raw.get("metadata", {}))
+    cells = [
+        Cell(number, f"{path.name}, cell {number}", **cell)
+        for number, cell in enumerate(raw.cells, start=1)
+    ]
+    return Notebook(path.name, cells, raw.metadata, **around)
 
 
 COMMITTED: RuleGroup[Notebook] = RuleGroup("The committed notebook", {})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
-from datkit.book.code_rules import asserts, glued_names
 from datkit.book.notebook import COMMITTED, LISTS, Cell, Findings, Notebook
+from datkit.book.patterns import calls
 from datkit.rules import Found
 
 __all__ = ["ALT_LENGTH", "plain_prose"]
@@ -14,11 +15,6 @@ OBJECTIVES = range(3, 6)  # how many of them
 ALT_LENGTH = range(30, 301)  # characters: a sentence or two
 MIN_EXERCISES = 2
 EXERCISE = ("exercise", "hint", "solution", "check")
-OVERVIEW = {
-    "prerequisites": r"prerequisites?\b",
-    "minutes for reading": r"reading\W+(?:about )?\d+ min",
-    "minutes for exercises": r"exercises?\W+(?:about )?\d+ min",
-}
 
 
 def _words(text: str) -> list[str]:
@@ -32,11 +28,10 @@ def _list(notebook: Notebook, tag: str) -> tuple[str, list[str]]:
     return notebook.name, []
 
 
-def _used(notebook: Notebook, pattern: str) -> list[tuple[Cell, str]]:
-    """Return what a pattern finds in the prose, each with its cell."""
-    return [
-        (cell, found) for cell in notebook.prose for found in re.findall(pattern, cell.source, re.S)
-    ]
+def _roles(notebook: Notebook, pattern: str) -> list[tuple[Cell, str]]:
+    """Return what a role in the prose is given, each with its cell."""
+    pattern = rf"\{{{pattern}\}}`([^`]+)`"
+    return [(c, given) for c in notebook.prose for given in re.findall(pattern, c.source)]
 
 
 def plain_prose(text: str) -> str:
@@ -64,18 +59,6 @@ def one_heading(notebook: Notebook) -> Findings:
     headings = [c.number for c in notebook.prose for _ in re.findall(r"^# \S", c.source, re.M)]
     if headings != [1]:
         yield Found(notebook.name, f"them in cells {headings}")
-
-
-@COMMITTED.rule("overview", expected="a cell tagged `overview` that names it")
-def overview(notebook: Notebook) -> Findings:
-    """Prerequisites or minutes are not said.
-
-    Write **Prerequisites.** …, **Reading** 10 minutes. **Exercises** 15 minutes.
-    """
-    text = "\n".join(cell.source for cell in notebook.tagged("overview"))
-    for what, pattern in OVERVIEW.items():
-        if not re.search(pattern, text, re.I):
-            yield Found(notebook.name, f"no {what}")
 
 
 @COMMITTED.rule("objectives", expected="3 to 5, each with a verb that can be observed")
@@ -125,18 +108,6 @@ def prediction(notebook: Notebook) -> Findings:
         yield Found(asked.place, "no answer")
 
 
-@COMMITTED.rule("folded-answers", expected="it folded")
-def folded_answers(notebook: Notebook) -> Findings:
-    """An answer or a hint lies open.
-
-    Write it as an admonition with `:class: dropdown`.
-    """
-    for tag in ("answer", "hint"):
-        for cell in notebook.tagged(tag):
-            if ":class: dropdown" not in cell.source:
-                yield Found(cell.place, f"an open {tag}")
-
-
 @COMMITTED.rule("whole-exercises", expected="two or more, each with hint, solution and check")
 def whole_exercises(notebook: Notebook) -> Findings:
     """Exercises are few, or lack a part.
@@ -154,18 +125,6 @@ def whole_exercises(notebook: Notebook) -> Findings:
         yield Found(steps[-1][0], f"nothing after the last `{steps[-1][1]}`")
 
 
-@COMMITTED.rule("stubs", expected="a blank for the reader to fill")
-def stubs(notebook: Notebook) -> Findings:
-    """An exercise has no blank.
-
-    Write an exercise directive that holds a Python block with `...` in it.
-    """
-    for cell in notebook.tagged("exercise"):
-        blocks = re.findall(r"```python\n(.*?)```", cell.source, re.S)
-        if "{exercise}" not in cell.source or "..." not in "".join(blocks):
-            yield Found(cell.place, "an exercise without one")
-
-
 @COMMITTED.rule("checks", expected="assertions with messages, and what they reject")
 def checks(notebook: Notebook) -> Findings:
     """A check is mute or untested.
@@ -173,20 +132,10 @@ def checks(notebook: Notebook) -> Findings:
     Write `assert …, "what is wrong"`; list wrong code in cell metadata `wrong`.
     """
     for cell in notebook.tagged("check"):
-        if not (found := asserts(cell)) or any(node.msg is None for node in found):
+        if not (found := cell.nodes(ast.Assert)) or any(node.msg is None for node in found):
             yield Found(cell.place, "no assertion, or one without a message")
         if not cell.metadata.get("wrong"):
             yield Found(cell.place, "no wrong answer")
-
-
-@COMMITTED.rule("trap", expected="a cell tagged `trap` with a number")
-def trap(notebook: Notebook) -> Findings:
-    """Nothing says when the method fails.
-
-    Show one way to go wrong, with its number.
-    """
-    if not any(re.search(r"\d|\{glue", cell.source) for cell in notebook.tagged("trap")):
-        yield Found(notebook.name, "no such cell")
 
 
 @COMMITTED.rule("alt-texts", expected="an alt text of 30 to 300 characters")
@@ -206,10 +155,12 @@ def glued_numbers(notebook: Notebook) -> Findings:
 
     Call glue(name, float(value), display=False), and use the role glue:text.
     """
-    if not (made := glued_names(notebook)):
+    glued = [call.args[0] for _, name, call in calls(notebook) if name == "glue" and call.args]
+    made = {key.value for key in glued if isinstance(key, ast.Constant)}
+    if not made:
         yield Found(notebook.name, "no glued number")
-    for cell, key in _used(notebook, r"\{glue:?\w*\}`([^`:]+)"):
-        if key not in made:
+    for cell, given in _roles(notebook, r"glue:?\w*"):
+        if (key := given.partition(":")[0]) not in made:
             yield Found(cell.place, f"{key!r}, which is never glued")
 
 
@@ -239,7 +190,7 @@ def acronyms(notebook: Notebook) -> Findings:
 
     Add it to a term line of book/glossary.md.
     """
-    seen = set(_words(" ".join(notebook.references.terms)))
+    seen = set(_words(" ".join(notebook.terms)))
     for cell in notebook.prose:
         for word in _words(plain_prose(cell.source)):
             word = re.sub(r"(?<=[A-Z])s$", "", word)  # SBRs
@@ -254,8 +205,8 @@ def terms(notebook: Notebook) -> Findings:
 
     Use one of book/glossary.md; other words for it stand before <the term>.
     """
-    known = {term.lower() for term in notebook.references.terms}
-    for cell, text in _used(notebook, r"\{term\}`([^`]+)`"):
+    known = {term.lower() for term in notebook.terms}
+    for cell, text in _roles(notebook, "term"):
         term = re.sub(r".*<(.*)>$", r"\1", text, flags=re.S)
         if " ".join(term.split()).lower() not in known:
             yield Found(cell.place, f"{term!r}, which is no term of the glossary")
@@ -267,10 +218,10 @@ def citations(notebook: Notebook) -> Findings:
 
     Cite by key with the role cite; keep the source, with its DOI, in that file.
     """
-    cited = _used(notebook, r"\{cite(?::\w+)?\}`([^`]+)`")
+    cited = _roles(notebook, r"cite(?::\w+)?")
     if not cited:
         yield Found(notebook.name, "no citation")
     for cell, keys in cited:
         for key in map(str.strip, keys.split(",")):
-            if key not in notebook.references.citations:
+            if key not in notebook.citations:
                 yield Found(cell.place, f"{key!r}, which is not in references.bib")

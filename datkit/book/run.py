@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import hashlib
-import json
 import os
 import sys
 import tempfile
@@ -22,7 +20,9 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
-from datkit.book.execution import Run, execute
+import joblib
+
+from datkit.book.execution import execute
 from datkit.book.notebook import read_notebook
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.problems import Problem
@@ -50,18 +50,12 @@ def _parameters_of(source: Path) -> set[str]:
 
 
 @cache
-def _package_digest() -> str:
+def _package_hash() -> str:
     """Return a hash of datkit's own files: an executed copy is stale once they change."""
-    digest, root = hashlib.sha256(), Path(__file__).resolve().parents[1]
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _key(source: Path, parameters: Mapping[str, object]) -> str:
-    said = json.dumps([parameters, _package_digest()], sort_keys=True).encode()
-    return hashlib.sha256(source.read_bytes() + said).hexdigest()
+    root = Path(__file__).resolve().parents[1]
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    sources = [path for path in files if "__pycache__" not in path.parts]
+    return joblib.hash([(str(path.relative_to(root)), path.read_bytes()) for path in sources])
 
 
 def run_notebooks(
@@ -115,31 +109,23 @@ def run_notebooks(
             f"{', '.join(source.name for source in offered)} are: "
             f"{', '.join(sorted(set().union(*offered.values()))) or 'none'}."
         )
-    runs = []
-    for source, names in offered.items():
-        own = {name: value for name, value in parameters.items() if name in names}
-        folder, key = work / source.stem, _key(source, own)
-        runs.append(Run(source, out / source.name, folder, own, budget, key))
-    if problems := _run_all(runs, workers, if_changed, report):
-        raise NotebookError.of(problems, where="the notebooks")
-    return [run.target for run in runs]
 
-
-def _run_all(
-    runs: list[Run], workers: int, if_changed: bool, report: Callable[[str], None]
-) -> list[Problem]:
-    """Run what must run and return what stopped each notebook that failed."""
-
-    def one(run: Run) -> Problem | None:
-        name, start = run.source.name, time.monotonic()
-        is_there = run.target.is_file() and run.stamp.is_file()
-        if if_changed and is_there and run.stamp.read_text() == run.key:
-            report(f"{name}: unchanged")
+    def run(source: Path) -> Problem | None:
+        target, folder, start = out / source.name, work / source.stem, time.monotonic()
+        own = {name: value for name, value in parameters.items() if name in offered[source]}
+        key = joblib.hash([source.read_bytes(), own, _package_hash()])
+        key_file = work / f"{source.stem}.key"  # of the last execution
+        is_there = target.is_file() and key_file.is_file()
+        if if_changed and is_there and key_file.read_text() == key:
+            report(f"{source.name}: unchanged")
             return None
-        report(f"{name}: running")
-        problem = execute(run)
-        report(f"{name}: {'FAILED' if problem else f'done in {time.monotonic() - start:.0f} s'}")
-        return problem
+        report(f"{source.name}: running")
+        if problem := execute(source, target, folder, own, budget):
+            report(f"{source.name}: FAILED")
+            return problem
+        key_file.write_text(key)
+        report(f"{source.name}: done in {time.monotonic() - start:.0f} s")
+        return None
 
     with (
         # An own folder for IPython: a person's startup files may not change what the book shows.
@@ -147,7 +133,10 @@ def _run_all(
         mock.patch.dict(os.environ, {**ENVIRONMENT, "IPYTHONDIR": profile}),
         ThreadPoolExecutor(workers) as pool,
     ):
-        return [problem for problem in pool.map(one, runs) if problem]
+        problems = [problem for problem in pool.map(run, offered) if problem]
+    if problems:
+        raise NotebookError.of(problems, where="the notebooks")
+    return [out / source.name for source in offered]
 
 
 def _pair(text: str) -> tuple[str, object]:

@@ -109,9 +109,9 @@ FAULTS = {
     "a silenced logger": (code("logging.disable()"), "logging.disable"),
     "an absolute path": (code("open('/etc/passwd')"), "'/etc/passwd'"),
     "a home path": (code("open('~/x')"), "'~/x'"),
-    "a Windows path": (code(r"open('C:\\x')"), "the path"),
+    "a Windows path": (code(r"open('C:\\x')"), "found 'C:\\\\x'"),
     "a home folder": (code("Path.home()"), "a call of Path.home"),
-    "a loud colour map": (code("cmap = 'jet'"), "the colour map 'jet'"),
+    "a loud colour map": (code("cmap = 'jet'"), "found 'jet'"),
     "an unseeded generator": (code("np.random.default_rng()"), "without a seed"),
     "a global draw": (code("np.random.normal()"), "np.random.normal, which draws"),
     "a standard library draw": (code("random.random()"), "random.random, which draws"),
@@ -312,11 +312,11 @@ EXECUTED_FAULTS = {
     "a heavy output": (add(said("x" * 3_100_000)), "3.1 MB"),
     "a widget": (
         add({**shown(), "data": {"application/vnd.jupyter.widget-view+json": {}}}),
-        "found a widget",
+        "found 'application/vnd.jupyter.widget-view+json'",
     ),
     "a remote script": (
         add(shown(text__html="<script src='https://x.org/a'>")),
-        "what is loaded from the network",
+        'found "src=\'https://x.org/a"',
     ),
     "a NumPy glue": (
         add({**shown(), "data": {"application/papermill.record/text/plain": "np.float64(1)"}}),
