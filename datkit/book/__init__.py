@@ -1,8 +1,8 @@
 """Notebooks and book: run them, check them, build them.
 
 ``run``         executes notebooks, each by ``execution``
-``gate``        says what is wrong with one: ``code_rules``, ``prose_rules``, ``executed_rules``, and
-                ``patterns``, the rules of ``rules.toml``
+``gate``        says what is wrong with one: ``code_rules``, ``prose_rules``, ``executed_rules``
+``patterns``    the rules of ``rules.toml``, each a pattern or a few
 ``build``       makes the book of its chapters, the executed notebooks and the pages of ``api``
 ``notebook``    a notebook as the rules see it; ``imports``, what it may import
 ``lists.toml``  words and names that the rules look for

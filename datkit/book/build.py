@@ -8,12 +8,13 @@ Nothing is executed here, and every warning is an error::
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
 
 from datkit.book.api import all_names, imported_names, link_names, write_api
 from datkit.book.gate import check_executed
@@ -50,19 +51,18 @@ def check_copies(sources: Path, executed: Path) -> list[Problem]:
     return problems
 
 
-def _dress(raw: dict[str, Any]) -> dict[str, Any]:
+def _dress(notebook: NotebookNode) -> NotebookNode:
     """Fold the solutions of a notebook for the book, and link the names that its prose mentions."""
-    code = "\n".join("".join(c["source"]) for c in raw["cells"] if c["cell_type"] == "code")
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     names = {name: all_names()[full] for name, full in imported_names(code).items()}
-    for cell in raw["cells"]:
-        metadata = cell["metadata"]
-        if cell["cell_type"] == "markdown":
-            cell["source"] = link_names("".join(cell["source"]), all_names() | names)
-        if "solution" in metadata.get("tags", []):
-            metadata["tags"].append("hide-cell")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = link_names(cell.source, all_names() | names)
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("hide-cell")
             prompts = {"code_prompt_show": "Show one solution", "code_prompt_hide": "Hide it"}
-            metadata["mystnb"] = prompts | metadata.get("mystnb", {})
-    return raw
+            cell.metadata.mystnb = prompts | cell.metadata.get("mystnb", {})
+    return notebook
 
 
 def stage_book(
@@ -99,9 +99,8 @@ def stage_book(
     write_api(out / "api")
     (out / "notebooks").mkdir(exist_ok=True)
     for source in sources.glob("*.ipynb"):
-        raw = json.loads((executed / source.name).read_text(encoding="utf-8"))
-        text = json.dumps(_dress(raw), ensure_ascii=False)
-        (out / "notebooks" / source.name).write_text(text, encoding="utf-8")
+        notebook = _dress(nbformat.read(executed / source.name, as_version=4))
+        nbformat.write(notebook, out / "notebooks" / source.name)
 
 
 def build_book(staged: Path) -> int:
@@ -116,7 +115,8 @@ def build_book(staged: Path) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(arguments: list[str] | None = None) -> int:
+    """Build the book from the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m datkit.book.build",
         description="Build the book from its chapters and the executed notebooks.",
@@ -130,12 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--out", "build/book", "where to stage and build"),
     ]:
         parser.add_argument(name, type=Path, default=Path(default), help=f"{what} ({default})")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Build the book from the command line and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         stage_book(options.book, options.sources, options.notebooks, options.out, options.results)
     except DatkitError as error:

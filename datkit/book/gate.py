@@ -86,7 +86,8 @@ def check_executed(path: StrPath, source: StrPath | None = None) -> list[Problem
     return _by_cell(EXECUTED, read_notebook(path, origin=origin))
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(arguments: list[str] | None = None) -> int:
+    """Check notebooks from the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m datkit.book.gate",
         description="List all that is wrong with notebooks.",
@@ -97,12 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--book", type=Path, default=Path("book"), help="the book's folder (book)")
     parser.add_argument("--json", action="store_true", help="print the problems as JSON")
     parser.add_argument("--rules", action="store_true", help="print the rules and exit")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Check notebooks from the command line and return the exit code."""
-    parser = _parser()
     options = parser.parse_args(arguments)
     if options.rules:
         for group in (COMMITTED, EXECUTED):

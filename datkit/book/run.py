@@ -149,7 +149,8 @@ def _pair(text: str) -> tuple[str, object]:
         return name, value  # a plain word
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(arguments: list[str] | None = None) -> int:
+    """Run notebooks from the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m datkit.book.run",
         description="Execute notebooks with papermill.",
@@ -164,12 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=WORKERS, help=f"at once ({WORKERS})")
     add("--budget", type=float, default=BUDGET, help=f"seconds for a whole notebook ({BUDGET})")
     add("--if-changed", action="store_true", help="skip a notebook that ran as it stands")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run notebooks from the command line and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         run_notebooks(**vars(options) | {"parameters": dict(options.parameters)})
     except DatkitError as error:

@@ -109,7 +109,9 @@ def test_solutions_are_folded_and_the_rest_is_left_alone(
             assert after["metadata"]["tags"] == ["solution", "hide-cell"]
             assert after["metadata"]["mystnb"]["code_prompt_show"] == "Show one solution"
         elif before["cell_type"] == "markdown":
-            assert UNLINKED.sub(r"`\1`", after.pop("source")) == "".join(before.pop("source"))
+            assert UNLINKED.sub(r"`\1`", "".join(after.pop("source"))) == "".join(
+                before.pop("source")
+            )
             assert after == before
         else:
             assert after == before
