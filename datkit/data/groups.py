@@ -17,8 +17,8 @@ import pandas as pd
 
 from datkit.data.check import image_hashes
 from datkit.data.cohort import Cohort, is_nifti, load_volume
-from datkit.errors import CohortError, DatkitError, ScanError, UsageError, problems_of
-from datkit.io.scan import open_image
+from datkit.errors import CohortError, DatkitError, UsageError, problems_of
+from datkit.io.scan import open_image, scan_error
 from datkit.problems import Problem
 
 __all__ = ["connected", "family_of", "geometry_of", "grouped_folds", "infer_families", "ties_of"]
@@ -144,8 +144,7 @@ def geometry_of(path: Path) -> tuple[Triple, Triple]:
     if len(shape) < 3 or np.isnan(axes).any():
         found = f"the shape {volume.shape} and a flat or infinite affine"
         expected = "three axes and a sound affine"
-        problem = Problem("axes", str(path), expected, found, "Export the exam again.")
-        raise ScanError.of([problem], where=path)
+        raise scan_error(path, "axes", expected, found)
     order = np.argsort(axes)
     return tuple(np.array(shape)[order]), tuple(nib.affines.voxel_sizes(affine)[order])
 

@@ -103,9 +103,8 @@ def _problem(detail: ErrorDetails, raw: object) -> Problem:
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
     expected = WORDS.get(detail.get("ctx", {}).get("pattern", ""), _EXPECTED.get(kind, expected))
     found = "none" if kind == "missing" else _shown(detail["input"])
-    return Problem(
-        kind.replace("_", "-"), ".".join(where) or "the file", expected, found, "Correct it."
-    )
+    code, place = kind.replace("_", "-"), ".".join(where) or "the file"
+    return Problem(code, place, expected, found, "Correct it.")
 
 
 def _shown(value: object) -> str:

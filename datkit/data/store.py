@@ -173,13 +173,11 @@ def check_file(entry: Entry, file: File, folder: Folder = None) -> Check:
     """Hash one file of an entry and tell its state; nothing is raised."""
     path = _folder_of(entry, folder) / file.name
     algorithm, expected = file.digest
-    state, found = "missing", None
-    if path.exists():
-        try:
-            found = hash_file(path, algorithm)
-        except OSError:  # a folder, or no permission: there, but not to be trusted
-            found = None
+    try:
+        found = hash_file(path, algorithm)
         state = "ok" if found == expected else "damaged"
+    except OSError:  # a folder, or no permission: there, but not to be trusted
+        found, state = None, "damaged" if path.exists() else "missing"
     return Check(entry.name, file.name, path, state, algorithm, expected, found)
 
 

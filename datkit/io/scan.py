@@ -239,9 +239,8 @@ def _check_header(image: nib.Nifti1Image, path: Path, repair: bool) -> list[str]
     """Refuse what no exam has, before a voxel is read; return what was mended."""
     problems = [*_shape_problems(image.shape, path)]
     if (kind := image.get_data_dtype()).kind not in "iuf":
-        problems.append(
-            Problem("voxel-type", str(path), "numbers", f"the voxel type {kind}", AGAIN)
-        )
+        found = f"the voxel type {kind}"
+        problems.append(Problem("voxel-type", str(path), "numbers", found, AGAIN))
     if (offset := cast(ArrayProxy, image.dataobj).offset) > MAX_OFFSET:
         expected = f"voxels from byte {MAX_OFFSET} at the latest"
         problems.append(Problem("voxels-far", str(path), expected, str(offset), AGAIN))
