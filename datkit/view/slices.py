@@ -178,7 +178,9 @@ def plot_mean_maps(
 
 
 @house_style()
-def plot_raw(scan: Scan, title: str = "", *, at: Sequence[float] | None = None) -> Picture:
+def plot_raw(
+    scan: Scan, title: str = "", *, at: Sequence[float] | None = None, top: float | None = None
+) -> Picture:
     """Plot three planes of a scan as the camera delivered it, through its affine.
 
     The voxels are resampled into a grid that is straight in space, so an oblique, flipped or
@@ -192,6 +194,8 @@ def plot_raw(scan: Scan, title: str = "", *, at: Sequence[float] | None = None) 
         What the exam is.
     at : three floats, optional
         Point x, y, z in mm where the planes meet; default the centre of the counts.
+    top : float, optional
+        The count at the top of the colour scale; default the scan's highest.
 
     Raises
     ------
@@ -211,7 +215,7 @@ def plot_raw(scan: Scan, title: str = "", *, at: Sequence[float] | None = None) 
     volume, affine = np.asarray(straight.dataobj), straight.affine
     if at is None:
         at = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
-    top = float(scan.data.max())
+    top = float(scan.data.max()) if top is None else top
     figure, grid = plane_grid(volume.shape, title)
     for axes, plane in zip(grid.flat, PANELS, strict=False):
         mm = at[axis_of(plane)]
