@@ -140,7 +140,7 @@ def _open_bids(folder: Path) -> Cohort:
 
 def _bids_row(path: Path, people: dict[str, Row]) -> Row:
     words = dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)", _stem(path)))
-    sidecar = _json(path.with_name(f"{_stem(path)}.json"))
+    sidecar = read_json(path.with_name(f"{_stem(path)}.json"))
     tracer = sidecar.get("TracerName") or words.get("trc")
     facts = {"subject": words.get("sub"), "session": words.get("ses"), "tracer": tracer}
     facts |= {"camera": sidecar.get("ManufacturersModelName")}
@@ -162,7 +162,8 @@ def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
     return {row.pop("participant_id", ""): row for row in known}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object from a JSON file; an empty one if it is absent, damaged or no object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

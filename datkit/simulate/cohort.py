@@ -43,7 +43,6 @@ SOURCE = (
     "by a rotating gamma camera and reconstructed. No patient's data."
 )
 MB_PER_EXAM = 1.0  # the mean is 0.5 MB, the largest a little over 1 MB
-GB_PER_WORKER = 1  # 0.7 GB at most were seen
 
 PathLike = str | os.PathLike[str]
 
@@ -252,8 +251,8 @@ def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
     except BrokenProcessPool as error:
         raise CohortError(
             f"{sets[0].path}: a process that made exams was killed, most often for want of memory "
-            f"(each needs about {GB_PER_WORKER} GB); the same command goes on from there, with "
-            "fewer processes if you ask for them."
+            "(each needs about 1 GB); the same command goes on from there, with fewer processes "
+            "if you ask for them."
         ) from error
 
 

@@ -73,7 +73,7 @@ class Drawn:
         patient, reading = self.patient, self.reading
         row = {"uid": self.uid, "pattern": patient.pattern}
         row |= {f"sbr_{region}": f"{value:.4f}" for region, value in true_sbr(patient).items()}
-        row |= {f"severity_{side}": f"{1 - patient.sides[side].back:.4f}" for side in SIDES}
+        row |= {f"severity_{side}": f"{1 - patient.loss.sides[side].back:.4f}" for side in SIDES}
         row["weaker_posterior_putamen"] = f"{seen_fractions(patient)['fraction']:.4f}"
         row |= {f"reader_{n}": str(vote) for n, vote in enumerate(reading.votes, start=1)}
         return row | {
@@ -140,10 +140,10 @@ def parse_uid(uid: str, seed: int | None = None) -> tuple[int, int]:
     found = re.fullmatch(r"sim-([0-9]+)-([0-9]+)", uid)
     numbers = (int(found[1]), int(found[2])) if found else (0, 0)
     if exam_uid(*numbers) != uid or seed not in (None, numbers[0]):
-        of_seed = "" if seed is None else f" of an exam of seed {seed}"
+        example = exam_uid(2026 if seed is None else seed, 3)
         raise UsageError(
-            f"Expected the uid{of_seed}, made of the cohort's seed and the exam's number, such as "
-            f"{exam_uid(2026 if seed is None else seed, 3)}; found {uid!r}."
+            f"Expected the uid made of the cohort's seed and the exam's number, such as {example}; "
+            f"found {uid!r}."
         )
     return numbers
 

@@ -55,7 +55,7 @@ def mean_patient(left: float = 1.0) -> Patient:
 
     Examples
     --------
-    >>> mean_patient(left=0.6).sides["left"].caudate
+    >>> mean_patient(left=0.6).loss.sides["left"].caudate
     0.6
     """
     normal = standard_normal()

@@ -8,7 +8,6 @@ the set is whole. Tables need no record: their rows are drawn anew, without a vo
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datkit.data.layouts import read_json
 from datkit.errors import CohortError
 from datkit.files import replace_atomically, sha256_file, write_json
 from datkit.simulate.camera.centres import Centre
@@ -67,23 +67,22 @@ class SetFolder:
             return
         if self.path.is_dir() and {path.name for path in self.path.iterdir()} <= {*inside}:
             return
-        found = _read_json(self.path / INFO) or _read_json(self.path / UNFINISHED / INFO)
+        found = read_json(self.path / INFO) or read_json(self.path / UNFINISHED / INFO)
         found.pop("sha256", None)
         if found != self.info:
-            other = (
-                f"{found.get('name')} version {found.get('version')}" if found else "other files"
-            )
+            other = f"{found.get('name')} version {found.get('version')}"
             raise CohortError(
                 f"{self.path}: expected a new folder or {self.info['name']} version "
-                f"{self.info['version']} with the same settings, found {other}; choose another "
-                "folder, or delete this one if you no longer need it."
+                f"{self.info['version']} with the same settings, found "
+                f"{other if found else 'other files'}; choose another folder, or delete this one "
+                "if you no longer need it."
             )
 
     def verify(self) -> None:
         """Take up the files made before that still have the hash that was recorded."""
-        recorded = _read_json(self.path / INFO).get("sha256", {})
+        recorded = read_json(self.path / INFO).get("sha256", {})
         for record in (self.path / UNFINISHED).glob("sim-*.json"):
-            recorded |= _read_json(record)
+            recorded |= read_json(record)
         for name in (*map(_volume, self.uids), *TABLES):
             path = self.path / name
             if name in recorded and path.is_file() and sha256_file(path) == recorded[name]:
@@ -124,12 +123,3 @@ class SetFolder:
 def _volume(uid: str) -> str:
     """Return the path of an exam's volume in its set's folder."""
     return f"niftis/{uid}.nii.gz"
-
-
-def _read_json(path: Path) -> dict:
-    """Read an object from a JSON file; an empty one if it is absent, damaged or no object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

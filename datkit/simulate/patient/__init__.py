@@ -4,7 +4,7 @@
 ``anatomy``      the standard head: tissues, regions, attenuation
 ``head_shape``   one person's form of it
 ``person``       who they are, and how much they bind
-``loss``         what disease, drugs and infarcts leave of it
+``loss``         what disease, drugs and infarcts leave of it (``loss.yaml``)
 ``uptake``       painted into the standard head
 """
 

@@ -19,26 +19,16 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.simulate.patient.head import TABLES
 from datkit.simulate.patient.head_shape import Shape, draw_shape, standard_shape
-from datkit.simulate.patient.loss import DEGENERATIVE, OTHER, SIDES, Loss, Side, draw_loss
+from datkit.simulate.patient.loss import DEGENERATIVE, OTHER, SIDES, Loss, draw_loss, keep_evenly
 
 __all__ = ["PATTERNS", "Patient", "draw_patient", "draw_pattern", "expected_sbr", "standard_normal"]
 
 PATTERNS = (*OTHER, *DEGENERATIVE)
 
-SBR_AT_65 = {"caudate": 4.8, "putamen": 5.8, "ventral_striatum": 7.5}
-# free of partial volume; Koh 2016 (10.1111/ncn3.12082): 6.84 +- 1.01 at 69 y with the Southampton
-# method; Nobili 2013 (10.1007/s00259-012-2304-8): about 5.4 with BasGan. How it is shared out
-# within the striatum: design, so that measured means and the brightest spot of normal exams lie in
-# the ranges of published controls, who are brightest where caudate and putamen meet
-SLOPE_PER_DECADE = {"caudate": 0.041, "putamen": 0.043, "ventral_striatum": 0.041}
-# of binding itself; the 4-6.7 % per decade (Varrone 2013, ENC-DAT) and 6.3 % (Matsuda 2018) are
-# measured with the loss of volume, which takes about 1.5 % more; steeper in putamen (Nobili 2013)
+STRIATUM: dict[str, dict[str, float]] = TABLES["striatum"]
 WOMEN_AT_45 = 0.08  # women above men, gone at 75 y (Matsuda 2018, PMC5993845)
 BETWEEN_SUBJECTS = 0.15  # log-SD; 13-17 % in normal scans (Lange 2014, PMC4182457; Koh 2016)
 CAUDATE_PUTAMEN_CORRELATION = 0.85  # design
-LEFT_OVER_RIGHT = {"caudate": 0.05, "putamen": 0.06, "ventral_striatum": 0.05}
-# log-SDs; design: measured putamina of normal exams differ by 7-9 %, caudates by 6-7 % (Lange
-# 2014); blur hides part of the putamen's difference, noise adds to the caudate's
 NORMAL_TAPER, TAPER_SPREAD = 0.10, 0.05  # loss from front to back of a healthy putamen; design
 AGES = 67.0, 10.0, 40.0, 85.0  # mean, SD, limits; 62 +- 13, 34-85 (Mathies 2022,
 # 10.1186/s13550-022-00923-w), in the range that the challenge states
@@ -99,11 +89,6 @@ class Patient:
     shape: Shape
 
     @property
-    def sides(self) -> Mapping[str, Side]:
-        """What is left of the ``left`` and ``right`` striatum."""
-        return self.loss.sides
-
-    @property
     def reference(self) -> float:
         """The reference's uptake over its usual one: an SSRI lowers it, not the striatum's."""
         return SSRI_REFERENCE if self.ssri else 1.0
@@ -125,8 +110,8 @@ def expected_sbr(region: str, age: float, sex: str) -> float:
     0.958
     """
     women = WOMEN_AT_45 * np.clip((75 - age) / 30, 0, 1) if sex == "F" else 0.0
-    by_age = np.exp(-SLOPE_PER_DECADE[region] * (age - 65) / 10)
-    return float(SBR_AT_65[region] * by_age * (1 + women))
+    by_age = np.exp(-STRIATUM[region]["slope"] * (age - 65) / 10)
+    return float(STRIATUM[region]["sbr"] * by_age * (1 + women))
 
 
 def draw_pattern(rng: np.random.Generator, degenerative: bool) -> str:
@@ -152,7 +137,8 @@ def draw_patient(rng: np.random.Generator, pattern: str) -> Patient:
     Examples
     --------
     >>> patient = draw_patient(np.random.default_rng(0), "parkinson")
-    >>> patient.sides["left"].back < patient.sides["left"].caudate
+    >>> left = patient.loss.sides["left"]
+    >>> left.back < left.caudate
     True
     """
     if pattern not in PATTERNS:
@@ -189,9 +175,9 @@ def standard_normal() -> Patient:
         sex="M",
         pattern="normal",
         ssri=False,
-        healthy={f"{region}_{side}": SBR_AT_65[region] for region in SBR_AT_65 for side in SIDES},
+        healthy={f"{name}_{side}": STRIATUM[name]["sbr"] for name in STRIATUM for side in SIDES},
         taper=NORMAL_TAPER,
-        loss=Loss({side: Side() for side in SIDES}),
+        loss=Loss(keep_evenly(1.0)),
         background={name: mean for name, (mean, _) in (BACKGROUND | REGION_FACTOR).items()},
         glands=dict.fromkeys(GLANDS, GLAND_MEDIAN),
         shape=standard_shape(),
@@ -209,7 +195,7 @@ def _draw_healthy(rng: np.random.Generator, age: float, sex: str) -> dict[str, f
     factor["ventral_striatum"] = np.sqrt(factor["caudate"] * factor["putamen"])
     healthy = {}
     for region, value in factor.items():
-        tilt = rng.normal(0, LEFT_OVER_RIGHT[region]) / 2
+        tilt = rng.normal(0, STRIATUM[region]["sides"]) / 2
         for side, sign in (("left", 1), ("right", -1)):
             mean = expected_sbr(region, age, sex)
             healthy[f"{region}_{side}"] = float(mean * value * np.exp(sign * tilt))

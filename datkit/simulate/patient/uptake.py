@@ -16,11 +16,10 @@ from scipy.ndimage import find_objects
 from datkit.simulate.patient import person
 from datkit.simulate.patient.anatomy import SHAPE, axes_mm, standard_anatomy
 from datkit.simulate.patient.loss import SIDES, Defect
-from datkit.simulate.patient.person import Patient, expected_sbr, standard_normal
+from datkit.simulate.patient.person import STRIATUM, Patient, expected_sbr, standard_normal
 
-__all__ = ["STRIATUM", "paint", "seen_fractions", "true_sbr"]
+__all__ = ["paint", "seen_fractions", "true_sbr"]
 
-STRIATUM = ("caudate", "putamen", "ventral_striatum")
 POSTERIOR = 0.6  # depth from which the putamen counts as posterior; design
 CAUDATE_GRADIENT = 0.5  # how much of the putamen's loss from front to back the caudate shares;
 # design: posterior over anterior caudate is 0.67 in Parkinson's disease (PET, JNNP-221031)
@@ -144,7 +143,7 @@ def _profile(region: str, defect: Defect | None = None) -> np.ndarray:
 
 def _binding(patient: Patient, region: str, side: str) -> np.ndarray:
     """Return a region's binding over the usual reference, along y: (1, 121, 1)."""
-    healthy, left = patient.healthy[f"{region}_{side}"], patient.sides[side]
+    healthy, left = patient.healthy[f"{region}_{side}"], patient.loss.sides[side]
     depth = standard_anatomy().putamen_depth
     if region == "ventral_striatum":
         return np.full_like(depth, healthy * left.ventral_striatum)
@@ -173,4 +172,4 @@ def _fraction(patient: Patient, region: str, side: str, start: float = 0) -> flo
 @lru_cache
 def _typical_sbr(region: str, start: float) -> float:
     """Return a part's SBR over its region's published mean in the mean healthy patient."""
-    return _mean_sbr(standard_normal(), region, "left", start) / person.SBR_AT_65[region]
+    return _mean_sbr(standard_normal(), region, "left", start) / STRIATUM[region]["sbr"]

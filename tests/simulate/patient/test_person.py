@@ -55,15 +55,16 @@ def test_drawn_values_stay_in_range(pattern):
         assert set(patient.background) == set(BACKGROUND | REGION_FACTOR)
         assert set(patient.glands) == set(GLANDS)
         assert min(patient.background.values()) > 0
-        for side in patient.sides.values():
+        for side in patient.loss.sides.values():
             left = (side.caudate, side.ventral_striatum, side.front, side.back)
             assert 0.05 <= min(left) <= max(left) <= 1
 
 
 def test_the_mean_patient_has_every_value_that_a_drawn_one_has():
     standard, drawn = standard_normal(), draw("normal", 1)[0]
-    for name in ("healthy", "background", "glands", "sides"):
+    for name in ("healthy", "background", "glands"):
         assert set(getattr(standard, name)) == set(getattr(drawn, name))
+    assert set(standard.loss.sides) == set(drawn.loss.sides)
 
 
 def test_healthy_binding_varies_by_15_per_cent_between_subjects_and_little_between_sides():
@@ -80,7 +81,7 @@ def test_healthy_binding_varies_by_15_per_cent_between_subjects_and_little_betwe
 def test_borderline_keeps_its_shape_and_is_older():
     patients = draw("borderline")
     for patient in patients:
-        side = patient.sides["left"]
+        side = patient.loss.sides["left"]
         assert BORDERLINE[0] <= side.back == side.front == side.caudate <= BORDERLINE[1]
     assert np.mean([p.age for p in patients]) > np.mean([p.age for p in draw("normal")]) + 2
 

@@ -10,12 +10,11 @@ import pytest
 from datkit.simulate.patient.anatomy import SHAPE, standard_anatomy
 from datkit.simulate.patient.loss import SIDES, Defect, Loss, Side
 from datkit.simulate.patient.person import (
-    SBR_AT_65,
-    SLOPE_PER_DECADE,
+    STRIATUM,
     draw_patient,
     standard_normal,
 )
-from datkit.simulate.patient.uptake import STRIATUM, paint, seen_fractions, true_sbr
+from datkit.simulate.patient.uptake import paint, seen_fractions, true_sbr
 
 WHOLE = Side()
 
@@ -40,8 +39,10 @@ def profile(uptake: np.ndarray, region: str) -> np.ndarray:
 def test_the_truth_of_the_standard_normal_is_the_published_mean(painted):
     _, truth = painted
     for region in ("caudate", "ventral_striatum"):
-        assert truth[f"{region}_left"] == pytest.approx(SBR_AT_65[region], rel=1e-5)
-    assert truth["putamen_right"] == pytest.approx(SBR_AT_65["putamen"], rel=0.02)  # it tapers
+        assert truth[f"{region}_left"] == pytest.approx(STRIATUM[region]["sbr"], rel=1e-5)
+    assert truth["putamen_right"] == pytest.approx(
+        STRIATUM["putamen"]["sbr"], rel=0.02
+    )  # it tapers
     assert truth["posterior_putamen_right"] < truth["putamen_right"]
 
 
@@ -152,5 +153,5 @@ def test_readers_see_the_weaker_side_relative_to_age_and_sex():
     assert seen["fraction"] == pytest.approx(0.4) and seen["other"] == pytest.approx(1)
     assert seen["caudate"] == pytest.approx(0.8)
     old = replace(patient_with(right=ill), age=85.0)
-    less = np.exp(2 * SLOPE_PER_DECADE["putamen"])  # in two decades: less abnormal at 85
+    less = np.exp(2 * STRIATUM["putamen"]["slope"])  # in two decades: less abnormal at 85
     assert seen_fractions(old)["fraction"] == pytest.approx(0.4 * less) and less > 1.05
