@@ -1,6 +1,7 @@
 """Count the package's code lines, a row a room: no blank line, comment or docstring counts.
 
-``python .ci/code_lines.py`` prints the table and fails beyond the budget.
+``python .ci/code_lines.py`` prints the table and fails beyond the budget, which is that of the
+installed package: the wheel leaves out the room `book`. What it adds is printed too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "datkit"
 BUDGET = 10_500
+NOT_INSTALLED = "book"
 WITHOUT_CODE = (
     tokenize.COMMENT,
     tokenize.DEDENT,
@@ -52,8 +54,10 @@ def main() -> int:
         rooms[path.relative_to(PACKAGE).parts[0]] += code_lines(path.read_text(encoding="utf-8"))
     for room, lines in sorted(rooms.items()):
         print(f"{room:14} {lines:7,}")
-    print(f"{'in all':14} {rooms.total():7,} of {BUDGET:,}")
-    return int(rooms.total() > BUDGET)
+    installed = rooms.total() - rooms[NOT_INSTALLED]
+    print(f"{'installed':14} {installed:7,} of {BUDGET:,}")
+    print(f"{'with ' + NOT_INSTALLED:14} {rooms.total():7,}")
+    return int(installed > BUDGET)
 
 
 if __name__ == "__main__":
