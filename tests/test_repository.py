@@ -88,7 +88,7 @@ def is_room(path):
 # make sense together only, and code that runs inside other processes.
 REACHED_BY = {
     "book/test_gate.py": "book/code_rules book/executed_rules book/imports book/notebook "
-    "book/prose_rules",
+    "book/patterns book/prose_rules",
     "book/test_run.py": "book/execution",
     "data/test_manifest.py": "data/manifest_reader",
     "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",

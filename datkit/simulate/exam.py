@@ -140,11 +140,9 @@ def parse_uid(uid: str, seed: int | None = None) -> tuple[int, int]:
     found = re.fullmatch(r"sim-([0-9]+)-([0-9]+)", uid)
     numbers = (int(found[1]), int(found[2])) if found else (0, 0)
     if exam_uid(*numbers) != uid or seed not in (None, numbers[0]):
+        exam = "a simulated exam" if seed is None else f"an exam of seed {seed}"
         example = exam_uid(2026 if seed is None else seed, 3)
-        raise UsageError(
-            f"Expected the uid made of the cohort's seed and the exam's number, such as {example}; "
-            f"found {uid!r}."
-        )
+        raise UsageError(f"Expected the uid of {exam}, such as {example}; found {uid!r}.")
     return numbers
 
 
