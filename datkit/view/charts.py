@@ -30,6 +30,8 @@ def plot_measures(
     labels: npt.ArrayLike,
     columns: Sequence[str] = ("caudate_left", "caudate_right", "putamen_left", "putamen_right"),
     title: str = "",
+    *,
+    names: Sequence[str] = CLASSES,
 ) -> Picture:
     """Plot measures by class: every exam a dot, the middle half a box, the median a line.
 
@@ -44,6 +46,8 @@ def plot_measures(
         :data:`datkit.measure.definitions.DEFINITIONS` stands for a binding ratio.
     title : str
         What is compared.
+    names : two str
+        Names of classes 0 and 1.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def plot_measures(
                 _strip(axes, place + 0.4 * kind - 0.2, table[column][classes == kind], kind)
         axes.set_xticks(range(len(group)), [name.replace("_", "\n") for name in group])
         axes.set_ylabel(label)
-    for name, (colour, marker, _) in zip(CLASSES, STROKES, strict=True):
+    for name, (colour, marker, _) in zip(names, STROKES, strict=True):
         grid[0, 0].plot([], [], marker, color=colour, label=name)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -159,8 +163,14 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
 
 
 @house_style()
-def plot_shares(outcomes: npt.ArrayLike, groups: npt.ArrayLike, title: str = "") -> Picture:
-    """Plot the share of abnormal exams in each group, with its 95 % interval, one row per group.
+def plot_shares(
+    outcomes: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    title: str = "",
+    *,
+    outcome: str = "abnormal exams",
+) -> Picture:
+    """Plot the share of an outcome in each group, with its 95 % interval, one row per group.
 
     Intervals are Wilson's, which hold for few exams too (Wilson 1927,
     10.1080/01621459.1927.10502953). A dashed line marks the share of all.
@@ -168,11 +178,13 @@ def plot_shares(outcomes: npt.ArrayLike, groups: npt.ArrayLike, title: str = "")
     Parameters
     ----------
     outcomes : sequence of n numbers
-        0 normal or 1 abnormal for each exam, such as its label.
+        0 or 1 for each exam, such as its label.
     groups : sequence of n str
         Where each exam belongs, such as its centre.
     title : str
         What is compared.
+    outcome : str
+        What 1 stands for.
 
     Raises
     ------
@@ -202,7 +214,7 @@ def plot_shares(outcomes: npt.ArrayLike, groups: npt.ArrayLike, title: str = "")
         rows.append((f"{name}, n = {n}", 100 * test.statistic, interval))
     _draw_intervals(axes, rows)
     axes.axvline(100 * values.mean(), color="0.5", linestyle="--")
-    axes.set(xlabel="abnormal exams (%), with 95 % interval", xlim=(-2, 102))
+    axes.set(xlabel=f"{outcome} (%), with 95 % interval", xlim=(-2, 102))
     return figure
 
 

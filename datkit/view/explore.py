@@ -28,7 +28,10 @@ STILL = 6  # exams in the still
 
 
 def explore_exam(
-    exams: PreparedCohort | Mapping[str, np.ndarray], *, live: bool | None = None
+    exams: PreparedCohort | Mapping[str, np.ndarray],
+    *,
+    top: float = TOP,
+    live: bool | None = None,
 ) -> ExamExplorer:
     """Explore prepared exams with widgets, or see a still of them in a static page.
 
@@ -36,6 +39,8 @@ def explore_exam(
     ----------
     exams : PreparedCohort or mapping of str to array, shape (64, 80, 48)
         Prepared volumes by uid: uptake, non-specific = 1.
+    top : float
+        Top of the colour scale at first.
     live : bool, optional
         Show widgets; default only in a kernel that a Jupyter server started, which is so in
         JupyterLab and not so under papermill.
@@ -56,7 +61,7 @@ def explore_exam(
         raise UsageError("Expected at least one prepared exam, found none.")
     # jupyter_server sets this for the kernels of its sessions; papermill and nbclient do not.
     live = "JPY_SESSION_NAME" in os.environ if live is None else live
-    return ExamExplorer(exams, live=live)
+    return ExamExplorer(exams, top=top, live=live)
 
 
 class ExamExplorer:
@@ -66,12 +71,14 @@ class ExamExplorer:
     ----------
     volumes : mapping of str to array, shape (64, 80, 48)
         Prepared volumes by uid.
+    top : float
+        Top of the colour scale at first.
     live : bool
         Whether notebooks show the widget.
     """
 
-    def __init__(self, volumes: Mapping[str, np.ndarray], *, live: bool) -> None:
-        self.volumes, self.live = volumes, live
+    def __init__(self, volumes: Mapping[str, np.ndarray], *, top: float = TOP, live: bool) -> None:
+        self.volumes, self.top, self.live = volumes, top, live
 
     @cached_property
     def widget(self) -> w.VBox:
@@ -81,7 +88,7 @@ class ExamExplorer:
         calm = {"continuous_update": False}  # a picture takes about a quarter of a second
         start = {"options": _positions("axial"), "value": AT_MM["axial"]}
         place = w.SelectionSlider(description="z", **start, **calm)
-        top = w.FloatSlider(TOP, min=1, max=12, step=0.5, description="scale top", **calm)
+        top = w.FloatSlider(self.top, min=1, max=12, step=0.5, description="scale top", **calm)
         screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
 
         def redraw(_: object = None) -> None:

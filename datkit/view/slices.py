@@ -25,11 +25,15 @@ STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the
 # 10 to 12 mm.
 SLAB_MM = (-5.0, 7.0)
 LEVELS_MM = (-2.0, 6.0, 14.0)  # putamen, both nuclei, caudate head
-CHANGE = Scale(low=-2.0, high=2.0, colormap="RdBu_r")  # of a difference of two exams
 
 
 def plot_exam(
-    volume: np.ndarray, title: str = "", *, n_slices: int = 6, top: float = TOP
+    volume: np.ndarray,
+    title: str = "",
+    *,
+    n_slices: int = 6,
+    top: float = TOP,
+    affine: np.ndarray = GRID.affine,
 ) -> Picture:
     """Plot axial slices through the striatum of one prepared exam.
 
@@ -43,6 +47,8 @@ def plot_exam(
         How many slices, evenly spaced from the floor of the putamen to the roof of the caudate.
     top : float
         Fixed top of the colour scale; hotter voxels are drawn like it.
+    affine : array, shape (4, 4)
+        Voxel indices to mm, RAS+, without rotation.
 
     Raises
     ------
@@ -56,7 +62,7 @@ def plot_exam(
     ['L', 'R', 'z = −8 mm']
     """
     panels = [("", volume, level) for level in np.linspace(*STRIATUM_MM, max(n_slices, 0))]
-    return plot_sheet(panels, title, top=top)
+    return plot_sheet(panels, title, top=top, affine=affine)
 
 
 @house_style()
@@ -108,6 +114,7 @@ def plot_pair(
     *,
     names: Sequence[str] = CLASSES,
     levels: Sequence[float] = LEVELS_MM,
+    top: float = TOP,
 ) -> Picture:
     """Plot two prepared exams, one row each, on one colour scale.
 
@@ -121,6 +128,8 @@ def plot_pair(
         Names of the rows.
     levels : sequence of float
         Heights z of the axial slices, mm.
+    top : float
+        Fixed top of the colour scale.
 
     Raises
     ------
@@ -129,8 +138,8 @@ def plot_pair(
     """
     figure, grid = brain_grid(2, len(levels), title)
     for row, volume, name in zip(grid, (normal, abnormal), names, strict=True):
-        image = _draw_row(row, volume, name, levels, high=TOP)
-    figure.colorbar(image, ax=grid, label=f"{UPTAKE}, fixed scale 0 to {TOP:g}", **BELOW)
+        image = _draw_row(row, volume, name, levels, high=top)
+    figure.colorbar(image, ax=grid, label=f"{UPTAKE}, fixed scale 0 to {top:g}", **BELOW)
     return figure
 
 
@@ -140,9 +149,12 @@ def plot_mean_maps(
     labels: npt.ArrayLike,
     title: str = "",
     *,
+    names: Sequence[str] = CLASSES,
     levels: Sequence[float] = LEVELS_MM,
+    top: float = TOP,
+    span: float = 2.0,
 ) -> Picture:
-    """Plot the mean exam of each class and, below, the abnormal mean minus the normal.
+    """Plot the mean exam of each class and, below, the second mean minus the first.
 
     Parameters
     ----------
@@ -152,8 +164,12 @@ def plot_mean_maps(
         0 normal, 1 abnormal; an exam with another label or none is left out.
     title : str
         What is compared.
+    names : two str
+        Names of classes 0 and 1.
     levels : sequence of float
         Heights z of the axial slices, mm.
+    top, span : float
+        Ends of the colour scales: of the means, from 0; of the difference, to either side.
 
     Raises
     ------
@@ -162,7 +178,7 @@ def plot_mean_maps(
     """
     figure, grid = brain_grid(3, len(levels), title, bars_width=1.0)
     means = []
-    for value, row, name in zip((0, 1), grid, CLASSES, strict=False):
+    for value, row, name in zip((0, 1), grid, names, strict=False):
         chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
         if not chosen.size:
             raise UsageError(
@@ -170,8 +186,9 @@ def plot_mean_maps(
                 "pass labels of 0 (normal) and 1 (abnormal)."
             )
         means.append(np.mean(volumes[chosen], axis=0))
-        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=TOP)
-    change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **CHANGE)
+        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=top)
+    scale = Scale(low=-span, high=span, colormap="RdBu_r")
+    change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **scale)
     figure.colorbar(image, ax=grid[:2], label=UPTAKE, extend="max", **BESIDE)
     figure.colorbar(change, ax=grid[2:], label="difference", extend="both", **BESIDE)
     return figure

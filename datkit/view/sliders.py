@@ -43,6 +43,8 @@ def plot_slice_slider(
     *,
     low: float = -20.0,
     high: float = 32.0,
+    top: float = TOP,
+    affine: np.ndarray = GRID.affine,
 ) -> go.Figure:
     """Plot axial slices of a prepared exam with a slider over their height.
 
@@ -54,6 +56,10 @@ def plot_slice_slider(
         What the exam is.
     low, high : float
         Lowest and highest slice, z in mm; 27 slices of the canonical grid take 0.2 MB.
+    top : float
+        Fixed top of the colour scale.
+    affine : array, shape (4, 4)
+        Voxel indices to mm, RAS+, without rotation.
 
     Returns
     -------
@@ -71,7 +77,7 @@ def plot_slice_slider(
     ['−2', '+0', '+2']
     """
     volume = check_volume(volume)
-    heights = GRID.affine[2, 3] + GRID.affine[2, 2] * np.arange(volume.shape[2])
+    heights = affine[2, 3] + affine[2, 2] * np.arange(volume.shape[2])
     chosen = np.flatnonzero((heights >= low) & (heights <= high))
     if not chosen.size:
         raise UsageError(f"Expected slices between z = {low:g} and {high:g} mm, found none.")
@@ -80,7 +86,7 @@ def plot_slice_slider(
     start = int(np.argmin(np.abs(heights[chosen])))
     # The scale is named above, where it takes no width from the slice on a phone.
     titles = (title, UPTAKE)
-    return slice_slider(slices, titles, GRID.affine, TOP, height_of, height=640, start=start)
+    return slice_slider(slices, titles, affine, top, height_of, height=640, start=start)
 
 
 def plot_curve_slider(

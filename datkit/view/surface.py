@@ -55,12 +55,14 @@ class VolumeView:
     cal_min, cal_max : float
         Values at the two ends of the colour scale; below `cal_min` nothing is drawn, which lets
         the eye look through the brain onto the striata.
-    colormap : str
-        A name that both niivue and matplotlib know: inferno, viridis, cividis, magma, plasma.
+    colormap, overlay_colormap : str
+        Names that both niivue and matplotlib know: inferno, viridis, cividis, magma, plasma.
     overlay_opacity : float in [0, 1]
         How much the overlay hides.
     slice_type : {"multiplanar", "render"}
-        Three planes through the hottest voxel, or the volume in space.
+        Three planes, or the volume in space.
+    at : three floats, optional
+        Point x, y, z in mm where the planes meet; default the hottest voxel.
     label : str
         What the colours mean, with unit.
     height : int
@@ -85,8 +87,10 @@ class VolumeView:
     cal_min: float = 0.0
     cal_max: float = TOP
     colormap: str = "inferno"
+    overlay_colormap: str = "viridis"
     overlay_opacity: float = 0.5
     slice_type: str = "multiplanar"
+    at: tuple[float, float, float] | None = None
     label: str = UPTAKE
     height: int = 420
 
@@ -148,7 +152,7 @@ class VolumeView:
         if self.overlay is not None:
             regions = np.asarray(self.overlay, dtype=float)
             top = max(float(regions.max()), 1.0)
-            scale = Scale(low=0.5, high=top, colormap="viridis")
+            scale = Scale(low=0.5, high=top, colormap=self.overlay_colormap)
             volumes.append(_layer("overlay", regions, self.affine, self.overlay_opacity, **scale))
         size = sum(len(volume["b64"]) for volume in volumes)
         if size > MAX_BYTES:
@@ -188,6 +192,8 @@ class VolumeView:
         return cut(array, self.affine, plane, self._point()[axis])
 
     def _point(self) -> list[float]:
+        if self.at is not None:
+            return list(map(float, self.at))
         hottest = np.unravel_index(np.argmax(self.volume), self.volume.shape)
         return nib.affines.apply_affine(self.affine, hottest).tolist()
 
