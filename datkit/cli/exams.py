@@ -42,8 +42,8 @@ def simulate(args: Namespace) -> Result:
 
     The same seed gives the same bytes. An interrupted run goes on when it is started again.
     Each process computes on one core and takes up to 1 GB of memory. FILE is YAML like the kit's
-    own datkit/simulate/camera/centres.yaml; in place of
-    share each says what it joins, such as joins: {train: 0.1}. All other exams stay the same.
+    own datkit/simulate/camera/centres.yaml; in place of its share a centre says what it joins, such
+    as joins: {train: 0.1}. Exams that it does not take over stay the same.
 
     For example:
       datkit simulate --size tiny --out cohort
