@@ -17,6 +17,7 @@ __all__ = ["FILE_NAME", "load_manifest"]
 
 FILE_NAME = "data_manifest.yaml"
 MAX_BYTES = 2**20  # thirty times the shipped one; a manifest is written by hand
+MAX_DEPTH = 20  # three times the shipped one's
 # pydantic's words for programmers, in the words of somebody who edits a YAML file
 _EXPECTED = {
     "extra_forbidden": "keys that are known",
@@ -62,12 +63,19 @@ def _shipped_manifest() -> Path:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as a person reads it: no aliases (they explode), no key twice."""
+    """YAML as a person reads it: no aliases (they explode), no key twice, few levels."""
+
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} levels{self.peek_event().start_mark}")
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"an alias{self.peek_event().start_mark}; write the value out")
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         if twice := repeated(str(key.value) for key, _ in node.value):
@@ -85,8 +93,7 @@ def _read_yaml(path: Path) -> object:
         raise UsageError(
             f"Expected a data manifest at {path}, found {error.strerror}; check the path."
         ) from error
-    # ValueError: no UTF-8, or the 13th month; RecursionError: thousands of brackets
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or the 13th month
         reason = " ".join(str(error).split())
         raise ManifestError(
             f"{path}: expected plain YAML in UTF-8, found an error: {reason}."
