@@ -16,7 +16,7 @@ from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan, save_scan
 from datkit.problems import Problem, list_some, repeated
 
-__all__ = ["LABEL", "Cohort", "checksum_problems", "is_nifti", "load_volume", "volume_path"]
+__all__ = ["LABEL", "Cohort", "checksum_problems", "is_nifti", "volume_path"]
 
 LABEL = "is_pathologic"
 
@@ -40,6 +40,9 @@ class Cohort:
         The content of ``cohort.json``; empty if there is none.
     paths : dict of str to Path
         Where a volume lies that is not ``niftis/<uid>.nii.gz``: in another layout, or DICOM.
+    reading : dict
+        How volumes are read: keywords of :func:`datkit.io.scan.load_scan`, such as
+        ``{"orientation": "RAS"}`` for files that do not say it. Empty if as they are.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class Cohort:
     truth: pd.DataFrame | None = None
     info: dict[str, Any] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     @property
     def uids(self) -> list[str]:
@@ -91,7 +95,7 @@ class Cohort:
         self._check_known([uid])
         return self.paths.get(uid) or volume_path(self.folder, uid)
 
-    def load(self, uid: str, **settings: bool) -> Scan:
+    def load(self, uid: str, **settings: str | bool | None) -> Scan:
         """Read an exam's volume, after hashing it if ``cohort.json`` lists its sha256.
 
         Parameters
@@ -99,8 +103,8 @@ class Cohort:
         uid : str
             An exam of this cohort.
         **settings
-            Handed to :func:`datkit.io.scan.load_scan`, or to :func:`datkit.io.dicom.load_dicom` for
-            DICOM, such as ``repair=True``.
+            Handed to :func:`datkit.io.scan.load_scan`, before those of :attr:`reading`, such as
+            ``repair=True``.
 
         Raises
         ------
@@ -114,7 +118,7 @@ class Cohort:
         path = self.path_of(uid)
         problems = checksum_problems(path, self.folder, self.info)
         ChecksumError.raise_any(problems, where=self.folder)
-        return load_volume(path, **settings)
+        return load_scan(path, **self.reading | settings)
 
     def save_volume(self, uid: str, path: str | os.PathLike[str]) -> Path:
         """Write an exam's volume as ``.nii.gz``, whatever it is stored as: a copy where it can be.
@@ -167,21 +171,6 @@ class Cohort:
 def volume_path(folder: Path, uid: str) -> Path:
     """Return where the challenge's layout has an exam's volume."""
     return folder / "niftis" / f"{uid}.nii.gz"
-
-
-def load_volume(path: Path, **settings: bool) -> Scan:
-    """Read a NIfTI file, or a DICOM one, told by its name.
-
-    Raises
-    ------
-    UsageError, ScanError
-        As :func:`datkit.io.scan.load_scan` and :func:`datkit.io.dicom.load_dicom`.
-    """
-    if is_nifti(path):
-        return load_scan(path, **settings)
-    from datkit.io.dicom import load_dicom
-
-    return load_dicom(path, **settings)
 
 
 def is_nifti(path: Path) -> bool:

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from datkit.data.check import image_hashes
-from datkit.data.cohort import Cohort, is_nifti, load_volume
+from datkit.data.cohort import Cohort, is_nifti
 from datkit.errors import CohortError, DatkitError, UsageError, problems_of
-from datkit.io.scan import open_image, scan_error
+from datkit.io.nifti import open_image
+from datkit.io.scan import load_scan, scan_error
 from datkit.problems import Problem
 
 __all__ = ["connected", "family_of", "geometry_of", "grouped_folds", "infer_families", "ties_of"]
@@ -138,7 +139,7 @@ def geometry_of(path: Path) -> tuple[Triple, Triple]:
     ScanError
         If the file cannot be read.
     """
-    volume = open_image(path) if is_nifti(path) else load_volume(path)
+    volume = open_image(path) if is_nifti(path) else load_scan(path)
     shape, affine = volume.shape[:3], np.asarray(volume.affine)
     axes = nib.io_orientation(affine)[:, 0] if np.isfinite(affine).all() else np.full(3, np.nan)
     if len(shape) < 3 or np.isnan(axes).any():

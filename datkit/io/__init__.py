@@ -1,7 +1,8 @@
 """One exam's file, read with suspicion: NIfTI, DICOM, and archives from strangers.
 
-``scan``     NIfTI volumes, read and written reproducibly
-``dicom``    one multi-frame DICOM NM object
+``scan``     what every reader gives, and the one way to read: any kind of file
+``nifti``    NIfTI volumes
+``dicom``    DICOM objects
 ``archive``  zips: what is wrong with one, and unpacking it only if nothing is
 """
 

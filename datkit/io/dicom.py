@@ -74,15 +74,20 @@ def describe_dicom(path: str | os.PathLike[str]) -> dict[str, str]:
     }
 
 
-def load_dicom(path: str | os.PathLike[str], *, repair: bool = False) -> Scan:  # noqa: ARG001  as load_scan
+def load_dicom(
+    path: str | os.PathLike[str],
+    *,
+    orientation: str | None = None,  # noqa: ARG001  as load_scan
+    repair: bool = False,  # noqa: ARG001
+) -> Scan:
     """Read a reconstructed multi-frame NM object and check it.
 
     Parameters
     ----------
     path : path
         One ``.dcm`` file that holds all slices.
-    repair : bool
-        Accepted for likeness with :func:`datkit.io.scan.load_scan`; nothing in DICOM is mended.
+    orientation, repair
+        Accepted for likeness with :func:`datkit.io.scan.load_scan`.
 
     Raises
     ------

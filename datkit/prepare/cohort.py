@@ -143,7 +143,7 @@ def _key(cohort: Cohort, settings: PrepareSettings) -> str:
     paths = {uid: cohort.path_of(uid) for uid in cohort.uids}
     parts = {
         "code": [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
-        "settings": settings.to_dict(),
+        "settings": settings.to_dict() | cohort.reading,
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],
         "volumes": [
             [uid, sha256_file(path) if path.is_file() else "absent"] for uid, path in paths.items()

@@ -14,7 +14,8 @@ from fuzz import fuzz
 
 from datkit.data.groups import geometry_of
 from datkit.errors import DatkitError, ScanError
-from datkit.io.scan import MAX_OFFSET, load_scan
+from datkit.io.nifti import MAX_OFFSET
+from datkit.io.scan import load_scan
 
 HEAD = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
 SOUND = nib.Nifti1Image(HEAD, np.diag([3.0, 3.0, 3.0, 1.0])).to_bytes()
