@@ -15,6 +15,7 @@ from datkit.problems import repeated
 
 if TYPE_CHECKING:
     from datkit.prepare.cohort import PreparedCohort
+    from datkit.prepare.exam import Prepared
 
 T = TypeVar("T")
 EXAMS = Group("")
@@ -106,12 +107,26 @@ def prepare(args: Namespace) -> Result:
     start dask scheduler, then dask worker tcp://node1:8786 on each machine.
     """
     _, prepared, code = _prepared(args)
-    look = prepared.table["verdict"][list(prepared.reasons)].to_dict()
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
-    lines = [f"{uid}: {text}" for uid, text in look.items()]
-    lines.append(f"{len(prepared)} exams prepared, {len(look)} to look at: {folder}")
-    found = {"folder": folder, "exams": len(prepared), "look_at": look}
+    lines = _look_at(prepared)
+    lines.append(f"{len(prepared)} exams prepared, {len(prepared.reasons)} to look at: {folder}")
+    look = prepared.table["verdict"][list(prepared.reasons)].to_dict()
+    found = {"folder": folder, "exams": len(prepared), "look_at": look, **_reasons(prepared)}
     return Result(lines, found | {"failures": prepared.failures}, code)
+
+
+def _look_at(prepared: PreparedCohort) -> list[str]:
+    """Say of each exam to look at why, and what to do about it."""
+    from datkit.prepare.quality import advise
+
+    said = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
+    return [f"{uid}: look at it: {text}" for uid, text in said.items()]
+
+
+def _reasons(prepared: PreparedCohort) -> dict[str, object]:
+    """Return the reasons as data, and the region that each exam's binding ratios refer to."""
+    reasons = {uid: [one.to_dict() for one in each] for uid, each in prepared.reasons.items()}
+    return {"reasons": reasons, "reference_region": prepared.table["reference_region"].to_dict()}
 
 
 def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
@@ -130,22 +145,56 @@ def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
 def measure(args: Namespace) -> Result:
     """Measure binding ratios, asymmetry and shape of one or more scans.
 
-    A bad scan does not stop the others.
+    What speaks against an exam stands above its measures, with what to do about it, and so does
+    the region that the binding ratios refer to. A bad scan does not stop the others.
 
     For example:
       datkit measure scan.nii.gz
       datkit measure cohort/niftis/*.nii.gz --json
     """
-    from datkit.measure import UNITS, measure_scan
+    from datkit.measure import UNITS
+    from datkit.prepare.quality import TRACER
 
-    rows, failures, code = _each(args.scans, measure_scan)
+    exams, failures, code = _each(args.scans, _measure)
     lines = []
-    for path, values in rows.items():
+    for path, (prepared, values) in exams.items():
         shown = (f"  {name:32} {value:8.2f} {UNITS[name]}" for name, value in values.items())
-        lines += [path, *map(str.rstrip, shown)]
-    if rows:
-        lines.append(f"Binding ratios have no unit; their reference is occipital. {NOT_CLINICAL}")
-    return Result(lines, {"measures": rows, "failures": failures, "note": NOT_CLINICAL}, code)
+        lines += [path, *_told(prepared), *map(str.rstrip, shown)]
+    if exams:
+        lines.append(f"Binding ratios have no unit. {TRACER} {NOT_CLINICAL}")
+    found = {
+        "measures": {path: values for path, (_, values) in exams.items()},
+        "quality": {path: _quality(prepared) for path, (prepared, _) in exams.items()},
+    }
+    return Result(lines, found | {"failures": failures, "note": f"{TRACER} {NOT_CLINICAL}"}, code)
+
+
+def _measure(path: Path) -> tuple[Prepared, dict[str, float]]:
+    from datkit.io.scan import load_scan
+    from datkit.measure import measure_prepared
+    from datkit.prepare import prepare_scan
+
+    prepared = prepare_scan(load_scan(path))
+    return prepared, measure_prepared(prepared)
+
+
+def _told(prepared: Prepared) -> list[str]:
+    """Say what speaks against an exam, and what its binding ratios refer to."""
+    from datkit.prepare.quality import advise
+
+    reasons = [f"    {advise(reason)}" for reason in prepared.reasons]
+    verdict = "look at it" if reasons else "good"
+    region = prepared.quality["reference_region"]
+    return [f"  quality: {verdict}", *reasons, f"  reference region: {region}"]
+
+
+def _quality(prepared: Prepared) -> dict[str, object]:
+    """Return the same as data."""
+    return {
+        "good": not prepared.reasons,
+        "reasons": [reason.to_dict() for reason in prepared.reasons],
+        "reference_region": prepared.quality["reference_region"],
+    }
 
 
 def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
@@ -226,5 +275,5 @@ def sheet(args: Namespace) -> Result:
 
     cohort, prepared, code = _prepared(args)
     path = str(write_contact_sheet(prepared, args.out, cohort.name))
-    found = {"sheet": path, "look_at": list(prepared.reasons), "failures": prepared.failures}
-    return Result([path], found, code)
+    found = {"sheet": path, "look_at": list(prepared.reasons), **_reasons(prepared)}
+    return Result([*_look_at(prepared), path], found | {"failures": prepared.failures}, code)

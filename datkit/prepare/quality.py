@@ -20,7 +20,13 @@ from datkit.prepare.sampling import is_inside, sample, transform
 from datkit.prepare.striatum import FURTHEST, SHIFTS
 from datkit.problems import Problem
 
-__all__ = ["RULES", "describe", "find_reasons"]
+__all__ = ["RULES", "TRACER", "advise", "describe", "find_reasons"]
+
+#: What no check can tell, on every page: tracers of the striatum look alike.
+TRACER = (
+    "That the tracer is one of the dopamine transporter is taken on trust: images of D2 receptors, "
+    "of VMAT2, of FDOPA or of another tracer of the striatum look the same."
+)
 
 
 class Rule(NamedTuple):
@@ -170,3 +176,8 @@ def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:
 def describe(reason: Problem) -> str:
     """Return a reason in words, without what to do about it."""
     return f"{reason.where} is {reason.found}, expected {reason.expected}"
+
+
+def advise(reason: Problem) -> str:
+    """Return a reason in words, with what to do about it."""
+    return f"{describe(reason)}. {reason.remedy}"

@@ -3,6 +3,8 @@
 import re
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from datkit.cli import main
@@ -38,6 +40,54 @@ def head(tmp_path):
     from datkit.prepare.grid import RESOURCES
 
     return shutil.copy(RESOURCES / "template.nii.gz", tmp_path / "head.nii.gz")
+
+
+@pytest.fixture
+def upside_down(head, tmp_path):
+    """The same head, its slices stored from the top down while the header says otherwise."""
+    scan = nib.load(head)
+    path = tmp_path / "upside.nii.gz"
+    nib.save(nib.Nifti1Image(np.asarray(scan.dataobj)[:, :, ::-1], scan.affine), path)
+    return path
+
+
+def test_measure_says_what_speaks_against_an_exam_and_what_to_do(capsys, run_json, upside_down):
+    assert main(["measure", str(upside_down)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  quality: look at it"
+    assert any("turn of the head is 180.00" in line and "left and right" in line for line in lines)
+    assert "  reference region: occipital" in lines
+    assert "D2 receptors" in lines[-1] and "VMAT2" in lines[-1]
+    _, result = run_json("measure", upside_down)
+    quality = result["quality"][str(upside_down)]
+    assert not quality["good"] and quality["reference_region"] == "occipital"
+    assert "rotation" in [reason["code"] for reason in quality["reasons"]]
+    assert all(reason["remedy"] for reason in quality["reasons"])
+    assert "VMAT2" in result["note"]
+
+
+def test_measure_calls_a_sound_exam_good(run_json, tiny_cohort):
+    path = tiny_cohort.path_of(tiny_cohort.uids[0])
+    quality = run_json("measure", path)[1]["quality"][str(path)]
+    assert quality == {"good": True, "reasons": [], "reference_region": "occipital"}
+
+
+@pytest.mark.parametrize("command", ["prepare", "sheet"])
+def test_a_cohort_command_says_of_each_exam_why_to_look_at_it(
+    command, capsys, run_json, head, upside_down, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "cohort"
+    (folder / "niftis").mkdir(parents=True)
+    for uid, path in (("1", head), ("2", upside_down)):
+        shutil.copy(path, folder / "niftis" / f"{uid}.nii.gz")
+    assert main([command, str(folder), "--jobs", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "2: look at it: turn of the head is 180.00" in shown and "Check the orientation" in shown
+    _, result = run_json(command, folder, "--jobs", "1")
+    assert list(result["look_at"]) == list(result["reasons"]) == ["2"]
+    assert result["reasons"]["2"][0]["remedy"]
+    assert result["reference_region"] == {"1": "occipital", "2": "occipital"}
 
 
 def test_report_goes_on_after_bad_scans_and_lists_them(run_json, head, tmp_path):

@@ -15,7 +15,7 @@ from datkit.measure.definitions import DEFINITIONS
 from datkit.measure.exam import measure_volume
 from datkit.measure.regions import shifts_of
 from datkit.prepare.cohort import PreparedCohort
-from datkit.prepare.quality import describe
+from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, pack_image
 from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
 from datkit.view.slices import SLAB_MM, striatal_slab
@@ -62,6 +62,7 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
         prepared=prepared,
         slab=f"{np.ptp(SLAB_MM):g}",
         top=f"{TOP:g}",
+        tracer=TRACER,
         groups=_groups(prepared),
     )
 
@@ -77,7 +78,7 @@ def _groups(prepared: PreparedCohort) -> dict[str, list[dict[str, object]]]:
         card = {
             "uid": uid,
             "centre": centres.iloc[row],
-            "reasons": [describe(reason) for reason in prepared.reasons.get(uid, [])],
+            "reasons": [advise(reason) for reason in prepared.reasons.get(uid, [])],
             "similarity": table["similarity"].iloc[row],
             "measures": list(_measures(prepared, row)),
             "uri": data_uri(_thumbnail(slab), "webp"),

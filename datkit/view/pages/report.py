@@ -18,7 +18,7 @@ from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
-from datkit.prepare.quality import describe
+from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, Picture, house_style, pack_image
 from datkit.view.pages.page import data_uri, describe_sides, render_page, write_page
 from datkit.view.pages.report_table import check_rows, measure_rows, measure_tables, summarise
@@ -151,7 +151,9 @@ def render(report: ReportContents) -> str:
     return render_page(
         "report.html",
         report=report,
-        reasons=[(describe(reason), reason.remedy) for reason in report.prepared.reasons],
+        reasons=[advise(reason) for reason in report.prepared.reasons],
+        tracer=TRACER,
+        region=report.prepared.quality.get("reference_region", "not recorded"),
         pictures=list(_pictures(report.prepared.volume)),
         bar=data_uri(_colour_bar()),
         top=int(TOP),

@@ -60,7 +60,8 @@ def test_each_exam_tells_who_it_is_and_what_was_found(sheet) -> None:
     look = sheet.find("figure", class_="look")
     words = " ".join(look.get_text(" ").split())
     assert words == (
-        "u3 <b>C</b> ! look at it, similarity 0.98 head size is 1.30, expected 0.75 to 1.15"
+        "u3 <b>C</b> ! look at it, similarity 0.98 head size is 1.30, expected 0.75 to 1.15. "
+        "Check the voxel size in the file’s header."
     )
     assert look.img["alt"] == "u3: highest uptake 4.0 on the left, 1.0 on the right"
 
