@@ -13,6 +13,7 @@ from datkit import NOT_CLINICAL
 from datkit.data.cohort import Cohort
 from datkit.data.groups import infer_families
 from datkit.data.manifest import Entry
+from datkit.problems import list_some
 
 __all__ = ["Card", "card_of_cohort", "card_of_entry"]
 
@@ -112,6 +113,11 @@ def card_of_cohort(cohort: Cohort) -> Card:
         "source": str(cohort.info.get("source", "not stated")),
         "columns": ", ".join(map(str, cohort.exams)),
     }
+    settings = cohort.info.get("settings")
+    if isinstance(settings, dict) and (added := settings.get("added_centres")):
+        facts["centres added by its maker"] = list_some(
+            row.get("name") for row in added if isinstance(row, dict)
+        )
     groups = {"Acquisition families": infer_families(cohort)}
     if "centre" in cohort.exams:
         groups["Centres"] = cohort.exams["centre"].fillna("not stated")

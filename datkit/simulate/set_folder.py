@@ -18,6 +18,7 @@ import pandas as pd
 from datkit.data.layouts import read_json
 from datkit.errors import CohortError
 from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.problems import list_some
 from datkit.simulate.camera.centres import Centre
 from datkit.simulate.exam import draw_exam, parse_uid
 
@@ -71,11 +72,13 @@ class SetFolder:
         found.pop("sha256", None)
         if found != self.info:
             other = f"{found.get('name')} version {found.get('version')}"
+            ours, theirs = _flat(self.info), _flat(found)
+            differing = [key for key in ours if ours[key] != theirs.get(key) and key != "settings"]
             raise CohortError(
                 f"{self.path}: expected a new folder or {self.info['name']} version "
                 f"{self.info['version']} with the same settings, found "
-                f"{other if found else 'other files'}; choose another folder, or delete this one "
-                "if you no longer need it."
+                f"{f'{other}, where {list_some(differing)} differ' if found else 'other files'}; "
+                "choose another folder, or delete this one if you no longer need it."
             )
 
     def verify(self) -> None:
@@ -118,6 +121,12 @@ class SetFolder:
             self.hashes[name] = sha256_file(self.path / name)
         write_json(self.path / INFO, self.info | {"sha256": self.hashes})
         shutil.rmtree(self.path / UNFINISHED)
+
+
+def _flat(info: dict[str, object]) -> dict[str, object]:
+    """Return what a ``cohort.json`` says, each of its settings beside the rest."""
+    settings = info.get("settings")
+    return info | settings if isinstance(settings, dict) else info
 
 
 def _volume(uid: str) -> str:

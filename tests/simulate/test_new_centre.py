@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from datkit.data.card import card_of_cohort
 from datkit.errors import CohortError
 from datkit.simulate import cohort as made
 from datkit.simulate.camera.centres import load_added_centres, share_of_exams
@@ -99,5 +100,6 @@ def test_a_cohort_with_a_new_centre_says_so_and_is_not_taken_for_another(
     assert settings["centre_shares"]["my-clinic"] == 0.2
     assert [centre["name"] for centre in settings["added_centres"]] == ["my-clinic"]
     assert len(simulate_cohort(folder, "few", 11, 1, False, centres=scratch)) == len(cohort) == 3
-    with pytest.raises(CohortError, match="with the same settings"):
+    assert "| centres added by its maker | my-clinic |" in str(card_of_cohort(cohort))
+    with pytest.raises(CohortError, match="same settings, found .*, where centre_shares differ;"):
         simulate_cohort(folder, "few", 11, 1, False)

@@ -103,5 +103,7 @@ def test_a_set_of_other_settings_is_refused_and_an_inner_set_is_not(one):
     (one.path / "public_test").mkdir(parents=True)
     one.check(["public_test"])
     SetFolder(one.path, INFORMATION | {"settings": {}}, UIDS).begin()
-    with pytest.raises(CohortError, match="with the same settings, found few version 5; choose"):
+    with pytest.raises(
+        CohortError, match="with the same settings, found few version 5, where size differ; "
+    ):
         one.check(["public_test"])
