@@ -3,7 +3,6 @@ window.datFigures = window.datFigures || {};
 window.datFigures.niivue = (() => {
   const options = {
     backColor: [0, 0, 0, 1],
-    isRadiologicalConvention: false, // the patient's left on the image's left, as in the slices
     isOrientationTextVisible: true,
     showAllOrientationMarkers: true, // R as well as L
     fontColor: [1, 1, 1, 1],
@@ -64,8 +63,23 @@ window.datFigures.niivue = (() => {
     return label;
   }
 
+  // Radiological: the patient's left on the right of the planes; in space, seen from in front.
+  function turn(nv, radiological) {
+    nv.setRadiologicalConvention(radiological);
+    nv.setRenderAzimuthElevation(radiological ? 190 : 10, 50); // from above, either way
+  }
+
+  function checkbox(text, checked, act) {
+    const label = document.createElement("label");
+    const made = document.createElement("input");
+    Object.assign(made, { type: "checkbox", checked });
+    made.addEventListener("change", () => act(made.checked));
+    label.append(made, ` ${text}`);
+    return label;
+  }
+
   // The toolbar stands after the area: a screen reader takes the area as one picture.
-  function addToolbar(area, nv, { volumes, slice_type }) {
+  function addToolbar(area, nv, { volumes, slice_type, radiological }) {
     const [base, overlay] = volumes;
     const solid = slice_type === "render";
     const hideBelow = (value) => {
@@ -84,7 +98,8 @@ window.datFigures.niivue = (() => {
     bar.append(
       button("slices", !solid, () => show(nv.sliceTypeMultiplanar, solid ? 0 : base.cal_min)),
       button("3-D", solid, () => show(nv.sliceTypeRender, seeThrough)),
-      threshold
+      threshold,
+      checkbox("left on the right (radiological)", Boolean(radiological), (on) => turn(nv, on))
     );
     if (overlay) {
       bar.append(slider("overlay", 1, overlay.opacity ?? 1, (value) => nv.setOpacity(1, value)));
@@ -101,7 +116,7 @@ window.datFigures.niivue = (() => {
     await addVolumes(nv, content.volumes);
     const solid = content.slice_type === "render";
     nv.setSliceType(solid ? nv.sliceTypeRender : nv.sliceTypeMultiplanar);
-    nv.setRenderAzimuthElevation(10, 50); // from above and behind: left stays on the left
+    turn(nv, Boolean(content.radiological));
     nv.setScale(1.4);
     if (content.at) moveTo(nv, content.at);
     addToolbar(area, nv, content);

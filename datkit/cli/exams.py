@@ -22,6 +22,7 @@ EXAMS = Group("")
 SIZE, SEED = "small", 2026
 _SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file")
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="exams in any layout")
+_RADIOLOGICAL = arg("--radiological", action="store_true", help="draw left on the right")
 _SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
 
 
@@ -215,13 +216,15 @@ def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], l
     arg("--sex", choices=["F", "M"], help="for the normal range"),
     arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
     arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or .html file"),
+    _RADIOLOGICAL,
 )
 def report(args: Namespace) -> Result:
     """Show one exam on one page: slices, measures, quality.
 
     The page is one HTML file: it opens offline, prints on A4, and holds no script. The same file
     gives the same bytes. Measures stand beside the normal range once age and sex are given. PLACE
-    is a folder, or for one scan a file that ends in .html; by default the present folder.
+    is a folder, or for one scan a file that ends in .html; by default the present folder. With
+    --radiological the patient's left is on the picture's right, as hospitals look at images.
 
     For example:
       datkit report scan.nii.gz                             # writes scan_report.html
@@ -230,7 +233,8 @@ def report(args: Namespace) -> Result:
     """
     from datkit.view.pages.report import report_name, write_report
 
-    patient = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
+    told = ("age", "sex", "reconstruction", "radiological")
+    patient = {name: getattr(args, name) for name in told}
     one_file = args.out.suffix.lower() in (".html", ".htm")
     targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
     _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
@@ -257,13 +261,15 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
 @EXAMS.command(
     _FOLDER,
     arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="default: sheet.html"),
+    _RADIOLOGICAL,
     JOBS,
     _SCHEDULER,
 )
 def sheet(args: Namespace) -> Result:
     """Show a cohort at a glance, the exams to look at first.
 
-    The sheet is one HTML file that opens offline: a thumbnail of every exam, left and right marked.
+    The sheet is one HTML file that opens offline: a thumbnail of every exam, left and right marked;
+    with --radiological the patient's left is on the picture's right, as hospitals look at images.
     Exams that could not be prepared stand first with their reason, then those whose verdict says to
     look at them, then the others by centre.
 
@@ -274,6 +280,7 @@ def sheet(args: Namespace) -> Result:
     from datkit.view.pages.contact_sheet import write_contact_sheet
 
     cohort, prepared, code = _prepared(args)
-    path = str(write_contact_sheet(prepared, args.out, cohort.name))
+    view = {"radiological": args.radiological}
+    path = str(write_contact_sheet(prepared, args.out, cohort.name, **view))
     found = {"sheet": path, "look_at": list(prepared.reasons), **_reasons(prepared)}
     return Result([*_look_at(prepared), path], found | {"failures": prepared.failures}, code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
 import ipywidgets as w
@@ -17,7 +18,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID, PreparedCohort
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
-from datkit.view.planes import PLANES, axis_of, draw_slice, signed_mm
+from datkit.view.planes import PLANES, Look, axis_of, draw_slice, signed_mm
 from datkit.view.slices import plot_sheet
 
 __all__ = ["ExamExplorer", "explore_exam"]
@@ -32,6 +33,7 @@ def explore_exam(
     *,
     top: float = TOP,
     live: bool | None = None,
+    radiological: bool = False,
 ) -> ExamExplorer:
     """Explore prepared exams with widgets, or see a still of them in a static page.
 
@@ -44,6 +46,8 @@ def explore_exam(
     live : bool, optional
         Show widgets; default only in a kernel that a Jupyter server started, which is so in
         JupyterLab and not so under papermill.
+    radiological : bool
+        Draw the patient's left on the right at first, as hospitals do; the widget has a switch.
 
     Raises
     ------
@@ -61,9 +65,10 @@ def explore_exam(
         raise UsageError("Expected at least one prepared exam, found none.")
     # jupyter_server sets this for the kernels of its sessions; papermill and nbclient do not.
     live = "JPY_SESSION_NAME" in os.environ if live is None else live
-    return ExamExplorer(exams, top=top, live=live)
+    return ExamExplorer(exams, top=top, live=live, radiological=radiological)
 
 
+@dataclass(eq=False, repr=False)
 class ExamExplorer:
     """What :func:`explore_exam` returns: a widget in JupyterLab, a picture elsewhere.
 
@@ -75,10 +80,15 @@ class ExamExplorer:
         Top of the colour scale at first.
     live : bool
         Whether notebooks show the widget.
+    radiological : bool
+        Whether the patient's left is drawn on the right; the widget's switch sets it.
     """
 
-    def __init__(self, volumes: Mapping[str, np.ndarray], *, top: float = TOP, live: bool) -> None:
-        self.volumes, self.top, self.live = volumes, top, live
+    volumes: Mapping[str, np.ndarray]
+    _: KW_ONLY
+    top: float = TOP
+    live: bool
+    radiological: bool = False
 
     @cached_property
     def widget(self) -> w.VBox:
@@ -89,9 +99,11 @@ class ExamExplorer:
         start = {"options": _positions("axial"), "value": AT_MM["axial"]}
         place = w.SelectionSlider(description="z", **start, **calm)
         top = w.FloatSlider(self.top, min=1, max=12, step=0.5, description="scale top", **calm)
+        view = w.Checkbox(self.radiological, description="radiological (left on the right)")
         screen = w.Image(format="png", layout=w.Layout(max_width="100%", width="480px"))
 
         def redraw(_: object = None) -> None:
+            self.radiological = view.value
             screen.value = self.plot_slice(exam.value, plane.value, place.value, top.value).png()
 
         def turn(change: Mapping[str, str]) -> None:
@@ -102,18 +114,19 @@ class ExamExplorer:
             place.observe(redraw, "value")
             redraw()
 
-        for control in (exam, place, top):
+        for control in (exam, place, top, view):
             control.observe(redraw, "value")
         plane.observe(turn, "value")
         redraw()
-        return w.VBox([exam, plane, place, top, screen])
+        return w.VBox([exam, plane, place, top, view, screen])
 
     @house_style()
     def plot_slice(self, uid: str, plane: str, mm: float, top: float) -> Picture:
         """Plot one plane of one exam, as the widget shows it."""
         picture, ((axes,),) = new_picture(1, 1, 6.4, uid)
         picture.set_dpi(90)  # drawn at each move of a slider, so it has to be quick
-        image = draw_slice(axes, self.volumes[uid], GRID.affine, plane, mm, high=top)
+        look = Look(high=top, radiological=self.radiological)
+        image = draw_slice(axes, self.volumes[uid], GRID.affine, plane, mm, **look)
         picture.colorbar(image, ax=axes, label=UPTAKE, **BELOW)
         return picture
 
@@ -122,7 +135,7 @@ class ExamExplorer:
         shown = list(self.volumes.items())[:STILL]
         panels = [(uid, volume, AT_MM["axial"]) for uid, volume in shown]
         title = f"{len(shown)} of {len(self.volumes)} exams (in JupyterLab: sliders)"
-        return plot_sheet(panels, title)
+        return plot_sheet(panels, title, radiological=self.radiological)
 
     def __repr__(self) -> str:
         count = f"{len(self.volumes)} exam{'s' * (len(self.volumes) != 1)}"

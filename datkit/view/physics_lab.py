@@ -17,8 +17,6 @@ from datkit.view.sliders import STYLE, add_slider, cells, lay_out, print_sides, 
 
 __all__ = ["plot_lines", "plot_picture_slider", "plot_turn_slider"]
 
-SIDES_SIZE = 16  # of L and R, points
-
 
 @house_style()
 def plot_lines(
@@ -70,6 +68,7 @@ def plot_picture_slider(
     affine: np.ndarray,
     slider_label: str,
     top: float = TOP,
+    radiological: bool = False,
 ) -> go.Figure:
     """Plot one axial slice at a time, chosen with a slider, under what was measured on it.
 
@@ -88,6 +87,8 @@ def plot_picture_slider(
         What the slider changes, such as ``"cut-off"``.
     top : float
         Fixed top of the colour scale; hotter voxels are drawn like it.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def plot_picture_slider(
             f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
         )
     titles, current = (title, notes[0]), {"prefix": f"{slider_label}: "}
-    figure = slice_slider(pictures, titles, affine, top, current, height=560, size=SIDES_SIZE)
+    figure = slice_slider(pictures, titles, (affine, radiological), top, current, height=560)
     figure.update_yaxes(constraintoward="top")
     for step, note in zip(figure.layout.sliders[0].steps, notes, strict=True):
         shown, traces = step.args
@@ -127,6 +128,7 @@ def plot_turn_slider(
     title: str = "",
     *,
     affine: np.ndarray,
+    radiological: bool = False,
 ) -> go.Figure:
     """Plot a slice that builds up while the camera turns: a slider over the views used so far.
 
@@ -143,6 +145,8 @@ def plot_turn_slider(
         What is built up.
     affine : array (4, 4)
         Voxel indices to mm, RAS+, without rotation; a bin is as wide as a voxel.
+    radiological : bool
+        Draw the left of the slices on the right, as hospitals do; the sinogram stays as it is.
 
     Returns
     -------
@@ -184,5 +188,5 @@ def plot_turn_slider(
     add_slider(figure, angles, {"prefix": "camera turned by "}, each=3)
     figure.update_layout(STYLE["turn"])
     for axes in "23":
-        print_sides(figure, axes, size=SIDES_SIZE)
+        print_sides(figure, axes, radiological=radiological)
     return figure

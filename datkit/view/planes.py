@@ -1,7 +1,9 @@
 """One plane of a volume, in millimetres, with its sides and its position printed.
 
-Patient left is on the picture's left, as if the reader looked from above (axial) or from behind
-(coronal).
+The patient's left is on the picture's left, as if the reader looked from above (axial) or from
+behind (coronal). In the radiological view, that of hospitals, it is on the picture's right, as if
+one looked from the feet or from in front. Which of the two is drawn, :func:`sides_of` says for
+every picture, slider and page.
 """
 
 from __future__ import annotations
@@ -22,20 +24,21 @@ from datkit.view.canvas import WIDTH, Picture, new_picture
 __all__ = ["PLANES", "draw_plane", "draw_slice"]
 
 # Each plane: the array axis that it cuts, and what lies at its left and right edge.
-PLANES = {"axial": (2, "LR"), "coronal": (1, "LR"), "sagittal": (0, "PA")}
+PLANES = {"axial": (2, ("L", "R")), "coronal": (1, ("L", "R")), "sagittal": (0, ("P", "A"))}
 PANELS = ("coronal", "sagittal", "axial")  # where they stand in plane_grid, row by row
 
 
-class Scale(TypedDict, total=False):
-    """The colour scale of a slice: values at its two ends, from 0 if not said, and its map."""
+class Look(TypedDict, total=False):
+    """How a slice is drawn: the two ends of its colour scale, its colour map, and its view."""
 
     high: Required[float]
     low: float
     colormap: str
+    radiological: bool
 
 
 def draw_slice(
-    axes: Axes, volume: np.ndarray, affine: np.ndarray, plane: str, mm: float, **look: Unpack[Scale]
+    axes: Axes, volume: np.ndarray, affine: np.ndarray, plane: str, mm: float, **look: Unpack[Look]
 ) -> AxesImage:
     """Draw the slice nearest to a position, with its sides and its own position printed.
 
@@ -52,7 +55,7 @@ def draw_slice(
     mm : float
         Where it cuts, mm.
     **look
-        ``high``, ``low`` and ``colormap`` of :func:`draw_plane`.
+        ``high``, ``low``, ``colormap`` and ``radiological`` of :func:`draw_plane`.
 
     Raises
     ------
@@ -101,6 +104,7 @@ def draw_plane(
     high: float,
     low: float = 0.0,
     colormap: str = "inferno",
+    radiological: bool = False,
 ) -> AxesImage:
     """Draw a slice or a projection, and print L and R (P and A where sagittal) on it.
 
@@ -118,6 +122,8 @@ def draw_plane(
         Printed in the upper left corner.
     low, high, colormap
         Values at the two ends of the colour scale, and its name.
+    radiological : bool
+        Draw the patient's left on the right; a sagittal plane stays as it is.
 
     Raises
     ------
@@ -139,12 +145,25 @@ def draw_plane(
     ink, outline = ("black", "white") if low < 0 else ("white", "black")
     stroke = [withStroke(linewidth=2.5, foreground=outline)]
     words: dict[str, Any] = {"color": ink, "path_effects": stroke, "transform": axes.transAxes}
-    sides = PLANES[plane][1]
-    axes.text(0.03, 0.5, sides[0], va="center", weight="bold", **words)
-    axes.text(0.97, 0.5, sides[1], va="center", ha="right", weight="bold", **words)
+    first, last = sides_of(plane, radiological)
+    axes.xaxis.set_inverted(first == "R")
+    axes.text(0.03, 0.5, first, va="center", weight="bold", **words)
+    axes.text(0.97, 0.5, last, va="center", ha="right", weight="bold", **words)
     axes.text(0.03, 0.97, caption, va="top", size="small", **words)
     axes.set(xlabel=f"{'xyz'[across]} (mm)", ylabel=f"{'xyz'[up]} (mm)")
     return image
+
+
+def sides_of(plane: str, radiological: bool = False) -> tuple[str, str]:
+    """Return the letters at the left and the right edge of a picture: the convention's one place.
+
+    Examples
+    --------
+    >>> sides_of("axial"), sides_of("axial", radiological=True), sides_of("sagittal", True)
+    (('L', 'R'), ('R', 'L'), ('P', 'A'))
+    """
+    first, last = PLANES[plane][1]
+    return (last, first) if radiological and first == "L" else (first, last)
 
 
 def axis_of(plane: str) -> int:

@@ -16,7 +16,7 @@ from datkit.errors import UsageError
 from datkit.io.scan import Scan
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, BESIDE, CLASSES, TOP, UPTAKE, Picture, house_style
-from datkit.view.planes import PANELS, Scale, axis_of, brain_grid, draw_slice, plane_grid, times
+from datkit.view.planes import PANELS, Look, axis_of, brain_grid, draw_slice, plane_grid, times
 
 __all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
 
@@ -34,6 +34,7 @@ def plot_exam(
     n_slices: int = 6,
     top: float = TOP,
     affine: np.ndarray = GRID.affine,
+    radiological: bool = False,
 ) -> Picture:
     """Plot axial slices through the striatum of one prepared exam.
 
@@ -49,6 +50,8 @@ def plot_exam(
         Fixed top of the colour scale; hotter voxels are drawn like it.
     affine : array, shape (4, 4)
         Voxel indices to mm, RAS+, without rotation.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def plot_exam(
     ['L', 'R', 'z = −8 mm']
     """
     panels = [("", volume, level) for level in np.linspace(*STRIATUM_MM, max(n_slices, 0))]
-    return plot_sheet(panels, title, top=top, affine=affine)
+    return plot_sheet(panels, title, top=top, affine=affine, radiological=radiological)
 
 
 @house_style()
@@ -72,6 +75,7 @@ def plot_sheet(
     *,
     top: float = TOP,
     affine: np.ndarray = GRID.affine,
+    radiological: bool = False,
 ) -> Picture:
     """Plot axial slices of any exams, three in a row, on one colour scale.
 
@@ -85,6 +89,8 @@ def plot_sheet(
         Fixed top of the colour scale.
     affine : array, shape (4, 4)
         Voxel indices of the volumes to mm, RAS+, without rotation.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Raises
     ------
@@ -95,9 +101,10 @@ def plot_sheet(
         raise UsageError("Expected at least one slice to plot, found none.")
     columns = min(len(panels), 3)
     figure, grid = brain_grid(-(-len(panels) // columns), columns, title)
+    look = Look(high=top, radiological=radiological)
     used, spare = list(grid.flat[: len(panels)]), grid.flat[len(panels) :]
     for axes, (caption, volume, level) in zip(used, panels, strict=True):
-        image = draw_slice(axes, volume, affine, "axial", level, high=top)
+        image = draw_slice(axes, volume, affine, "axial", level, **look)
         axes.set_title(caption, size="small")
         axes.label_outer()
     for axes in spare:
@@ -115,6 +122,7 @@ def plot_pair(
     names: Sequence[str] = CLASSES,
     levels: Sequence[float] = LEVELS_MM,
     top: float = TOP,
+    radiological: bool = False,
 ) -> Picture:
     """Plot two prepared exams, one row each, on one colour scale.
 
@@ -130,6 +138,8 @@ def plot_pair(
         Heights z of the axial slices, mm.
     top : float
         Fixed top of the colour scale.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Raises
     ------
@@ -138,7 +148,7 @@ def plot_pair(
     """
     figure, grid = brain_grid(2, len(levels), title)
     for row, volume, name in zip(grid, (normal, abnormal), names, strict=True):
-        image = _draw_row(row, volume, name, levels, high=top)
+        image = _draw_row(row, volume, name, levels, high=top, radiological=radiological)
     figure.colorbar(image, ax=grid, label=f"{UPTAKE}, fixed scale 0 to {top:g}", **BELOW)
     return figure
 
@@ -153,6 +163,7 @@ def plot_mean_maps(
     levels: Sequence[float] = LEVELS_MM,
     top: float = TOP,
     span: float = 2.0,
+    radiological: bool = False,
 ) -> Picture:
     """Plot the mean exam of each class and, below, the second mean minus the first.
 
@@ -170,6 +181,8 @@ def plot_mean_maps(
         Heights z of the axial slices, mm.
     top, span : float
         Ends of the colour scales: of the means, from 0; of the difference, to either side.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Raises
     ------
@@ -177,7 +190,7 @@ def plot_mean_maps(
         If a class has no exam, or a level lies outside the grid.
     """
     figure, grid = brain_grid(3, len(levels), title, bars_width=1.0)
-    means = []
+    means, look = [], Look(high=top, radiological=radiological)
     for value, row, name in zip((0, 1), grid, names, strict=False):
         chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
         if not chosen.size:
@@ -186,8 +199,8 @@ def plot_mean_maps(
                 "pass labels of 0 (normal) and 1 (abnormal)."
             )
         means.append(np.mean(volumes[chosen], axis=0))
-        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, high=top)
-    scale = Scale(low=-span, high=span, colormap="RdBu_r")
+        image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, **look)
+    scale = look | Look(low=-span, high=span, colormap="RdBu_r")
     change = _draw_row(grid[2], means[1] - means[0], "difference", levels, **scale)
     figure.colorbar(image, ax=grid[:2], label=UPTAKE, extend="max", **BESIDE)
     figure.colorbar(change, ax=grid[2:], label="difference", extend="both", **BESIDE)
@@ -196,7 +209,12 @@ def plot_mean_maps(
 
 @house_style()
 def plot_raw(
-    scan: Scan, title: str = "", *, at: Sequence[float] | None = None, top: float | None = None
+    scan: Scan,
+    title: str = "",
+    *,
+    at: Sequence[float] | None = None,
+    top: float | None = None,
+    radiological: bool = False,
 ) -> Picture:
     """Plot three planes of a scan as the camera delivered it, through its affine.
 
@@ -213,6 +231,8 @@ def plot_raw(
         Point x, y, z in mm where the planes meet; default the centre of the counts.
     top : float, optional
         The count at the top of the colour scale; default the scan's highest.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Raises
     ------
@@ -233,10 +253,10 @@ def plot_raw(
     if at is None:
         at = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
     top = float(scan.data.max()) if top is None else top
+    look = Look(high=top, colormap="viridis", radiological=radiological)
     figure, grid = plane_grid(volume.shape, title)
     for axes, plane in zip(grid.flat, PANELS, strict=False):
-        mm = at[axis_of(plane)]
-        drawn = draw_slice(axes, volume, affine, plane, mm, high=top, colormap="viridis")
+        drawn = draw_slice(axes, volume, affine, plane, at[axis_of(plane)], **look)
     geometry = (
         f"matrix\n{times(scan.shape)} voxels\n"
         f"spacing\n{times(scan.spacing, '.3g')} mm\n"
@@ -263,7 +283,7 @@ def striatal_slab(volume: np.ndarray) -> np.ndarray:
 
 
 def _draw_row(
-    row: np.ndarray, volume: np.ndarray, name: str, levels: Sequence[float], **look: Unpack[Scale]
+    row: np.ndarray, volume: np.ndarray, name: str, levels: Sequence[float], **look: Unpack[Look]
 ) -> AxesImage:
     for axes, level in zip(row, levels, strict=True):
         image = draw_slice(axes, volume, GRID.affine, "axial", level, **look)

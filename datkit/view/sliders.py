@@ -19,7 +19,7 @@ from plotly import graph_objects as go
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import NORMAL, TOP, UPTAKE, to_bytes
-from datkit.view.planes import check_volume, signed_mm
+from datkit.view.planes import check_volume, sides_of, signed_mm
 
 __all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
 
@@ -45,6 +45,7 @@ def plot_slice_slider(
     high: float = 32.0,
     top: float = TOP,
     affine: np.ndarray = GRID.affine,
+    radiological: bool = False,
 ) -> go.Figure:
     """Plot axial slices of a prepared exam with a slider over their height.
 
@@ -60,6 +61,8 @@ def plot_slice_slider(
         Fixed top of the colour scale.
     affine : array, shape (4, 4)
         Voxel indices to mm, RAS+, without rotation.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
 
     Returns
     -------
@@ -86,7 +89,8 @@ def plot_slice_slider(
     start = int(np.argmin(np.abs(heights[chosen])))
     # The scale is named above, where it takes no width from the slice on a phone.
     titles = (title, UPTAKE)
-    return slice_slider(slices, titles, affine, top, height_of, height=640, start=start)
+    view = (affine, radiological)
+    return slice_slider(slices, titles, view, top, height_of, height=640, start=start)
 
 
 def plot_curve_slider(
@@ -156,21 +160,21 @@ def plot_curve_slider(
 def slice_slider(
     slices: Mapping[str, np.ndarray],
     titles: tuple[str, str],
-    affine: np.ndarray,
+    view: tuple[np.ndarray, bool],
     top: float,
     current: dict[str, str],
     *,
     height: int,
-    size: int = 18,
     start: int = 0,
 ) -> go.Figure:
     """Return a figure of axial slices, shape (x, y) each, chosen with a slider, on one scale.
 
-    `titles` are its title and, below, what names the colour scale, which `top` ends; `current` is
-    the ``prefix`` and ``suffix`` of the slider's value, `height` is in pixels, `size` that of L and
-    R; the slice number `start` is shown first.
+    `titles` are its title and, below, what names the colour scale, which `top` ends; `view` is the
+    affine, voxel indices to mm, and whether left is drawn on the right; `current` is
+    the ``prefix`` and ``suffix`` of the slider's value, `height` is in pixels; the slice number
+    `start` is shown first.
     """
-    place = cells(affine)
+    place = cells(view[0])
     figure = go.Figure([go.Heatmap(z=to_bytes(each.T, top), **place) for each in slices.values()])
     ticks = np.linspace(0, top, 6)
     names = [f"{tick:g}" for tick in ticks]
@@ -179,7 +183,7 @@ def slice_slider(
     figure.update_layout(STYLE["slices"], coloraxis=scale, title_subtitle_text=titles[1])
     lay_out(figure, titles[0], "x (mm)", "y (mm)", height=height)
     add_slider(figure, list(slices), current, start=start)
-    print_sides(figure, size=size)
+    print_sides(figure, radiological=view[1])
     return figure
 
 
@@ -213,8 +217,10 @@ def lay_out(figure: go.Figure, title: str, x_label: str, y_label: str, *, height
     figure.update_yaxes(title=y_label)
 
 
-def print_sides(figure: go.Figure, axes: str = "", *, size: int) -> None:
-    """Print L and R on a slice; `axes` is what follows x and y in the names of its axes."""
-    on = {"xref": f"x{axes} domain", "yref": f"y{axes} domain", "font_size": size}
-    for side, place in (("L", 0.04), ("R", 0.96)):
+def print_sides(figure: go.Figure, axes: str = "", *, radiological: bool) -> None:
+    """Turn a slice to its view, L and R printed; `axes` follows x and y in its axes' names."""
+    on = {"xref": f"x{axes} domain", "yref": f"y{axes} domain"}
+    sides = sides_of("axial", radiological)
+    for side, place in zip(sides, (0.04, 0.96), strict=True):
         figure.add_annotation(STYLE["side"], text=f"<b>{side}</b>", x=place, **on)
+    figure.layout[f"xaxis{axes}"].autorange = "reversed" if sides[0] == "R" else None

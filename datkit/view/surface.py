@@ -19,7 +19,7 @@ from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
 from datkit.view.planes import (
     PANELS,
-    Scale,
+    Look,
     axis_of,
     check_volume,
     cut,
@@ -32,8 +32,6 @@ __all__ = ["MIME", "VolumeView"]
 
 MIME = "application/vnd.datkit.niivue+json"
 MAX_BYTES = 400_000  # of text in the page: a volume on the canonical grid takes about 0.2 MB
-# From behind and above, degrees: the patient's left is on the left in space, too.
-VIEWPOINT = {"azimuth": 0, "elevation": 50}
 # x −43 to +43, y −40 to +30, z −18 to +32 mm: the striata with 8 mm or more around them.
 STRIATAL_BOX = (slice(10, 54), slice(36, 72), slice(9, 35))
 
@@ -67,6 +65,8 @@ class VolumeView:
         What the colours mean, with unit.
     height : int
         Height in the page, pixels.
+    radiological : bool
+        Draw the patient's left on the right at first, as hospitals do; the page has a switch.
 
     Raises
     ------
@@ -93,6 +93,7 @@ class VolumeView:
     at: tuple[float, float, float] | None = None
     label: str = UPTAKE
     height: int = 420
+    radiological: bool = False
 
     def __post_init__(self) -> None:
         check_volume(self.volume)
@@ -148,11 +149,11 @@ class VolumeView:
         UsageError
             If it would be larger than 0.4 MB.
         """
-        volumes = [_layer("volume", self.volume, self.affine, 1.0, **self._scale)]
+        volumes = [_layer("volume", self.volume, self.affine, 1.0, **self._look)]
         if self.overlay is not None:
             regions = np.asarray(self.overlay, dtype=float)
             top = max(float(regions.max()), 1.0)
-            scale = Scale(low=0.5, high=top, colormap=self.overlay_colormap)
+            scale = Look(low=0.5, high=top, colormap=self.overlay_colormap)
             volumes.append(_layer("overlay", regions, self.affine, self.overlay_opacity, **scale))
         size = sum(len(volume["b64"]) for volume in volumes)
         if size > MAX_BYTES:
@@ -161,7 +162,7 @@ class VolumeView:
                 "crop the volume or resample it to larger voxels."
             )
         shown = {"height": self.height, "slice_type": self.slice_type, "at": self._point()}
-        return {"volumes": volumes, **shown, **VIEWPOINT}
+        return {"volumes": volumes, **shown, "radiological": self.radiological}
 
     @house_style()
     def preview(self) -> Picture:
@@ -173,7 +174,7 @@ class VolumeView:
         shown = np.where(self.volume >= self.cal_min, self.volume, 0)
         for axes, plane in zip(grid.flat, PANELS, strict=False):
             picture, caption = self._flatten(shown, plane)
-            image = draw_plane(axes, picture, self.affine, plane, caption, **self._scale)
+            image = draw_plane(axes, picture, self.affine, plane, caption, **self._look)
             if self.overlay is not None:
                 regions = self._flatten(self.overlay, plane)[0].T > 0
                 outline = {"extent": image.get_extent(), "origin": "lower", "colors": "white"}
@@ -182,8 +183,9 @@ class VolumeView:
         return figure
 
     @property
-    def _scale(self) -> Scale:
-        return Scale(low=self.cal_min, high=self.cal_max, colormap=self.colormap)
+    def _look(self) -> Look:
+        scale = Look(low=self.cal_min, high=self.cal_max, colormap=self.colormap)
+        return scale | Look(high=self.cal_max, radiological=self.radiological)
 
     def _flatten(self, array: np.ndarray, plane: str) -> tuple[np.ndarray, str]:
         axis = axis_of(plane)
@@ -203,7 +205,7 @@ class VolumeView:
 
 
 def _layer(
-    name: str, volume: np.ndarray, affine: np.ndarray, opacity: float, **scale: Unpack[Scale]
+    name: str, volume: np.ndarray, affine: np.ndarray, opacity: float, **scale: Unpack[Look]
 ) -> dict[str, Any]:
     """Return a volume as base64 of gzipped NIfTI, one byte a voxel: the same text at every run."""
     low, high = scale["low"], scale["high"]

@@ -164,6 +164,16 @@ def test_figures_move_without_a_kernel(toy: Visit) -> None:
     toy.tab.get_by_label("overlay").fill("0.1")
 
 
+def test_a_reader_turns_a_volume_to_the_radiological_view(toy: Visit) -> None:
+    toy.draw()
+    canvas = toy.tab.locator(".dat-niivue canvas")
+    before = canvas.screenshot()
+    toy.tab.get_by_label("left on the right").check()
+    assert canvas.screenshot() != before
+    toy.tab.get_by_label("left on the right").uncheck()
+    assert canvas.screenshot() == before
+
+
 def test_figures_take_the_colours_of_the_page(toy: Visit) -> None:
     toy.draw()
     ink = "getComputedStyle(document.querySelector('.dat-plotly .ytick text')).fill"

@@ -102,9 +102,9 @@ def test_report_goes_on_after_bad_scans_and_lists_them(run_json, head, tmp_path)
 
 
 def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
-    assert main(["report", str(head), "--out", str(tmp_path / "one.html")]) == 0
+    assert main(["report", str(head), "--radiological", "--out", str(tmp_path / "one.html")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'one.html'}\n"
-    assert (tmp_path / "one.html").is_file()
+    assert "on the picture’s right" in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_sheet_shows_every_exam_and_lists_failures(run_json, head, tmp_path):
     shutil.copy(head, folder / "niftis" / "1.nii.gz")
     (folder / "niftis" / "2.nii.gz").write_bytes(b"no scan")
     out = tmp_path / "sheet.html"
-    code, result = run_json("sheet", folder, "--out", out, "--jobs", "1")
+    code, result = run_json("sheet", folder, "--out", out, "--jobs", "1", "--radiological")
     assert code == 1 and result["sheet"] == str(out)
     assert list(result["failures"]) == ["2"] and result["look_at"] == []
-    assert out.read_text().count("<figure") == 1
+    assert out.read_text().count("<figure") == 1 and "picture’s right" in out.read_text()
 
 
 def test_simulate_again_makes_nothing_new(run_json, tiny_cohort, tmp_path):

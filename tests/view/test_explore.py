@@ -47,7 +47,7 @@ def test_a_prepared_cohort_is_explored_by_uid(exams) -> None:
 
 def test_moving_a_control_draws_what_it_says(exams) -> None:
     explorer = explore_exam(exams, live=True)
-    exam, plane, place, top, screen = explorer.widget.children
+    exam, plane, place, top, _, screen = explorer.widget.children
     seen = [screen.value]
     for control, value in ((exam, "exam-2"), (plane, "sagittal"), (place, 25.0), (top, 8.0)):
         control.value = value
@@ -55,6 +55,17 @@ def test_moving_a_control_draws_what_it_says(exams) -> None:
         seen.append(screen.value)
     assert screen.value == explorer.plot_slice("exam-2", "sagittal", 25.0, 8.0).png()
     assert (place.description, place.label) == ("x", "+25 mm")
+
+
+def test_the_switch_turns_the_slice_to_the_radiological_view(exams) -> None:
+    lopsided = {"a": np.where(np.arange(GRID.shape[0])[:, None, None] < 32, exams["exam-2"], 1)}
+    explorer = explore_exam(lopsided, live=True)
+    *_, view, screen = explorer.widget.children
+    before = screen.value
+    view.value = True
+    assert screen.value != before and explorer.radiological
+    view.value = False
+    assert screen.value == before
 
 
 def test_an_empty_cohort_cannot_be_explored() -> None:

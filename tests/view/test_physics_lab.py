@@ -63,6 +63,15 @@ def test_both_slices_print_their_sides() -> None:
     assert {(f"<b>{s}</b>", f"x{n} domain") for s in "LR" for n in (2, 3)} <= printed
 
 
+def test_the_radiological_view_turns_the_slices_and_leaves_the_sinogram() -> None:
+    figure = plot_turn_slider(np.ones((6, 8)), STEPS, STEPS, affine=AFFINE, radiological=True)
+    axes = (figure.layout.xaxis, figure.layout.xaxis2, figure.layout.xaxis3)
+    assert [axis.autorange for axis in axes] == [None, "reversed", "reversed"]
+    places = {(a.text, a.xref): a.x for a in figure.layout.annotations}
+    for n in (2, 3):
+        assert places["<b>R</b>", f"x{n} domain"] < 0.5 < places["<b>L</b>", f"x{n} domain"]
+
+
 def test_turn_pictures_must_match() -> None:
     with pytest.raises(UsageError, match=r"\[3, 6\] and \[3\]"):
         plot_turn_slider(np.ones((6, 8)), STEPS, {3: np.eye(8)}, affine=AFFINE)

@@ -47,6 +47,15 @@ def test_a_slice_is_drawn_in_millimetres_with_its_sides(noisy) -> None:
     assert list(figure.layout.coloraxis.colorbar.ticktext) == list("012345")
 
 
+def test_the_radiological_view_turns_the_axis_and_the_letters(noisy) -> None:
+    figures = [plot_slice_slider(noisy, low=4, high=4, radiological=r) for r in (False, True)]
+    assert [figure.layout.xaxis.autorange for figure in figures] == [None, "reversed"]
+    sides = {a.text: a.x for a in figures[1].layout.annotations}
+    assert sides["<b>R</b>"] < 0.5 < sides["<b>L</b>"]
+    was, now = (figure.data[0] for figure in figures)
+    assert (was.x0, was.dx) == (now.x0, now.dx) and (was.z == now.z).all()  # mm stay mm
+
+
 def test_each_position_of_the_slider_shows_one_slice(noisy) -> None:
     figure = plot_slice_slider(noisy, low=-4, high=4)
     (slider,) = figure.layout.sliders

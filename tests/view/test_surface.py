@@ -68,6 +68,11 @@ def test_a_cut_out_striatum_stays_in_its_place(exam) -> None:
     assert [axes.texts[0].get_text() for axes in view.preview().axes[:3]] == ["L", "P", "L"]
 
 
+def test_the_page_is_told_which_view_to_begin_with(exam) -> None:
+    assert VolumeView(exam).payload()["radiological"] is False
+    assert VolumeView(exam, radiological=True).payload()["radiological"] is True
+
+
 def test_a_notebook_gets_the_volume_and_a_picture(exam) -> None:
     bundle = VolumeView(exam, height=300)._repr_mimebundle_()
     assert set(bundle) == {MIME, "image/png", "text/plain"}

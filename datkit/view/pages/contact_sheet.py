@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from datkit.measure.definitions import DEFINITIONS
 from datkit.measure.exam import measure_volume
@@ -18,6 +18,7 @@ from datkit.prepare.cohort import PreparedCohort
 from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, pack_image
 from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
+from datkit.view.planes import sides_of
 from datkit.view.slices import SLAB_MM, striatal_slab
 
 __all__ = ["render_contact_sheet", "write_contact_sheet"]
@@ -29,7 +30,11 @@ QUALITY = 75  # of the WebP: about 4 kB an exam, and nothing lost to the eye
 
 
 def write_contact_sheet(
-    prepared: PreparedCohort, path: str | os.PathLike[str], title: str = "cohort"
+    prepared: PreparedCohort,
+    path: str | os.PathLike[str],
+    title: str = "cohort",
+    *,
+    radiological: bool = False,
 ) -> Path:
     """Write :func:`render_contact_sheet` to an HTML file that opens offline; return its path.
 
@@ -38,10 +43,12 @@ def write_contact_sheet(
     OSError
         If the file cannot be written.
     """
-    return write_page(render_contact_sheet(prepared, title), path)
+    return write_page(render_contact_sheet(prepared, title, radiological=radiological), path)
 
 
-def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str:
+def render_contact_sheet(
+    prepared: PreparedCohort, title: str = "cohort", *, radiological: bool = False
+) -> str:
     """Return the contact sheet of a prepared cohort as HTML.
 
     Failed exams with their reason come first, then those whose verdict says to look at them, then
@@ -55,6 +62,8 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
         group.
     title : str
         What the cohort is.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
     """
     return render_page(
         "contact_sheet.html",
@@ -63,11 +72,12 @@ def render_contact_sheet(prepared: PreparedCohort, title: str = "cohort") -> str
         slab=f"{np.ptp(SLAB_MM):g}",
         top=f"{TOP:g}",
         tracer=TRACER,
-        groups=_groups(prepared),
+        radiological=radiological,
+        groups=_groups(prepared, radiological),
     )
 
 
-def _groups(prepared: PreparedCohort) -> dict[str, list[dict[str, object]]]:
+def _groups(prepared: PreparedCohort, radiological: bool) -> dict[str, list[dict[str, object]]]:
     table = prepared.table
     centres = table.get("centre", pd.Series("Every exam", table.index)).fillna("no centre given")
     names = centres.mask(table.index.isin(prepared.reasons), LOOK)
@@ -81,7 +91,7 @@ def _groups(prepared: PreparedCohort) -> dict[str, list[dict[str, object]]]:
             "reasons": [advise(reason) for reason in prepared.reasons.get(uid, [])],
             "similarity": table["similarity"].iloc[row],
             "measures": list(_measures(prepared, row)),
-            "uri": data_uri(_thumbnail(slab), "webp"),
+            "uri": data_uri(_thumbnail(slab, radiological), "webp"),
             "sides": describe_sides(slab),
         }
         groups[names.iloc[row]].append(card)
@@ -97,13 +107,15 @@ def _measures(prepared: PreparedCohort, row: int) -> Iterator[str]:
             yield f"{one.label} {value} {one.kind.unit}".rstrip()
 
 
-def _thumbnail(slab: np.ndarray) -> bytes:
+def _thumbnail(slab: np.ndarray, radiological: bool) -> bytes:
     shares = np.clip(slab.T[::-1] / TOP, 0, 1)  # rows from front to back, left on the left
     picture = Image.fromarray(matplotlib.colormaps["inferno"](shares, bytes=True)).convert("RGB")
     width, height = (ENLARGED * size for size in picture.size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    sides = sides_of("axial", radiological)
+    picture = ImageOps.mirror(picture) if sides[0] == "R" else picture
     draw = ImageDraw.Draw(picture)
-    for side, x, anchor in (("L", 6, "lm"), ("R", width - 6, "rm")):
+    for side, x, anchor in zip(sides, (6, width - 6), ("lm", "rm"), strict=True):
         place = (x, height / 2)
         draw.text(place, side, "white", FONT, anchor, stroke_width=1, stroke_fill="black")
     return pack_image(picture, "webp", quality=QUALITY, method=4)

@@ -83,11 +83,11 @@ def describe_sides(plane: np.ndarray) -> str:
     Examples
     --------
     >>> describe_sides(np.array([[1.0, 4.8], [1.0, 3.2]]))
-    'highest uptake 4.8 on the left, 3.2 on the right'
+    'highest uptake 4.8 in the left hemisphere, 3.2 in the right'
     """
     middle = len(plane) // 2
     left, right = (number(half.max(), 1) for half in (plane[:middle], plane[middle:]))
-    return f"highest uptake {left} on the left, {right} on the right"
+    return f"highest uptake {left} in the left hemisphere, {right} in the right"
 
 
 _pages.filters["number"] = number

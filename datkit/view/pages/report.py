@@ -31,11 +31,15 @@ N_SLICES = 6
 
 
 class Patient(TypedDict, total=False):
-    """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction."""
+    """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction.
+
+    And from which side the patient is seen: `radiological`, left on the right.
+    """
 
     age: float | None
     sex: str | None
     reconstruction: str | None
+    radiological: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class ReportContents:
         Indexed by measure, with columns value, expected, low, high and z.
     age, sex, reconstruction : float, str, str, or None
         What `normals` was made for; age in years, sex F or M.
+    radiological : bool
+        Whether the patient's left is drawn on the right.
     """
 
     name: str
@@ -67,6 +73,7 @@ class ReportContents:
     age: float | None = None
     sex: str | None = None
     reconstruction: str | None = None
+    radiological: bool = False
 
 
 def write_report(
@@ -81,7 +88,7 @@ def write_report(
     path : path
         Where to write; replaced atomically.
     **patient
-        ``age``, ``sex`` and ``reconstruction`` of :func:`render_report`.
+        ``age``, ``sex``, ``reconstruction`` and ``radiological`` of :func:`render_report`.
 
     Raises
     ------
@@ -103,7 +110,8 @@ def render_report(scan_path: str | os.PathLike[str], **patient: Unpack[Patient])
     **patient
         ``age`` in years and ``sex``, F or M: without both the measures stand without a normal
         range. ``reconstruction``: which normals to compare with, as for
-        :func:`datkit.measure.compare_with_normals`. Each is optional.
+        :func:`datkit.measure.compare_with_normals`. ``radiological``: draw the patient's left on
+        the right, as hospitals do. Each is optional.
 
     Raises
     ------
@@ -154,7 +162,7 @@ def render(report: ReportContents) -> str:
         reasons=[advise(reason) for reason in report.prepared.reasons],
         tracer=TRACER,
         region=report.prepared.quality.get("reference_region", "not recorded"),
-        pictures=list(_pictures(report.prepared.volume)),
+        pictures=list(_pictures(report)),
         bar=data_uri(_colour_bar()),
         top=int(TOP),
         tables=measure_tables(rows),
@@ -167,20 +175,24 @@ def render(report: ReportContents) -> str:
     )
 
 
-def _pictures(volume: np.ndarray) -> Iterator[dict[str, str]]:
+def _pictures(report: ReportContents) -> Iterator[dict[str, str]]:
+    volume, view = report.prepared.volume, report.radiological
     thickness = f"mean of {np.ptp(SLAB_MM):g} mm"
-    yield _picture(striatal_slab(volume), thickness, "Axial slab", enlarged=2)
+    yield _picture(striatal_slab(volume), thickness, "Axial slab", view, enlarged=2)
     for level in np.linspace(*STRIATUM_MM, N_SLICES):
-        yield _picture(*cut(volume, GRID.affine, "axial", level), "Axial slice")
+        yield _picture(*cut(volume, GRID.affine, "axial", level), "Axial slice", view)
 
 
 @house_style()
-def _picture(plane: np.ndarray, caption: str, kind: str, enlarged: float = 1) -> dict[str, str]:
+def _picture(
+    plane: np.ndarray, caption: str, kind: str, radiological: bool, enlarged: float = 1
+) -> dict[str, str]:
     tile = Picture(figsize=(2.0 * enlarged, 2.5 * enlarged))  # inches, for 64 × 80 voxels
     axes = tile.add_axes((0, 0, 1, 1))
-    draw_plane(axes, plane, GRID.affine, "axial", caption, high=TOP)
+    draw_plane(axes, plane, GRID.affine, "axial", caption, high=TOP, radiological=radiological)
     axes.set_axis_off()
-    alt = f"{kind}, {caption}, the patient’s left on the left: {describe_sides(plane)}."
+    left = "right" if radiological else "left"
+    alt = f"{kind}, {caption}, the patient’s left on the {left}: {describe_sides(plane)}."
     return {"uri": data_uri(tile.png(colours=128)), "alt": alt}
 
 

@@ -63,13 +63,41 @@ def test_each_exam_tells_who_it_is_and_what_was_found(sheet) -> None:
         "u3 <b>C</b> ! look at it, similarity 0.98 head size is 1.30, expected 0.75 to 1.15. "
         "Check the voxel size in the file’s header."
     )
-    assert look.img["alt"] == "u3: highest uptake 4.0 on the left, 1.0 on the right"
+    assert look.img["alt"] == "u3: highest uptake 4.0 in the left hemisphere, 1.0 in the right"
+
+
+def first_picture(sheet: BeautifulSoup) -> np.ndarray:
+    source = sheet.select(".exam.look img")[0]["src"]
+    packed = base64.b64decode(source.removeprefix("data:image/webp;base64,"))
+    return np.asarray(Image.open(io.BytesIO(packed)).convert("RGB")).astype(int)
+
+
+def letter(half: np.ndarray) -> np.ndarray:
+    """The white pixels of one half of a thumbnail, cut to what they cover."""
+    white = half[half.shape[0] // 2 - 12 : half.shape[0] // 2 + 12].min(axis=2) > 160
+    return white[np.ix_(white.any(axis=1), white.any(axis=0))]
+
+
+def test_the_radiological_sheet_mirrors_the_pixels_and_not_the_letters(sheet) -> None:
+    turned = BeautifulSoup(render_contact_sheet(cohort(), radiological=True), "html.parser")
+    assert "patient’s left (L) is on the picture’s left." in " ".join(sheet.text.split())
+    assert "patient’s left (L) is on the picture’s right." in " ".join(turned.text.split())
+    assert turned.select(".exam.look img")[0]["alt"] == sheet.select(".exam.look img")[0]["alt"]
+    was, now = first_picture(sheet), first_picture(turned)
+    corner = slice(0, was.shape[0] // 3)  # without letters
+    assert np.abs(was[corner] - now[corner, ::-1]).mean() < 2 < np.abs(was - now)[corner].mean()
+    half = was.shape[1] // 2
+    for one, same in ((was[:, :half], now[:, half:]), (was[:, half:], now[:, :half])):
+        assert letter(one).shape == letter(same).shape
+        assert (
+            (letter(one) == letter(same)).mean()
+            > 0.9
+            > (letter(one) == letter(same)[:, ::-1]).mean()
+        )
 
 
 def test_the_picture_has_the_patients_left_on_its_left_and_both_sides_marked(sheet) -> None:
-    source = sheet.select(".exam.look img")[0]["src"]
-    packed = base64.b64decode(source.removeprefix("data:image/webp;base64,"))
-    picture = np.asarray(Image.open(io.BytesIO(packed)).convert("RGB")).astype(int)
+    picture = first_picture(sheet)
     height, width, _ = picture.shape
     assert (width, height) == (192, 240)
     assert picture[20, 20].sum() > 2 * picture[20, -20].sum()  # uptake 4 beside uptake 1

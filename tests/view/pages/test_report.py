@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import shutil
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
 from datkit.errors import PrepareError, ScanError, UsageError
 from datkit.files import sha256_file
@@ -37,6 +40,11 @@ def ranged(exam_report, normal_table) -> BeautifulSoup:
 def scan(tmp_path: Path) -> Path:
     """A head that prepares in a moment: the template itself."""
     return Path(shutil.copy(RESOURCES / "template.nii.gz", tmp_path / "head.nii.gz"))
+
+
+def decoded(source: str) -> np.ndarray:
+    packed = base64.b64decode(source.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(packed)).convert("RGB")).astype(int)
 
 
 def assert_whole(page: BeautifulSoup) -> None:
@@ -88,7 +96,7 @@ def test_pictures_tell_their_place_their_sides_and_the_scale(page) -> None:
         "+16",
         "+22",
     ]
-    assert "highest uptake 3.5 on the left, 1.0 on the right" in slices[1]
+    assert "highest uptake 3.5 in the left hemisphere, 1.0 in the right" in slices[1]
     assert "One fixed linear scale, 0 to 5" in " ".join(page.text.split())
     assert [tick.text for tick in page.select(".ticks span")] == ["0", "1", "2", "3", "4", "5+"]
 
@@ -105,6 +113,17 @@ def test_left_and_right_are_printed_in_every_picture(exam_report, monkeypatch) -
     assert len(drawn) == 7
     assert all([text.get_text() for text in axes.texts][:2] == ["L", "R"] for axes in drawn)
     assert {axes.images[0].get_clim() for axes in drawn} == {(0, 5)}
+
+
+def test_the_radiological_report_draws_left_on_the_right_and_says_so(exam_report, page) -> None:
+    turned = BeautifulSoup(render(replace(exam_report, radiological=True)), "html.parser")
+    assert "patient’s left (L) is on the picture’s left." in page.text
+    assert "patient’s left (L) is on the picture’s right." in turned.text
+    for was, now in zip(*(each.select(".slices img") for each in (page, turned)), strict=True):
+        assert now["alt"] == was["alt"].replace("left on the left", "left on the right")
+        one, other = (decoded(image["src"]) for image in (was, now))
+        top = slice(len(one) // 8, len(one) // 3)  # between the caption and the letters
+        assert np.abs(one[top] - other[top, ::-1]).mean() < 2
 
 
 def test_every_measure_stands_in_the_page(page) -> None:
@@ -184,7 +203,7 @@ def test_the_same_file_gives_the_same_bytes(scan, tmp_path) -> None:
 def test_a_mirrored_exam_mirrors_its_report(exam_report) -> None:
     mirrored = replace(exam_report.prepared, volume=exam_report.prepared.volume[::-1])
     shown = BeautifulSoup(render(replace(exam_report, prepared=mirrored)), "html.parser")
-    assert "1.0 on the left, 3.5 on the right" in shown.select(".slices img")[2]["alt"]
+    assert "1.0 in the left hemisphere, 3.5 in the right" in shown.select(".slices img")[2]["alt"]
 
 
 def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
