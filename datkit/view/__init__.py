@@ -12,9 +12,9 @@
 ``pages``         reports and contact sheets: HTML files that open offline
 
 Every name here is loaded on first use, so ``import datkit.view`` costs nothing. Pictures are
-matplotlib figures in one house style, patient left on the picture's left. The ``…_slider``
-functions return plotly figures; a notebook that draws plotly figures of its own calls
-:func:`~datkit.view.sliders.use_offline_plotly` once.
+matplotlib figures in one house style, the patient's left on the picture's left, or on its right
+with ``radiological=True``. The ``…_slider`` functions return plotly figures; a notebook that draws
+plotly figures of its own calls :func:`~datkit.view.sliders.use_offline_plotly` once.
 
 Examples
 --------

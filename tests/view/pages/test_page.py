@@ -58,4 +58,5 @@ def test_a_picture_travels_in_its_address() -> None:
 def test_a_mirrored_slab_swaps_its_words() -> None:
     plane = np.array([[1.0, 4.0], [2.0, 3.0]])
     assert describe_sides(plane) == "highest uptake 4.0 in the left hemisphere, 3.0 in the right"
-    assert describe_sides(plane[::-1]) == "highest uptake 3.0 in the left hemisphere, 4.0 in the right"
+    said = "highest uptake 3.0 in the left hemisphere, 4.0 in the right"
+    assert describe_sides(plane[::-1]) == said
