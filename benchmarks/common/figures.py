@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +41,8 @@ class Figure:
         95 %.
     clearly : bool
         The whole interval must lie in the target, not only the value.
+    beside : dict of str to float
+        What stands beside it, by name: the real maps' own values.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Figure:
     unit: str = ""
     note: str = ""
     clearly: bool = False
+    beside: dict[str, float] = field(default_factory=dict)
 
     @property
     def has_target(self) -> bool:
@@ -71,6 +74,11 @@ class Figure:
         answer = {True: "yes", False: "**no**", None: "not measured"}[self.holds]
         aim = _range_text(self.target, self.unit)
         return self.name, self._value_text(), aim, answer if aim else "–"
+
+    @property
+    def beside_text(self) -> str:
+        """What stands beside it, in words."""
+        return ", ".join(f"{name} {_short(value)}" for name, value in self.beside.items())
 
     def _value_text(self) -> str:
         if self.value is None:
@@ -197,13 +205,18 @@ def write_results(path: Path, sections: dict[str, dict[str, Any]], title: str) -
 
 
 def render_table(sections: dict[str, dict[str, Any]]) -> str:
-    """Return the figures of all sections as one Markdown table."""
-    lines = ["| Figure | Measured (95 % interval) | Target | Holds |", "| --- | --- | --- | --- |"]
-    for name in sorted(sections):
-        lines.append(f"| **{name.capitalize()}** | | | |")
-        rows = (from_dict(figure).row() for figure in sections[name]["figures"])
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
+    """Return the figures of all sections as one Markdown table.
+
+    What stands beside a figure has a column of its own if there is any.
+    """
+    parts = {name: [from_dict(one) for one in sections[name]["figures"]] for name in sections}
+    wide = any(figure.beside for part in parts.values() for figure in part)
+    head = ["Figure", "Measured (95 % interval)", "Target", "Holds"] + ["Real maps"] * wide
+    rows = [head, ["---"] * len(head)]
+    for name in sorted(parts):
+        rows.append([f"**{name.capitalize()}**"] + [""] * (len(head) - 1))
+        rows += [[*figure.row()] + [figure.beside_text] * wide for figure in parts[name]]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def from_dict(record: dict[str, Any]) -> Figure:
@@ -218,5 +231,7 @@ def print_figures(figures: Iterable[Figure]) -> None:
     for figure in figures:
         name, value, target, answer = figure.row()
         print(f"  {name:<46} {value:<36} {target:<16} {answer.strip('*')}", flush=True)
+        if figure.beside:
+            print(f"      real maps: {figure.beside_text}", flush=True)
         if figure.note:
             print(f"      {figure.note}", flush=True)
