@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 BUILD := build
 SIZE ?= small
 SEED ?= 2026
+# A real map of 1.1 MB is fetched for the book where there is a network (CC BY-NC-SA, its terms are
+# shown); OPEN_DATA=no leaves it out.
+OPEN_DATA ?= yes
 # Data and caches stay inside the checkout unless you choose another place.
 export DATKIT_DATA ?= $(CURDIR)/$(BUILD)/data
 
@@ -22,7 +25,7 @@ COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data lab cohort notebooks submission book serve test lint format dist constraints clean
+.PHONY: help install data open-data lab cohort notebooks submission book serve test lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -40,8 +43,11 @@ $(VENV)/.ok: pyproject.toml constraints.txt
 install: $(VENV)/.ok  ## Make .venv and install the kit with everything it needs
 	@echo "Installed. Next: 'make lab', 'make book' or '$(BIN)/datkit --help'."
 
-data: $(VENV)/.ok  ## Download the open data of data_manifest.yaml (needs a network)
+data: $(VENV)/.ok  ## Download the open data of data_manifest.yaml, or fail (needs a network)
 	$(BIN)/datkit data fetch fpcit-hc174
+
+open-data: $(VENV)/.ok
+	@test "$(OPEN_DATA)" = no || $(BIN)/python .ci/open_data.py
 
 lab: $(VENV)/.ok  ## Open the notebooks in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab
@@ -49,7 +55,7 @@ lab: $(VENV)/.ok  ## Open the notebooks in JupyterLab
 cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small|full, SEED=2026)
 	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
 
-notebooks: cohort  ## Run every notebook with papermill, into build/notebooks
+notebooks: cohort open-data  ## Run every notebook with papermill, into build/notebooks
 	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks --if-changed
 
 submission: cohort  ## Train, pack, check and run a submission, and nothing else
@@ -58,7 +64,7 @@ submission: cohort  ## Train, pack, check and run a submission, and nothing else
 	$(BIN)/datkit submit check $(SUBMISSION)
 	@echo "Checked: $(CURDIR)/$(SUBMISSION)"
 
-book: notebooks  ## Simulate, run the notebooks, make and check a submission, build the book
+book: notebooks  ## Simulate, fetch the open map, run the notebooks, make and check a submission, build the book
 	@cp $(SUBMITTED) $(SUBMISSION)
 	$(BIN)/datkit submit check $(SUBMISSION)
 	$(BIN)/datkit submit run $(SUBMISSION) --cohort $(DATKIT_DATA)/simulated/$(SIZE)-$(SEED) --exams 4

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -153,6 +154,28 @@ def test_hooks_before_a_commit_are_valid_and_use_what_is_installed():
 
 def test_make_needs_no_notebook_s_number():
     assert not re.search(r"notebooks/\S*\d", read("Makefile"))
+
+
+def test_the_book_goes_on_without_the_open_map(capfd):
+    script = runpy.run_path(str(REPOSITORY / ".ci" / "open_data.py"))
+    told, fetch = script["WITHOUT"], script["fetch"]
+    assert fetch([sys.executable, "-c", "print('a path')"]) == "" and capfd.readouterr().out == ""
+    assert fetch([sys.executable, "-c", "raise SystemExit(1)"]).startswith(f"{told}. ")
+    waits = [sys.executable, "-c", "import time; time.sleep(60)"]
+    assert fetch(waits, seconds=0.2).startswith(f"{told}: no answer within 0.2 s.")
+    assert script["FETCH"][1:] == ("-m", "datkit.cli", "data", "fetch", "fpcit-hc174")
+
+
+def test_a_setting_refuses_the_open_map(tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "asked with $@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    (tmp_path / ".ok").touch()  # nothing to install
+    for setting, said in (("yes", "asked with .ci/open_data.py"), ("no", "")):
+        command = ["make", "-s", "open-data", f"VENV={tmp_path}", f"OPEN_DATA={setting}"]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == said
 
 
 def test_make_alone_prints_help():

@@ -25,6 +25,7 @@ import joblib
 from datkit.book.execution import execute
 from datkit.book.notebook import read_notebook
 from datkit.errors import DatkitError, NotebookError, UsageError
+from datkit.files import data_folder
 from datkit.problems import Problem
 
 __all__ = ["main", "run_notebooks"]
@@ -58,6 +59,12 @@ def _package_hash() -> str:
     return joblib.hash([(str(path.relative_to(root)), path.read_bytes()) for path in sources])
 
 
+def _open_data() -> list[tuple[str, int]]:
+    """Return name and size of each file that was fetched: notebooks show what is there."""
+    files = (data_folder() / "open").glob("*/[!.]*")
+    return sorted((path.name, path.stat().st_size) for path in files)
+
+
 def run_notebooks(
     sources: Iterable[str | os.PathLike[str]],
     out_folder: str | os.PathLike[str],
@@ -89,7 +96,7 @@ def run_notebooks(
     budget : float
         Seconds that one whole notebook may take.
     if_changed : bool
-        Keep a copy whose notebook, parameters and datkit have not changed since.
+        Keep a copy whose notebook, parameters, fetched data and datkit have not changed since.
     report : callable
         Takes one line of progress at a time.
 
@@ -113,7 +120,7 @@ def run_notebooks(
     def run(source: Path) -> Problem | None:
         target, folder, start = out / source.name, work / source.stem, time.monotonic()
         own = {name: value for name, value in parameters.items() if name in offered[source]}
-        key = joblib.hash([source.read_bytes(), own, _package_hash()])
+        key = joblib.hash([source.read_bytes(), own, _open_data(), _package_hash()])
         key_file = work / f"{source.stem}.key"  # of the last execution
         is_there = target.is_file() and key_file.is_file()
         if if_changed and is_there and key_file.read_text() == key:

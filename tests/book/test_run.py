@@ -76,6 +76,18 @@ def test_parameters_folder_and_unchanged_notebooks(tmp_path: Path) -> None:
         "running", "done", "running", "done", "unchanged"]  # fmt: skip
 
 
+def test_a_copy_is_made_anew_once_a_map_was_fetched(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
+    source, lines = write(tmp_path, "one", "1"), []
+    entry = tmp_path / "data" / "open" / "a-map"
+    entry.mkdir(parents=True)
+    for name in (".map.nii.part", "map.nii", "map.nii"):
+        (entry / name).write_bytes(b"bytes")
+        run_notebooks([source], tmp_path / "out", if_changed=True, report=lines.append)
+    said = [line.split(":")[1].split()[0] for line in lines]
+    assert said == ["running", "done", "running", "done", "unchanged"]
+
+
 def test_failures_are_told_together_with_notebook_cell_and_error(tmp_path: Path) -> None:
     words = new_markdown_cell("Words.")
     sources = [
