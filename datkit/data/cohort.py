@@ -16,7 +16,7 @@ from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan, save_scan
 from datkit.problems import Problem, list_some, repeated
 
-__all__ = ["LABEL", "Cohort", "checksum_problems", "is_nifti", "volume_path"]
+__all__ = ["LABEL", "Cohort", "checksum_problems", "volume_path"]
 
 LABEL = "is_pathologic"
 
@@ -131,7 +131,7 @@ class Cohort:
             If the file cannot be written.
         """
         source = self.path_of(uid)
-        if source.name.endswith(".nii.gz"):
+        if source.name.endswith(".nii.gz") and not self.reading:
             return Path(shutil.copyfile(source, path))
         scan = self.load(uid)
         return save_scan(scan.data, scan.affine, path)
@@ -171,11 +171,6 @@ class Cohort:
 def volume_path(folder: Path, uid: str) -> Path:
     """Return where the challenge's layout has an exam's volume."""
     return folder / "niftis" / f"{uid}.nii.gz"
-
-
-def is_nifti(path: Path) -> bool:
-    """Tell a NIfTI file by its name."""
-    return path.name.endswith((".nii", ".nii.gz"))
 
 
 def checksum_problems(path: Path, folder: Path, info: dict[str, Any]) -> list[Problem]:

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from datkit.data.check import image_hashes
-from datkit.data.cohort import Cohort, is_nifti
+from datkit.data.cohort import Cohort
 from datkit.errors import CohortError, DatkitError, UsageError, problems_of
-from datkit.io.nifti import open_image
+from datkit.io.nifti import is_nifti, open_nifti
 from datkit.io.scan import load_scan, scan_error
 from datkit.problems import Problem
 
@@ -139,11 +139,16 @@ def geometry_of(path: Path) -> tuple[Triple, Triple]:
     ScanError
         If the file cannot be read.
     """
-    volume = open_image(path) if is_nifti(path) else load_scan(path)
-    shape, affine = volume.shape[:3], np.asarray(volume.affine)
+    if is_nifti(path):
+        file = open_nifti(path)
+        whole, affine = file.shape, file.header.get_best_affine()
+    else:
+        scan = load_scan(path)
+        whole, affine = scan.shape, scan.affine
+    shape = whole[:3]
     axes = nib.io_orientation(affine)[:, 0] if np.isfinite(affine).all() else np.full(3, np.nan)
     if len(shape) < 3 or np.isnan(axes).any():
-        found = f"the shape {volume.shape} and a flat or infinite affine"
+        found = f"the shape {whole} and a flat or infinite affine"
         expected = "three axes and a sound affine"
         raise scan_error(path, "axes", expected, found)
     order = np.argsort(axes)

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datkit.data.cohort import LABEL, Cohort, is_nifti
+from datkit.data.cohort import LABEL, Cohort
 from datkit.data.folder import open_folder, read_table, typed
 from datkit.errors import CohortError, ScanError, UsageError
 from datkit.io.dicom import describe_dicom, is_dicom
+from datkit.io.nifti import header_path, is_nifti
 from datkit.io.scan import is_safe_uid
 from datkit.problems import Problem, found_instead, repeated
 
@@ -62,7 +63,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     path = Path(path)
     if path.is_file():
         if not (is_nifti(path) or is_dicom(path)):
-            expected = "an exam (.nii, .nii.gz, or DICOM that begins as the standard says)"
+            expected = "an exam (.nii, .nii.gz, .hdr with .img, or DICOM)"
             remedy = "Convert it first, as with dcm2niix."
             problem = Problem("no-exam", str(path), expected, "another file", remedy)
             raise CohortError.of([problem], where=path)
@@ -74,7 +75,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
         return open_folder(path, require_labels=require_labels)
     if any(path.glob("sub-*/")):
         return _open_bids(path)
-    files = [file for file in _files(path) if is_nifti(file) or is_dicom(file)]
+    files = [one for one in _files(path) if _is_exam(one)]
     ppmi = [row for row in (_ppmi_row(file, path) for file in files) if row]
     rows = ppmi or [_row(file, _joined(file, path)) for file in files]
     return _cohort(path, [row for row in rows if row.pop("modality", "NM") == "NM"])
@@ -88,8 +89,13 @@ def _files(folder: Path) -> Iterable[Path]:
         yield from (file for file in files if file.is_file())  # a pipe would be waited for
 
 
+def _is_exam(path: Path) -> bool:
+    """Tell a file that names an exam; of a pair that is the header."""
+    return (is_nifti(path) and header_path(path) == path) or is_dicom(path)
+
+
 def _stem(path: Path) -> str:
-    return re.sub(r"(\.nii\.gz|\.nii|\.dcm)$", "", path.name)
+    return re.sub(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", "", path.name, flags=re.IGNORECASE)
 
 
 def _joined(path: Path, folder: Path) -> str:
@@ -131,6 +137,7 @@ def _open_bids(folder: Path) -> Cohort:
         for path in _files(folder)
         if path.parts[len(folder.parts)].startswith("sub-")
         and is_nifti(path)
+        and header_path(path) == path
         and path.parent.name not in OTHER_DATATYPES
     ]
     problems: list[Problem] = []

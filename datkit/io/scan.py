@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 
 from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically
@@ -203,7 +204,40 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+def stated_affine(orientation: str, spacing: npt.ArrayLike) -> np.ndarray:
+    """Return the affine of voxels whose axes point where someone says that they do.
+
+    Parameters
+    ----------
+    orientation : str
+        Where i, j and k point to: one of R and L, one of A and P, one of S and I, in any order.
+    spacing : array, shape (3,)
+        Voxel size along i, j and k, mm.
+
+    Raises
+    ------
+    UsageError
+        If there is no such orientation.
+
+    Examples
+    --------
+    >>> stated_affine("PSL", [2, 3, 4])[:3, :3].tolist()
+    [[0.0, 0.0, -4.0], [-2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]
+    """
+    places = [divmod("LRPAIS".find(letter), 2) for letter in orientation.upper()]
+    if sorted(axis for axis, _ in places) != [0, 1, 2]:
+        raise UsageError(
+            f"Expected an orientation of three letters, R or L, A or P, S or I, found "
+            f"{orientation!r}; say where i, j and k point to: RAS is to the right, front and top."
+        )
+    affine = np.diag([0.0, 0.0, 0.0, 1.0])
+    for index, (axis, positive) in enumerate(places):
+        affine[axis, index] = np.asarray(spacing)[index] * (1 if positive else -1)
+    return affine
+
+
 def shape_problems(shape: tuple[int, ...], path: Path) -> Iterator[Problem]:
+    """Yield what no exam's shape is."""
     expected = None
     if len(shape) not in (3, 4) or min(shape, default=0) < 1:
         expected = "three axes"
@@ -215,7 +249,10 @@ def shape_problems(shape: tuple[int, ...], path: Path) -> Iterator[Problem]:
         yield Problem("shape-impossible", str(path), expected, f"the shape {shape}", AGAIN)
 
 
-def geometry_problems(affine: np.ndarray, name: str, path: Path) -> Iterator[Problem]:
+def geometry_problems(
+    affine: np.ndarray, name: str, path: object, remedy: str = AGAIN
+) -> Iterator[Problem]:
+    """Yield what no exam's affine is; `name` is the field that it comes from."""
     low, high = SPACING_LIMITS
     code, expected, found = "", "", ""
     spacing = nib.affines.voxel_sizes(affine)
@@ -223,10 +260,15 @@ def geometry_problems(affine: np.ndarray, name: str, path: Path) -> Iterator[Pro
         code, expected, found = "affine", f"a finite {name}", "NaN or infinity in it"
     elif (spacing < low).any() or (spacing > high).any():
         code, expected = "spacing-impossible", f"voxels of {low:g}–{high:g} mm in the {name}"
-        found = " × ".join(f"{value:g}" for value in spacing) + " mm"
+        found = shown_size(spacing)
     # Columns of unit length and a small volume mean axes that nearly coincide.
     elif abs(np.linalg.det(affine[:3, :3] / spacing)) < 0.5:
         code, expected = "axes-dependent", f"three independent axes in the {name}"
         found = "a sheared or flat one"
     if code:
-        yield Problem(code, str(path), expected, found, AGAIN)
+        yield Problem(code, str(path), expected, found, remedy)
+
+
+def shown_size(spacing: np.ndarray) -> str:
+    """Write a voxel size."""
+    return " × ".join(f"{value:g}" for value in spacing) + " mm"
