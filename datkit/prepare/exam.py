@@ -14,6 +14,7 @@ from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.grid import GRID
 from datkit.prepare.quality import assess, find_reasons
 from datkit.prepare.reference import find_reference
+from datkit.prepare.resolution import find_resolution
 from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
 from datkit.problems import Problem
@@ -43,7 +44,8 @@ class Prepared:
         uptake in the scan's unit), `reference_region` (``"occipital"``, or ``"brain"`` where that
         is not shown), `hottest` (voxel of the scan, over the reference) and `hottest_in`
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
-        `fallback` (``"none"``, or how registration had to be helped), `left_shift_x` …
+        `fallback` (``"none"``, or how registration had to be helped), `resolution` (FWHM, mm; left
+        out where the scan does not tell it: see :mod:`datkit.prepare.resolution`), `left_shift_x` …
         `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
         ``"good"`` or the `reasons` in words, for people.
     """
@@ -77,6 +79,8 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     volume = (volume / reference[1]).astype(np.float32)
     shifts = locate_striata(volume)
     quality = assess(pose, data.shape, affine, hottest, reference, shifts)
+    if resolution := find_resolution(data, affine, pose.matrix):
+        quality["resolution"] = resolution
     return Prepared(volume, pose.matrix, quality)
 
 

@@ -1,0 +1,108 @@
+"""How sharp is an image? Its effective resolution, from the brain's own edges."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from datkit.prepare.grid import GRID, to_striata
+from datkit.prepare.levels import RADIUS, TEMPLATE_FWHM, scaled_template
+from datkit.prepare.sampling import SIGMA, blur, sample, spacing
+
+__all__ = ["find_resolution"]
+
+STEP, BOTTOM = 6.0, -45.0  # mm; of the points, and the height below which they are mostly neck
+AWAY_MM = 20.0  # from the striatal masks: two blurs, so that their uptake does not matter
+BRAIN = 0.5  # of the brain's uptake; the template's scalp and skull hold less
+SHARPEST, WIDEST, APART = -60.0, 360.0, 30.0  # mm² (FWHM²), added to the template's blur
+SHOWN = 0.99  # of what a value is made of; voxels of 0 were masked, or not scanned
+LEAST = 0.25  # of the points; fewer say too little
+# Powers of x, y and z.
+TREND = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2))
+
+
+def find_resolution(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -> float | None:
+    """Return a scan's effective resolution, FWHM in the scan's mm, or None where it cannot be told.
+
+    The template is blurred more and more; the blur whose picture correlates best with the scan
+    tells the scan's own. Compared are points in the brain away from the striata, at cortex and
+    ventricles, once a quadratic trend in x, y and z, such as attenuation and scatter leave, is
+    taken off both. Noise lowers all correlations alike. Voxels that hold 0 do not count, so the
+    sharp edge of a mask is not taken for the camera's.
+
+    Parameters
+    ----------
+    data, affine : array, array (4, 4)
+        Uptake in any unit, and voxel indices to scan mm.
+    to_scan : array, shape (4, 4)
+        Template mm to scan mm.
+
+    Examples
+    --------
+    >>> from datkit.prepare.grid import load_template
+    >>> scan = load_template()
+    >>> abs(find_resolution(scan.data, scan.affine, np.eye(4)) - 9.5) < 0.5  # datkit.simulate
+    True
+    """
+    points, added, design = _load()
+    to_template = np.linalg.inv(to_scan) @ affine
+    uptake, inside = sample(data, to_template, points, mode="nearest")
+    shown, _ = sample((data > 0).view(np.uint8), to_template, points, output=np.float32)
+    used = inside & (shown > SHOWN)
+    if used.mean() < LEAST:
+        return None
+    table = np.column_stack([design, uptake])[used]
+    best = _best(added, _correlations(np.einsum("nj,nk->jk", table, table), len(TREND)))
+    own = TEMPLATE_FWHM**2 + best + _interpolation(scaled_template()[1])
+    squared = np.cbrt(np.linalg.det(to_scan[:3, :3])) ** 2 * own - _interpolation(affine)
+    return float(np.sqrt(max(squared, 0)))
+
+
+def _interpolation(affine: np.ndarray) -> float:
+    """Return the blur, FWHM² in mm², of sampling between voxels: u (1 - u) of them, a sixth."""
+    return float((spacing(affine) ** 2).mean() / 6 / SIGMA**2)
+
+
+@cache
+def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points (3, n), blurs added to the template (b; FWHM², mm²), and the design (n, 7 + b).
+
+    The design is the trend, then the blurred templates; to less than none leads a parabola.
+    """
+    reach = np.arange(-198, 199, STEP)  # beyond any head
+    lattice = np.meshgrid(reach, reach, reach[reach > BOTTOM], indexing="ij")
+    points = np.stack(lattice).reshape(3, -1)
+    template, affine = scaled_template()
+    in_brain = sample(template, affine, points)[0] > BRAIN
+    points = points[:, in_brain & (sample(to_striata(), GRID.affine, points, cval=99)[0] > AWAY_MM)]
+    added = np.arange(SHARPEST, WIDEST, APART)
+    at = {b: sample(blur(template, affine, np.sqrt(b)), affine, points)[0] for b in added if b >= 0}
+    for b in added[added < 0]:
+        u = b / APART
+        at[b] = (
+            (u - 1) * (u - 2) / 2 * at[0]
+            - u * (u - 2) * at[APART]
+            + u * (u - 1) / 2 * at[2 * APART]
+        )
+    trend = [np.prod((points / RADIUS).T ** powers, axis=1) for powers in TREND]
+    return points, added, np.column_stack([*trend, *(at[b] for b in added)])
+
+
+def _correlations(products: np.ndarray, trend: int) -> np.ndarray:
+    """Return how all columns but the last correlate with it, the first ones' trend taken off.
+
+    Takes the columns' products, (k, k).
+    """
+    own, mixed = products[:trend, :trend], products[:trend, trend:]
+    left = products[trend:, trend:] - mixed.T @ np.linalg.solve(own, mixed)
+    return left[-1, :-1] / np.sqrt(np.diag(left)[:-1] * left[-1, -1])
+
+
+def _best(places: np.ndarray, heights: np.ndarray) -> float:
+    """Return where a curve on even places is highest: the parabola's top between three of them."""
+    top = int(np.clip(heights.argmax(), 1, len(heights) - 2))
+    before, here, after = heights[top - 1 : top + 2]
+    bend = before - 2 * here + after
+    by = (before - after) / (2 * bend) if bend < 0 else 0.0
+    return float(np.clip(places[top] + by * (places[1] - places[0]), places[0], places[-1]))
