@@ -5,11 +5,12 @@
     python -m benchmarks.prepare --cohort FOLDER --exams 40 --out FOLDER
     pip install 'antspyx>=0.5'                                    # to have ANTs in the comparison
 
-Sections: striata (error against the truth, on every exam), spoilt (exams cut, turned and lit up),
-compare (from a file to measures: ours, SimpleITK with nilearn, ANTs, a crop at the array's middle,
-on the same exams in one run). Times are CPU seconds of one thread; on a shared machine only their
-ratios mean something. Results go to ``results/prepare-<size>.json`` and ``.md``; a section that is
-not asked for keeps what stands there.
+Sections: striata (error against the truth, on every exam), shifts (heads of known pose, painted
+beyond the cohort's range), spoilt (exams cut, turned and lit up), compare (from a file to measures:
+ours, SimpleITK with nilearn, ANTs, a crop at the array's middle, on the same exams in one run).
+Times are CPU seconds of one thread; on a shared machine only their ratios mean something. Results
+go to ``results/prepare-<size>.json`` and ``.md``; a section that is not asked for keeps what stands
+there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pandas as pd
 
 from benchmarks.common.figures import Figure
 from benchmarks.common.run import Benchmark
-from benchmarks.prepare import compare, spoilt, striata
+from benchmarks.prepare import compare, shifts, spoilt, striata
 
 
 class PrepareBenchmark(Benchmark):
@@ -36,7 +37,7 @@ class PrepareBenchmark(Benchmark):
     name = "prepare"
     title = "What preparation shows"
     sections: ClassVar[dict[str, str]] = {
-        part: f"benchmarks.prepare.{part}" for part in ("striata", "spoilt", "compare")
+        part: f"benchmarks.prepare.{part}" for part in ("striata", "shifts", "spoilt", "compare")
     }
 
     @classmethod
@@ -44,6 +45,7 @@ class PrepareBenchmark(Benchmark):
         """Add how many exams are taken for what is slow."""
         add = parser.add_argument
         add("--exams", type=int, default=40, help="exams to compare on (default: 40)")
+        add("--heads", type=int, default=24, help="heads to repaint in each way (default: 24)")
         add("--spoilt", type=int, default=24, help="exams to spoil in each way (default: 24)")
 
     def some(self, count: int) -> list[Path]:
@@ -56,6 +58,8 @@ class PrepareBenchmark(Benchmark):
         if section == "striata":
             looks = [striata.look_at_cohort(each, self.options.jobs) for each in self.cohorts]
             yield from striata.figures(pd.concat(looks))
+        elif section == "shifts":
+            yield from shifts.figures(shifts.look_at_all(self.options.heads, self.options.jobs))
         elif section == "spoilt":
             yield from spoilt.measure(self.some(self.options.spoilt))
         else:
