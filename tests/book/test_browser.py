@@ -25,6 +25,10 @@ FLAGS = [
 TOY_PAGE = "notebooks/01_toy.html"
 DRAWN = 60_000  # milliseconds for all figures of a page, in software on a busy machine
 IS_DRAWN = "[...document.querySelectorAll('.dat-live')].every(area => area.dataset.ready === '1')"
+TOO_WIDE = (
+    "[...document.querySelectorAll('.measures th, .measures .num')]"
+    ".filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.textContent)"
+)
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -237,6 +241,7 @@ def test_written_pages_fit_and_show_every_picture(browser: object, pages: Path, 
             assert visit.tab.evaluate(OVERFLOW) <= 0, f"{name} is wider than {size['width']} pixels"
             drawn = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
             visit.tab.wait_for_function(drawn)
+            assert visit.tab.evaluate(TOO_WIDE) == [], f"{name} at {size['width']} pixels"
         assert visit.remote == [] and visit.errors == []
 
 
