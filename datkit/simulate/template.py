@@ -26,7 +26,7 @@ GRID_SHAPE, GRID_ORIGIN, GRID_MM = (64, 80, 48), (-63, -112, -36), 2  # datkit.p
 
 
 def build_template() -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean normal exam without noise, uint8 (66, 81, 68), and its affine.
+    """Return the mean normal exam without noise, uint8 (66, 81, 71), and its affine.
 
     The volume covers the whole head at 3 mm and is exactly symmetric; 255 is the hottest voxel.
     """
@@ -34,7 +34,7 @@ def build_template() -> tuple[np.ndarray, np.ndarray]:
     smooth = gaussian_filter(uptake, FWHM_MM / 2.3548 / AFFINE[0, 0])
     smooth = (smooth + smooth[::-1]) / 2
     affine = from_matvec(SPACING_MM * np.eye(3), (-97.5, -132, -102))  # lower lies only neck
-    shape = (66, 81, 69)
+    shape = (66, 81, 71)
     start = (affine[:3, 3] - AFFINE[:3, 3]) / 2
     volume = affine_transform(smooth, np.full(3, SPACING_MM / 2), start, shape, order=1)
     volume = np.rint(volume * (255 / volume.max())).astype(np.uint8)

@@ -90,6 +90,29 @@ def test_it_resembles_the_mean_of_174_real_controls(template, real_map):
     assert np.corrcoef(values[tuple(inside.T)], simulated)[0, 1] > 0.85
 
 
+# z, y, and where a left-right profile peaks, |x| in mm, in two maps of healthy controls: their own
+# maps are 14-16 mm wide, and neither alone says where the striatum lies.
+RIDGES = [
+    (2, -12, 27, 26),
+    (2, 0, 24, 24),
+    (2, 6, 21, 20),
+    (2, 12, 18, 16),
+    (-4, 12, 18, 16),
+    (8, 0, 21, 22),
+]
+
+
+@pytest.mark.parametrize(("z", "y", "one", "other"), RIDGES)
+def test_the_ridge_of_a_side_runs_inwards_as_in_two_real_maps(template, z, y, one, other):
+    from scipy.ndimage import gaussian_filter
+
+    blurred = gaussian_filter(template.data.astype(float), 10 / 2.3548 / template.spacing)
+    x = np.arange(8, 37)
+    profile = sample(type(template)(blurred, template.affine, None, ()), [(i, y, z) for i in x])
+    ridge = x[profile.argmax()]
+    assert min(one, other) - 3 <= ridge <= max(one, other) + 3
+
+
 def test_the_grid_and_the_labels_are_those_of_preparation():
     """They stand in two places, since simulation may not import preparation."""
     assert GRID.shape == GRID_SHAPE

@@ -150,8 +150,15 @@ def _binding(patient: Patient, region: str, side: str) -> np.ndarray:
     if region == "caudate":  # disease spares its head longer than its tail
         lost = 1 - left.back / max(left.front, left.back)
         return healthy * left.caudate * (1 + CAUDATE_GRADIENT * lost * (0.5 - depth))
-    taper = 1 + patient.taper * (0.5 - depth)
+    taper = 1 + patient.taper * (_putamen_middle() - depth)
     return healthy * taper * (left.front + (left.back - left.front) * depth**left.bend)
+
+
+@lru_cache
+def _putamen_middle() -> float:
+    """Return the mean depth of the putamen's volume: there a taper changes nothing."""
+    weight = _profile("putamen_left")
+    return float((weight * standard_anatomy().putamen_depth).sum() / weight.sum())
 
 
 def _mean_sbr(patient: Patient, region: str, side: str, start: float = 0) -> float:

@@ -46,10 +46,23 @@ def test_left_is_the_mirror_image_of_right_and_lies_at_negative_x(head, name):
     assert centre_of(left)[0] < -5
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("caudate", 3.5, 5.0), ("putamen", 5.5, 7.0)])
-def test_volumes_are_those_of_the_mni_template(head, name, low, high):
-    """MNI inflates volumes 1.4 times: about 3 mL of caudate, 4.5 mL of putamen in a real head."""
+@pytest.mark.parametrize(("name", "low", "high"), [("caudate", 4.0, 5.5), ("putamen", 7.2, 8.2)])
+def test_volumes_are_those_of_atlases(head, name, low, high):
+    """In MNI space aseg, CIT168 and Melbourne have 4.0-7.0 mL of caudate, 7.8 mL of putamen."""
     assert low < head.regions[f"{name}_right"].sum() * MILLILITRES < high
+
+
+@pytest.mark.parametrize(
+    ("name", "centre", "miss"),
+    [
+        ("caudate", (13.7, 9.1, 9.4), 1.5),
+        ("putamen", (24.5, 1.3, -0.2), 1.5),  # x: INWARDS of the atlases' 26.0
+        ("ventral_striatum", (10.2, 11.4, -8.1), 1.0),
+    ],
+)
+def test_nuclei_lie_where_three_atlases_have_them(head, name, centre, miss):
+    """The mean of aseg, CIT168 and Melbourne in MNI152NLin2009cAsym, mm, right side."""
+    assert np.linalg.norm(centre_of(head.regions[f"{name}_right"]) - centre) < miss
 
 
 def test_putamen_lies_beside_and_behind_the_caudate_head(head):

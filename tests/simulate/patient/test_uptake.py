@@ -38,11 +38,8 @@ def profile(uptake: np.ndarray, region: str) -> np.ndarray:
 
 def test_the_truth_of_the_standard_normal_is_the_published_mean(painted):
     _, truth = painted
-    for region in ("caudate", "ventral_striatum"):
+    for region in STRIATUM:  # the putamen tapers about the middle of its volume
         assert truth[f"{region}_left"] == pytest.approx(STRIATUM[region]["sbr"], rel=1e-5)
-    assert truth["putamen_right"] == pytest.approx(
-        STRIATUM["putamen"]["sbr"], rel=0.02
-    )  # it tapers
     assert truth["posterior_putamen_right"] < truth["putamen_right"]
 
 
@@ -107,7 +104,7 @@ def test_the_putamen_falls_from_front_to_back(painted):
     ill = paint(patient_with(left=Side(0.8, 0.9, 0.7, 0.2)))[0]
     healthy, lost = (profile(volume, "putamen_left") for volume in (painted[0], ill))
     assert (np.diff(healthy) >= -1e-4).all() and (np.diff(lost) >= -1e-4).all()  # y runs forward
-    assert healthy[0] / healthy[-1] == pytest.approx(0.92, abs=0.04)
+    assert healthy[0] / healthy[-1] == pytest.approx(0.70, abs=0.03)
     assert lost[0] / lost[-1] < 0.6
 
 
@@ -133,7 +130,7 @@ def test_a_defect_leaves_tissue_without_binding(painted):
     middle = (-28.0, 0.0, 2.0)
     uptake, _ = paint(patient_with(defect=Defect(middle, 15)))
     at = tuple(int((m - o) / 2) for m, o in zip(middle, (-98, -134, -150), strict=True))
-    assert uptake[at] == pytest.approx(1, abs=0.1) and painted[0][at] > 6
+    assert uptake[at] == pytest.approx(1, abs=0.1) and painted[0][at] > 5.5
 
 
 def test_an_ssri_raises_ratios_by_about_a_tenth_and_leaves_the_striatum(painted):
