@@ -156,15 +156,25 @@ def check(args: Namespace) -> Result:
     For example:
       datkit data check my_exams
     """
-    said = f"{args.path}: no problem found"
+    lines = []
     try:
         cohort = data.open_path(args.path, require_labels=False)
-        said += f" in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
+        tell_left_out(cohort)
+        lines = [f"{uid:24} {cohort.path_of(uid)}" for uid in cohort if cohort.paths]
+        said = f"no problem found in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
         problems = data.find_problems(cohort, progress=not args.json)
     except CohortError as error:
         problems = [*problems_of(error, args.path)]
+    lines += [*map(str, problems)] or [f"{args.path}: {said}"]
     records = [problem.to_dict() for problem in problems]
-    return Result([*map(str, problems)] or [said], records, FINDINGS if problems else FINE)
+    return Result(lines, records, FINDINGS if problems else FINE)
+
+
+def tell_left_out(cohort: data.Cohort) -> None:
+    """Say beside the result what lies in a folder that is no exam."""
+    if cohort.left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in cohort.left_out.items())
+        note(f"Left out of {cohort.folder}, since no exam: {kinds}.")
 
 
 @DATA.command(_DESCRIBED, _OUT)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from datkit import NOT_CLINICAL, data
 from datkit.cli.command import FINE, JOBS, Group, Result, arg, complain, located
+from datkit.cli.data import tell_left_out
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import repeated
 
@@ -135,6 +136,7 @@ def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     from datkit.prepare.cohort import prepare_cohort
 
     cohort = data.open_path(args.folder, require_labels=False)
+    tell_left_out(cohort)
     prepared = prepare_cohort(
         cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
     )

@@ -43,6 +43,8 @@ class Cohort:
     reading : dict
         How volumes are read: keywords of :func:`datkit.io.scan.load_scan`, such as
         ``{"orientation": "RAS"}`` for files that do not say it. Empty if as they are.
+    left_out : dict of str to int
+        How many DICOM files of which kind lie in the folder that are no exams.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class Cohort:
     info: dict[str, Any] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     reading: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def uids(self) -> list[str]:

@@ -5,6 +5,12 @@
     <folder>/sub-01[/ses-1]/<datatype>/sub-01_….nii.gz   a tree in the style of BIDS
     <folder>/3001/<series>/<date>/I123456/…              an image collection of PPMI
     <folder>/….nii.gz, <folder>/…/….dcm                  volumes, one an exam
+    <folder>/DICOMDIR, DICOM/S1/IM1, …                   what an archive or a disc gives
+
+What is no exam (raw projections, screen captures, maps of attenuation) is left out and counted. An
+exam is named by its place in the folder. Where that makes no safe name, or holds the person's name
+or date of birth, a DICOM exam is named by a hash of its own unique identifier, and another file by
+its safe letters and a hash of its place: the same files give the same names.
 
 Labels are known only where a table gives them: a diagnosis in a file is not a reading, and none is
 made up.
@@ -12,6 +18,7 @@ made up.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,16 +31,18 @@ import pandas as pd
 
 from datkit.data.cohort import LABEL, Cohort
 from datkit.data.folder import open_folder, read_table, typed
-from datkit.errors import CohortError, ScanError, UsageError
-from datkit.io.dicom import describe_dicom, is_dicom
+from datkit.errors import CohortError, UsageError
+from datkit.io.dicom_files import DicomExam, files_below, find_exams
+from datkit.io.dicom_header import is_dicom
 from datkit.io.nifti import header_path, is_nifti
 from datkit.io.scan import is_safe_uid
-from datkit.problems import Problem, found_instead, repeated
+from datkit.problems import Problem, found_instead, list_some, repeated
 
 __all__ = ["open_path"]
 
 OURS = ("niftis", "train_labels.csv", "submission_format.csv", "cohort.json")
 OTHER_DATATYPES = {"anat", "beh", "dwi", "eeg", "fmap", "func", "ieeg", "meg", "perf"}
+COLUMNS = ("subject", "tracer", "camera", "series")  # of what a DICOM file says of itself
 PEOPLE, LABELS = "participants.tsv", ("0", "1", "0.0", "1.0")
 _PPMI_DATE = re.compile(r"\d{4}-\d{2}-\d{2}_.*")
 _PPMI_IMAGE = re.compile(r"[IS]\d+")
@@ -57,7 +66,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
     UsageError
         If there is nothing at `path`.
     CohortError
-        If no exam is found, or names clash or are unsafe; every problem is listed. If a file is
+        If no exam is found, or names clash; every problem is listed. If a file is
         no exam.
     """
     path = Path(path)
@@ -67,64 +76,57 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
             remedy = "Convert it first, as with dcm2niix."
             problem = Problem("no-exam", str(path), expected, "another file", remedy)
             raise CohortError.of([problem], where=path)
-        row = _row(path, _stem(path)) | {"modality": None}
-        return _cohort(path.parent, [row], name=_stem(path))
+        exam = [*find_exams([path])[0], DicomExam(path, {})][0]
+        return _cohort(path.parent, [_row(exam, path.parent)], name=_stem(path))
     if not path.is_dir():
         raise UsageError(f"Expected exams at {path}, found nothing; check the path.")
     if any((path / name).exists() for name in OURS):
         return open_folder(path, require_labels=require_labels)
     if any(path.glob("sub-*/")):
         return _open_bids(path)
-    files = [one for one in _files(path) if _is_exam(one)]
-    ppmi = [row for row in (_ppmi_row(file, path) for file in files) if row]
-    rows = ppmi or [_row(file, _joined(file, path)) for file in files]
-    return _cohort(path, [row for row in rows if row.pop("modality", "NM") == "NM"])
+    exams, left_out = _exams(files_below(path))
+    rows = [row for row in (_ppmi_row(exam, path) for exam in exams) if row]
+    return _cohort(path, rows or [_row(exam, path) for exam in exams], left_out=left_out)
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    """List all files in a fixed order, hidden ones left out; links to folders are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files = (Path(place, name) for name in sorted(names) if not name.startswith("."))
-        yield from (file for file in files if file.is_file())  # a pipe would be waited for
-
-
-def _is_exam(path: Path) -> bool:
-    """Tell a file that names an exam; of a pair that is the header."""
-    return (is_nifti(path) and header_path(path) == path) or is_dicom(path)
+def _exams(files: Iterable[Path]) -> tuple[list[DicomExam], dict[str, int]]:
+    """Return the exams among files, in the same order, and what else of DICOM there is."""
+    rank = {file: number for number, file in enumerate(files)}
+    exams, others = find_exams(file for file in rank if not is_nifti(file) and is_dicom(file))
+    exams += [DicomExam(file, {}) for file in rank if is_nifti(file) and header_path(file) == file]
+    return sorted(exams, key=lambda exam: rank[exam.path]), dict(others)
 
 
 def _stem(path: Path) -> str:
     return re.sub(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", "", path.name, flags=re.IGNORECASE)
 
 
-def _joined(path: Path, folder: Path) -> str:
-    """Name a file by its place in the folder, so that equal names in other places stay apart."""
-    return "-".join([*path.parent.relative_to(folder).parts, _stem(path)])
+def _row(exam: DicomExam, folder: Path, name: str = "") -> Row:
+    """Name an exam by its place in the folder, so that equal names in other places stay apart."""
+    name = name or "-".join([*exam.path.parent.relative_to(folder).parts, _stem(exam.path)])
+    facts = {key: value for key, value in exam.facts.items() if value and key in COLUMNS}
+    return {"uid": _safe_uid(exam, name), "path": exam.path} | facts
 
 
-def _row(path: Path, uid: str) -> Row:
-    row: Row = {"uid": uid, "path": path}
-    if is_dicom(path):
-        try:
-            facts = describe_dicom(path)
-        except ScanError:  # told when the volume is read: one bad file never hides the others
-            return row
-        row |= {key: value for key, value in facts.items() if value and key != "image_type"}
-    return row
+def _safe_uid(exam: DicomExam, name: str) -> str:
+    plain = re.sub(r"[\W_]", "", name.lower())
+    if is_safe_uid(name) and not any(word in plain for word in exam.private):
+        return name
+    letters = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "exam"
+    return exam.code or f"{letters}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 # ---------------------------------------------------------------- PPMI
 
 
-def _ppmi_row(path: Path, folder: Path) -> Row | None:
+def _ppmi_row(exam: DicomExam, folder: Path) -> Row | None:
     """Read person, series, date and image from where PPMI's archive puts a file."""
-    parts = path.relative_to(folder).parts[:-1]
+    parts = exam.path.relative_to(folder).parts[:-1]
     for start in range(len(parts) - 3):  # an unpacked download may have a folder more on top
         person, series, date, image = parts[start : start + 4]
         if _PPMI_DATE.fullmatch(date) and _PPMI_IMAGE.fullmatch(image):
             facts = {"subject": person, "series": series, "date": date[:10]}
-            return _row(path, f"{person}-{image}") | facts
+            return _row(exam, folder, f"{person}-{image}") | facts
     return None
 
 
@@ -132,28 +134,33 @@ def _ppmi_row(path: Path, folder: Path) -> Row | None:
 
 
 def _open_bids(folder: Path) -> Cohort:
-    files = [
+    files = (
         path
-        for path in _files(folder)
+        for path in files_below(folder)
         if path.parts[len(folder.parts)].startswith("sub-")
-        and is_nifti(path)
-        and header_path(path) == path
         and path.parent.name not in OTHER_DATATYPES
-    ]
+    )
     problems: list[Problem] = []
     people = _participants(folder / PEOPLE, problems)
-    return _cohort(folder, [_bids_row(path, people) for path in files], problems=problems)
+    exams, left_out = _exams(files)
+    rows = [_bids_row(exam, folder, people) for exam in exams]
+    return _cohort(folder, rows, problems=problems, left_out=left_out)
 
 
-def _bids_row(path: Path, people: dict[str, Row]) -> Row:
-    words = dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)", _stem(path)))
-    sidecar = read_json(path.with_name(f"{_stem(path)}.json"))
+def _bids_row(exam: DicomExam, folder: Path, people: dict[str, Row]) -> Row:
+    person = exam.path.relative_to(folder).parts[0]
+    if not is_nifti(exam.path):
+        who = {"subject": person.removeprefix("sub-")}
+        return people.get(person, {}) | _row(exam, folder) | who
+    name = _stem(exam.path)
+    words = dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)", name))
+    sidecar = read_json(exam.path.with_name(f"{name}.json"))
     tracer = sidecar.get("TracerName") or words.get("trc")
     facts = {"subject": words.get("sub"), "session": words.get("ses"), "tracer": tracer}
     facts |= {"camera": sidecar.get("ManufacturersModelName")}
     known = {key: str(value) for key, value in facts.items() if value}
-    uid = re.sub(r"_(spect|pet|nm)$", "", _stem(path))
-    return people.get(f"sub-{words.get('sub')}", {}) | {"uid": uid, "path": path} | known
+    row = _row(exam, folder, re.sub(r"_(spect|pet|nm)$", "", name))
+    return people.get(f"sub-{words.get('sub')}", {}) | row | known
 
 
 def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
@@ -182,28 +189,32 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _cohort(
-    folder: Path, rows: list[Row], name: str | None = None, problems: Iterable[Problem] = ()
+    folder: Path,
+    rows: list[Row],
+    name: str | None = None,
+    problems: Iterable[Problem] = (),
+    left_out: dict[str, int] | None = None,
 ) -> Cohort:
-    CohortError.raise_any([*problems, *_row_problems(folder, rows)], where=folder)
-    facts = [{k: v for k, v in row.items() if k not in ("path", "modality")} for row in rows]
+    left_out = left_out or {}
+    CohortError.raise_any([*problems, *_row_problems(folder, rows, left_out)], where=folder)
+    facts = [{k: v for k, v in row.items() if k != "path"} for row in rows]
     exams = pd.DataFrame(facts, dtype=object).set_index("uid").apply(typed)
     labels = exams.pop(LABEL) if LABEL in exams else pd.Series(np.nan, exams.index)
     exams.insert(0, LABEL, labels.astype(float))
     paths = {row["uid"]: row["path"] for row in rows}
-    return Cohort(name or folder.resolve().name, folder, exams, paths=paths)
+    name = name or folder.resolve().name
+    return Cohort(name, folder, exams, paths=paths, left_out=left_out)
 
 
-def _row_problems(folder: Path, rows: list[Row]) -> list[Problem]:
+def _row_problems(folder: Path, rows: list[Row], left_out: dict[str, int]) -> list[Problem]:
     if not rows:
         expected = "exams (.nii, .nii.gz, DICOM, or niftis/ and train_labels.csv)"
-        return [Problem("exams-missing", str(folder), expected, "none", "Check the folder.")]
+        found = list_some(["none", *(f"{count} {kind}" for kind, count in left_out.items())], 9)
+        return [Problem("exams-missing", str(folder), expected, found, "Check the folder.")]
     uids = [row["uid"] for row in rows]
-    unsafe = [repr(uid) for uid in uids if not is_safe_uid(uid)]
     labels = [repr(row[LABEL]) for row in rows if row.get(LABEL, "0") not in LABELS]
-    expected = "names of at most 100 letters, digits, '_', '-' and '.'"
     one, zero_or_one = "Keep one file per exam.", f"0 or 1 in {LABEL}"
     return [
-        *found_instead("uid-unsafe", "uids", expected, unsafe, "Rename those files."),
         *found_instead("uid-repeated", "uids", "each once", repeated(uids), one, "several for "),
         *found_instead("label-unknown", PEOPLE, zero_or_one, labels, "Correct the labels."),
     ]

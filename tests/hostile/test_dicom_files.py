@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from exams import save_dicom, small
+from exams import save_dicom, save_series, small
 from fuzz import fuzz
 
 from datkit.data import find_problems, open_path
@@ -31,12 +32,12 @@ FAULTS = {
     "two energy windows": ({"NumberOfEnergyWindows": 2}, "expected one energy window, found 2"),
     "gated": ({"NumberOfTimeSlots": 8}, "expected one gate, found 8"),
     "a colour picture": ({"SamplesPerPixel": 3}, "expected one grey value a pixel, found 3"),
-    "no spacing": ({"PixelSpacing": None}, "expected PixelSpacing and SpacingBetweenSlices"),
+    "no spacing": ({"PixelSpacing": None}, "mm in PixelSpacing, found absent"),
     "no slice distance": (
         {"SpacingBetweenSlices": None, "SliceThickness": None},
-        "expected PixelSpacing and SpacingBetweenSlices",
+        "expected SpacingBetweenSlices, .* found absent",
     ),
-    "slices in one place": ({"SpacingBetweenSlices": 0}, "expected PixelSpacing and Spacing"),
+    "slices in one place": ({"SpacingBetweenSlices": 0}, "expected SpacingBetween.* found 0"),
     "huge": ({"Rows": 65535, "Columns": 65535, "NumberOfFrames": 60000, "NumberOfSlices": None},
              "expected at most 134217728 voxels, found 65535 × 65535 × 60000"),
     "no rows": ({"Rows": 0}, "expected Rows, found 0"),
@@ -97,21 +98,46 @@ def save_deflated(path: Path, more: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("more", [0, 200 * 2**20], ids=["as it was", "a bomb"])
-def test_what_is_packed_as_a_whole_is_not_unpacked(tmp_path, more):
-    path = save_deflated(tmp_path / "exam.dcm", more)
+def test_a_bomb_that_is_packed_as_a_whole_is_not_unpacked(tmp_path):
+    path = save_deflated(tmp_path / "exam.dcm", 200 * 2**20)
     tracemalloc.start()
     for read in (describe_dicom, load_dicom):
-        with pytest.raises(ScanError, match="found a deflated one. Export it uncompressed"):
+        with pytest.raises(ScanError, match="more than 100 times its size. Export it uncompressed"):
             read(path)
     assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
     tracemalloc.stop()
 
 
+def test_where_the_packed_part_begins_is_not_a_matter_of_trust(tmp_path):
+    """A length that lies would have another part measured than the one that is unpacked."""
+    path = save_deflated(tmp_path / "exam.dcm", 0)
+    content = bytearray(path.read_bytes())
+    content[140:144] = (int.from_bytes(content[140:144], "little") - 8).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ScanError, match="a damaged or other one"):
+        load_dicom(path)
+
+
 def test_a_folder_with_one_of_them_opens_and_its_check_names_it(tmp_path):
-    save_deflated(tmp_path / "bomb.dcm", 2**20)
+    save_deflated(tmp_path / "bomb.dcm", 20 * 2**20)
     [problem] = find_problems(open_path(tmp_path))
-    assert problem.code == "file-deflated" and problem.where.endswith("bomb.dcm")
+    assert problem.code == "file-packed" and problem.where.endswith("bomb.dcm")
+
+
+def test_a_file_without_a_head_is_taken_for_dicom_only_if_it_is(tmp_path):
+    for name, content in (
+        ("a", b"\x08\x00\x05\x00CS"),
+        ("b", b"\x08\x00\x05\x00\x04\x00\x00\x00abcd"),
+    ):
+        (tmp_path / name).write_bytes(content + bytes(100))
+        with pytest.raises(ScanError, match="expected a DICOM file, found a damaged or other one"):
+            load_dicom(tmp_path / name)
+
+
+def test_a_pipe_beside_a_slice_is_not_waited_for(tmp_path):
+    save_series(tmp_path, small(), AFFINE)
+    os.mkfifo(tmp_path / "IM9999")
+    assert load_dicom(tmp_path / "IM0000").shape == (32, 36, 24)
 
 
 @pytest.mark.parametrize("place", range(0, 1400, 35))

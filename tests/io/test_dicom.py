@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exams import save_dicom, small
+from exams import save_dicom, save_series, small
 
 from datkit.errors import ScanError, UsageError
 from datkit.io.dicom import describe_dicom, is_dicom, load_dicom
+from datkit.io.scan import load_scan
 
 AFFINE = np.array([[5.0, 0, 0, -70], [0, 5.5, 0, -90], [0, 0, 6.0, -60], [0, 0, 0, 1]])
 
@@ -75,21 +76,154 @@ def test_a_file_tells_person_tracer_and_camera(tmp_path):
     }
 
 
-def test_left_and_right_are_never_guessed(tmp_path):
+def test_left_and_right_are_never_guessed_but_can_be_told(tmp_path):
+    unknown = {"DetectorInformationSequence": None, "PatientPosition": None}
+    path = save_dicom(tmp_path / "exam.dcm", small(), AFFINE, **unknown)
+    with pytest.raises(ScanError, match="left and right are not known.*--orientation LPS"):
+        load_dicom(path)
+    told = load_scan(path, orientation="LPS")
+    known = load_scan(save_dicom(tmp_path / "known.dcm", small(), AFFINE))
+    np.testing.assert_array_equal(told.affine[:3, :3], known.affine[:3, :3])
+    assert (told.orientation, known.orientation) == ("stated", "known")
+
+
+@pytest.mark.parametrize("vector", [[*range(24, 0, -1)], None], ids=["by number", "by sign"])
+def test_slices_stored_from_the_head_down_lie_where_they_lay(tmp_path, vector):
+    data = small()
+    data[3, 5, 7] = 5000
+    changes = {"SliceVector": vector}
+    if vector:  # the frames turn round, and their numbers with them
+        changes["PixelData"] = data[::-1, ::-1, ::-1].transpose(2, 1, 0).astype("<u2").tobytes()
+    path = save_dicom(tmp_path / "a.dcm", data, AFFINE, negative=not vector, **changes)
+    scan = load_dicom(path)
+    place = millimetres_of(scan.data, scan.affine, 5000)
+    np.testing.assert_allclose(place, millimetres_of(data, AFFINE, 5000), atol=1e-3)
+
+
+ENCODINGS = {
+    "implicit": "1.2.840.10008.1.2",
+    "explicit": "1.2.840.10008.1.2.1",
+    "big-endian": "1.2.840.10008.1.2.2",
+    "deflated": "1.2.840.10008.1.2.1.99",
+    "run lengths": "1.2.840.10008.1.2.5",
+    "a bare data set": None,
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_encoding_gives_the_same_voxels(tmp_path, encoding):
+    path = save_dicom(tmp_path / "exam", small(), AFFINE, syntax=ENCODINGS[encoding])
+    assert is_dicom(path)
+    scan = load_scan(path)
+    np.testing.assert_array_equal(scan.data[::-1, ::-1], small())
+    assert describe_dicom(path)["subject"] == "3001"
+
+
+def test_jpeg_names_the_extra_that_unpacks_it(tmp_path):
+    from pydicom.encaps import encapsulate
+
+    frames = encapsulate([b"\xff\xd8\xff\xd9"] * 24)
+    path = save_dicom(
+        tmp_path / "exam.dcm", small(), AFFINE, syntax="1.2.840.10008.1.2.4.70", PixelData=frames
+    )
+    with pytest.raises(ScanError, match=r"dat-spect-kit\[jpeg\]"):
+        load_dicom(path)
+
+
+# ------------------------------------------------------------ scale
+
+
+def mapping(slope, intercept):
     from pydicom.dataset import Dataset
 
-    tilted = Dataset()
-    tilted.ImageOrientationPatient = [1, 0, 0, 1, 0, 0]
-    for sequence, position in (([Dataset()], "FFP"), ([Dataset()], None), ([tilted], "HFS")):
-        path = save_dicom(
-            tmp_path / "exam.dcm",
-            small(),
-            AFFINE,
-            DetectorInformationSequence=sequence,
-            PatientPosition=position,
-        )
-        with pytest.raises(ScanError, match="left and right are not known"):
-            load_dicom(path)
+    item = Dataset()
+    item.RealWorldValueFirstValueMapped, item.RealWorldValueLastValueMapped = 0, 65535
+    if slope is not None:
+        item.RealWorldValueSlope, item.RealWorldValueIntercept = slope, intercept
+    return item
+
+
+@pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 1, "RescaleIntercept": 0}])
+def test_a_real_world_value_mapping_is_applied(tmp_path, rescale):
+    maps = {"RealWorldValueMappingSequence": [mapping(0.5, -100.0)]}
+    plain = load_dicom(save_dicom(tmp_path / "a.dcm", small(), AFFINE))
+    mapped = load_dicom(save_dicom(tmp_path / "b.dcm", small(), AFFINE, **maps, **rescale))
+    np.testing.assert_array_equal(mapped.data, plain.data / 2 - 100)
+
+
+@pytest.mark.parametrize(
+    ("maps", "said"),
+    [
+        ([(0.5, -100.0), (1.0, 0.0)], "one stored value for no counts"),
+        ([(None, None)], "found slope absent, intercept absent"),
+        ([(0.0, 0.0)], "a finite rescale slope above 0"),
+        ([(-1.0, 0.0)], "a finite rescale slope above 0"),
+    ],
+)
+def test_mappings_that_contradict_or_are_no_line_are_refused(tmp_path, maps, said):
+    items = [mapping(*one) for one in maps]
+    path = save_dicom(tmp_path / "a.dcm", small(), AFFINE, RealWorldValueMappingSequence=items)
+    with pytest.raises(ScanError, match=said):
+        load_dicom(path)
+
+
+# ------------------------------------------------------------ one file a slice
+
+
+def test_a_series_of_one_slice_files_is_one_volume(tmp_path):
+    data = small()
+    data[3, 5, 7] = 5000
+    folder = save_series(tmp_path / "P1", data, AFFINE)
+    (folder / "readme.txt").write_text("no slice")
+    for path in (folder, folder / "IM0007"):
+        scan = load_scan(path)
+        place = millimetres_of(scan.data, scan.affine, 5000)
+        np.testing.assert_allclose(place, millimetres_of(data, AFFINE, 5000), atol=1e-3)
+        assert scan.data.sum() == data.sum() and scan.path == path
+
+
+def test_each_slice_has_its_own_scale(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE)
+    path = save_dicom(tmp_path / "whole.dcm", small(), AFFINE)
+    first = next(iter(sorted(folder.iterdir())))
+    import pydicom
+
+    header = pydicom.dcmread(first)
+    header.RescaleSlope, header.RescaleIntercept = "3", "0"
+    header.save_as(first)
+    np.testing.assert_array_equal(load_scan(folder).data[..., 0], load_scan(path).data[..., 0] * 3)
+    np.testing.assert_array_equal(load_scan(folder).data[..., 1], load_scan(path).data[..., 1])
+
+
+def test_a_slice_alone_or_a_gap_is_told(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE)
+    (folder / "IM0007").unlink()  # the second from below
+    with pytest.raises(ScanError, match="found 23, 0 where another is, 1 gaps.*dcm2niix"):
+        load_scan(folder)
+    alone = save_dicom(tmp_path / "one" / "a.dcm", small()[:, :, :1], AFFINE)
+    with pytest.raises(ScanError, match="expected NumberOfFrames above 1, or the other slices"):
+        load_scan(alone)
+
+
+def test_dicom_is_measured_as_nifti_is(tiny_cohort, tmp_path):
+    """Feet first and prone by codes alone, top down, run lengths: all at once, end to end."""
+    from datkit.io.scan import Scan, save_scan
+    from datkit.measure import measure_scan
+
+    scan = tiny_cohort.load(tiny_cohort.uids[0])
+    counts = (scan.data / scan.data.max() * 30_000).astype(np.uint16)
+    straight = np.diag([*scan.spacing, 1.0])
+    nifti = measure_scan(save_scan(counts, straight, tmp_path / "a.nii.gz"))
+    # Prone and feet first, columns run to the left, rows to the front, slices to the feet.
+    stored = counts[::-1, :, ::-1].transpose(2, 1, 0)
+    person = {"DetectorInformationSequence": None, "PatientPosition": "FFP"}
+    pixels = {"PixelData": np.ascontiguousarray(stored[::-1], "<u2").tobytes()}
+    spacing = {"SpacingBetweenSlices": -scan.spacing[2]}
+    path = save_dicom(tmp_path / "a", counts, straight, **person, **pixels, **spacing)
+    dicom = measure_scan(path)
+    assert isinstance(load_scan(path), Scan) and nifti.keys() == dicom.keys()
+    for name, value in nifti.items():
+        assert dicom[name] == pytest.approx(value, abs=0.005, nan_ok=True), name
 
 
 def test_a_missing_file_is_wrong_use(tmp_path):

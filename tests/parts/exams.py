@@ -47,6 +47,7 @@ def save_dicom(
     affine: np.ndarray,
     *,
     negative: bool = False,
+    syntax: str | None = "1.2.840.10008.1.2.1",
     **changes: Any,
 ) -> Path:
     """Write a volume as a reconstructed NM object, as a console would.
@@ -59,12 +60,14 @@ def save_dicom(
         RAS+, axes along the body: it is written in DICOM's LPS.
     negative : bool
         Count slices from the head down, with a negative spacing between them.
+    syntax : str, optional
+        The transfer syntax; None writes the bare data set, without a file's head.
     **changes
         Elements to set otherwise, by keyword; None leaves one out.
     """
     import pydicom
     from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage, generate_uid
+    from pydicom.uid import UID, NuclearMedicineImageStorage, RLELossless, generate_uid
 
     # NM slices: columns run to the patient's left, rows to the back, that is to -x and -y of RAS.
     turned = np.ascontiguousarray(data[::-1, ::-1, :])
@@ -77,7 +80,7 @@ def save_dicom(
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = NuclearMedicineImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(path)])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(syntax or "1.2.840.10008.1.2")
     detector, drug = Dataset(), Dataset()
     detector.ImagePositionPatient = [-position[0], -position[1], position[2]]
     detector.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -115,6 +118,45 @@ def save_dicom(
         if value is not None:
             setattr(header, name, value)
     path.parent.mkdir(parents=True, exist_ok=True)
+    big = meta.TransferSyntaxUID == "1.2.840.10008.1.2.2"
+    if big:
+        header.PixelData = np.ascontiguousarray(frames, dtype=">u2").tobytes()
+    if "PixelData" in header:
+        header["PixelData"].VR = "OW"
+    if syntax is None:
+        del header.file_meta
+        pydicom.dcmwrite(path, header, implicit_vr=True, little_endian=True)
+        return path
+    if syntax == RLELossless:
+        meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
+        header.compress(RLELossless)
+    pydicom.dcmwrite(path, header, little_endian=not big, enforce_file_format=True)
+    return path
+
+
+def save_series(folder: Path, data: np.ndarray, affine: np.ndarray, **changes: Any) -> Path:
+    """Write a volume as one file a slice, in an order of names that is not that of slices."""
+    series = {"SeriesInstanceUID": f"1.2.3.{sum(folder.name.encode())}"}
+    for number in range(data.shape[2]):
+        place = affine.copy()
+        place[:3, 3] += affine[:3, 2] * number
+        name = folder / f"IM{number * 7 % 101:04}"
+        only = data[:, :, number : number + 1]
+        count = {"NumberOfFrames": None, "NumberOfSlices": None, "SpacingBetweenSlices": None}
+        save_dicom(name, only, place, **count | series | changes)
+    return folder
+
+
+def save_directory(path: Path) -> Path:
+    """Write the list of files that a disc has."""
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
+
+    meta, header = FileMetaDataset(), Dataset()
+    meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = "1.2.3", ExplicitVRLittleEndian
+    header.file_meta, header.FileSetID, header.DirectoryRecordSequence = meta, "CD", []
     pydicom.dcmwrite(path, header, enforce_file_format=True)
     return path
 

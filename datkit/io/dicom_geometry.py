@@ -1,0 +1,189 @@
+"""Where the voxels of a DICOM exam lie: read from what the file says, never guessed.
+
+Columns and rows: ImageOrientationPatient, which NM objects keep with a detector; else the letters
+of PatientOrientation; else how the patient lay in the gantry, as PatientPosition or as codes
+(PS3.3 C.7.6.1.1.1, C.7.3.1.1.2, C.8.4.6; codes of PS3.16 CID 20 and 21, as SRT and SNOMED CT).
+Slices: the sign of SpacingBetweenSlices says whether they are stacked along the cross product of
+rows and columns or against it, and SliceVector which frame is which slice (PS3.3 C.8.4.8,
+C.8.4.15). Files of one slice each are stacked by ImagePositionPatient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from datkit.io.dicom_header import items_of, number, numbers, shown, text
+from datkit.io.scan import AGAIN, SPACING_LIMITS, stated_affine
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["CONVERT", "Fault", "frames_affine", "slice_order", "stack_affine"]
+
+# The code of a problem; what was expected, what was found, what to do.
+Fault = tuple[str, tuple[str, str, str]]
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+LEFT, BACK, HEAD = np.eye(3)  # DICOM millimetres point to the patient's left, back and head
+TOWARDS = {"L": LEFT, "R": -LEFT, "P": BACK, "A": -BACK, "H": HEAD, "F": -HEAD}
+# Images of the gantry are seen from its front: rows run to the floor, slices into the gantry.
+FLOOR = {"S": BACK, "P": -BACK, "DL": LEFT, "DR": -LEFT}
+GANTRY = {"HF": HEAD, "FF": -HEAD}
+CODES = {
+    "S": ("F-10340", "40199007", "supine"),
+    "P": ("F-10310", "1240000", "prone"),
+    "DR": ("F-10317", "102535000", "rightlateraldecubitus"),
+    "DL": ("F-10319", "102536004", "leftlateraldecubitus"),
+    "HF": ("F-10470", "102540008", "headfirst"),
+    "FF": ("F-10480", "102541007", "feetfirst"),
+}
+TELL = (
+    "If it is known where columns, rows and slices run to, say so, such as --orientation LPS (to "
+    "the left, to the back, up)."
+)
+CONVERT = "Convert the series with dcm2niix, or export it again."
+
+
+def frames_affine(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
+    """Return voxel indices (column, row, slice) of a multi-frame object to millimetres, RAS+.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        Of the object.
+    told : str, optional
+        Letters of where columns, rows and slices run to, such as ``"LPS"``, instead of the file's.
+    faults : list of Fault
+        What is missing or wrong is added.
+    """
+    turn, spacing = _turn(header, told, faults), _in_plane(header, faults)
+    step = number(header, "SpacingBetweenSlices", 0.0)
+    if told:
+        size = abs(step) or number(header, "SliceThickness", 0.0)
+        step = size * float(np.sign(np.cross(*turn) @ _told(told)[2]))
+    if not np.isfinite(step) or step == 0:
+        expected = "SpacingBetweenSlices, whose sign says whether slices run up or down"
+        found = f"{shown(header, 'SpacingBetweenSlices')} (SliceThickness is "
+        found += f"{shown(header, 'SliceThickness')})"
+        remedy = f"{TELL} Slices are then as far apart as they are thick."
+        faults.append(("spacing-missing", (expected, found, AGAIN if told else remedy)))
+    axes = np.stack([turn[0] * spacing[1], turn[1] * spacing[0], np.cross(*turn) * step], 1)
+    origin = _from_places(header, "ImagePositionPatient", 3)
+    if origin is None:  # 0 mm in the middle
+        sizes = [number(header, name, 1.0) for name in ("Columns", "Rows", "NumberOfFrames")]
+        origin = -axes @ ((np.array(sizes) - 1) / 2)
+    return LPS_TO_RAS @ nib.affines.from_matvec(axes, origin)
+
+
+def slice_order(header: Dataset, frames: int, faults: list[Fault]) -> np.ndarray:
+    """Return the frames in the order of their slices, shape (frames,), as SliceVector tells it."""
+    vector = numbers(header, "SliceVector", frames)
+    if vector is not None and np.array_equal(np.sort(vector), vector.min() + np.arange(frames)):
+        return np.argsort(vector)
+    if text(header, "SliceVector"):  # without it they stand in the order of slices
+        expected = f"each of {frames} slices once in SliceVector"
+        faults.append(("slices-mixed", (expected, shown(header, "SliceVector"), AGAIN)))
+    return np.arange(frames)
+
+
+def stack_affine(
+    headers: Sequence[Dataset], told: str | None, faults: list[Fault]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of files of one slice each, and (column, row, slice) to millimetres, RAS+.
+
+    `told` tells columns and rows alone: a slice lies where its position says.
+    """
+    turn, spacing = _turn(headers[0], told, faults), _in_plane(headers[0], faults)
+    names = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient")
+    mixed = [name for name in names if len({text(header, name) for header in headers}) > 1]
+    if mixed:
+        expected, found = f"the same {mixed[0]} in every slice", "several"
+        faults.append(("slices-mixed", (expected, found, "Keep each series in its own folder.")))
+    places = [_from_places(header, "ImagePositionPatient", 3) for header in headers]
+    known = np.array([place for place in places if place is not None]).reshape(-1, 3)
+    along = known @ np.cross(*turn)
+    order = np.argsort(along, kind="stable")
+    steps = np.diff(along[order])
+    step = np.median(steps) if len(steps) else 0.0
+    if len(known) < len(headers):
+        found = f"none in {len(headers) - len(known)} of {len(headers)} slices"
+        faults.append(("position-missing", ("ImagePositionPatient in each", found, CONVERT)))
+    elif not mixed and (step <= 0 or (abs(steps - step) > step / 20).any()):
+        twice, gaps = int((steps <= step / 20).sum()), int((steps > step * 1.05).sum())
+        found = f"{len(headers)}, {twice} where another is, {gaps} gaps"
+        faults.append(("slices-uneven", ("slices at even distances", found, CONVERT)))
+    if faults:
+        return order, np.eye(4)
+    stride = (known[order[-1]] - known[order[0]]) / len(steps)
+    axes = np.stack([turn[0] * spacing[1], turn[1] * spacing[0], stride], 1)
+    return order, LPS_TO_RAS @ nib.affines.from_matvec(axes, known[order[0]])
+
+
+def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
+    """Return where columns and rows run to, shape (2, 3), unit vectors in LPS."""
+    if told:
+        return _told(told)[:2]
+    said = [numbers(place, "ImageOrientationPatient", 6) for place in _places(header)]
+    turns = [one.reshape(2, 3) for one in said if one is not None and one.any()]
+    letters = text(header, "PatientOrientation").split("\\")
+    if not turns and len(letters) == 2 and {*letters} <= {*TOWARDS}:
+        turns = [np.stack([TOWARDS[letter] for letter in letters])]
+    turns = turns or _lying(header)
+    square = [one for one in turns if np.allclose(one @ one.T, np.eye(2), atol=1e-3)]
+    if square and all(np.allclose(one, square[0], atol=1e-3) for one in turns):
+        return square[0]
+    found = "two that contradict each other" if len(turns) > 1 else "a skewed one"
+    found = f"{found if turns else 'none'}, so left and right are not known"
+    expected = "one ImageOrientationPatient, or how the patient lay (PatientPosition or its codes)"
+    faults.append(("orientation-missing", (expected, found, TELL)))
+    return np.stack([LEFT, BACK])
+
+
+def _told(orientation: str) -> np.ndarray:
+    """Return where columns, rows and slices run to by someone's word, shape (3, 3), in LPS."""
+    return (LPS_TO_RAS @ stated_affine(orientation, np.ones(3)))[:3, :3].T
+
+
+def _lying(header: Dataset) -> list[np.ndarray]:
+    """Return where columns and rows run to for each way in which the patient may have lain."""
+    modifier = "PatientOrientationModifierCodeSequence"
+    names = ("PatientOrientationCodeSequence", "PatientGantryRelationshipCodeSequence", modifier)
+    codes = items_of(header, *names)
+    codes += [one for code in codes for one in items_of(code, modifier)]
+    words = {text(code, "CodeValue") for code in codes}
+    words |= {re.sub("[^a-z]", "", text(code, "CodeMeaning").lower()) for code in codes}
+    position = text(header, "PatientPosition")
+    said = {position[:2], position[2:]} | {key for key, known in CODES.items() if words & {*known}}
+    return [
+        np.stack([np.cross(floor, gantry), floor])
+        for way, gantry in GANTRY.items()
+        for side, floor in FLOOR.items()
+        if {way, side} <= said
+    ]
+
+
+def _in_plane(header: Dataset, faults: list[Fault]) -> np.ndarray:
+    """Return the distances of rows and of columns, shape (2,), mm."""
+    spacing = _from_places(header, "PixelSpacing", 2)
+    low, high = SPACING_LIMITS
+    if spacing is None or spacing.min() < low or spacing.max() > high:
+        expected = f"voxels of {low:g}–{high:g} mm in PixelSpacing"
+        found = shown(header, "PixelSpacing")
+        faults.append(("spacing-impossible", (expected, found, "Correct it; its unit is mm.")))
+        return np.ones(2)
+    return spacing
+
+
+def _places(header: Dataset) -> list[Dataset]:
+    """Return the places where geometry may stand: the detectors of an NM object, and the top."""
+    return [*items_of(header, "DetectorInformationSequence"), header]
+
+
+def _from_places(header: Dataset, name: str, count: int) -> np.ndarray | None:
+    found = (numbers(place, name, count) for place in _places(header))
+    return next((one for one in found if one is not None), None)
