@@ -4,6 +4,7 @@
 ``align``      where the head lies: registration by regression
 ``striatum``   where each striatum lies: a small shift from its mask
 ``reference``  what non-specific uptake is
+``resolution`` how sharp the image is
 ``exam``       one exam: reorient, align, resample once, scale by the reference
 ``quality``    what may be wrong with an exam: its figures, and the reasons to look at it
 ``journal``    exams on disk, one by one: an interrupted run goes on
