@@ -156,7 +156,10 @@ def normal_table():
         "putamen_asymmetry": (200.0, 0.0, -9.8, 9.8, 40.0),
     }
     columns = ["value", "expected", "low", "high", "z"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.attrs = {"reference": "OSEM", "n": 40, "ages": [40, 85], "resolution": [8, 12]}
+    table.attrs["limits"] = []
+    return table
 
 
 @pytest.fixture(scope="session")

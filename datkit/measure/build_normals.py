@@ -36,6 +36,7 @@ from datkit.threads import one_thread
 
 SEED = 1006  # three or more numbers seed each draw here, two an exam of a cohort: none is shared
 PATIENTS, BANDS = 40, 10  # of each type, and the bands of age that hold equally many, women and men
+WHO = "age", "sex", "resolution"  # what a range depends on, and the exams' sharpness
 
 
 def build_normals() -> dict[str, Any]:
@@ -45,10 +46,10 @@ def build_normals() -> dict[str, Any]:
     table still belongs to the code: simulator, preparation and measures.
     """
     rows = pd.DataFrame(_examine_all())
-    measures = rows.drop(columns=["type", "age", "sex"])
-    table = {ANY: fit_normals(measures, rows["age"], rows["sex"])}
+    measures = rows.drop(columns=["type", *WHO])
+    table = {ANY: fit_normals(measures, *(rows[name] for name in WHO))}
     for name, who in rows.groupby("type"):
-        table[str(name)] = fit_normals(measures.loc[who.index], who["age"], who["sex"])
+        table[str(name)] = fit_normals(measures.loc[who.index], *(who[name] for name in WHO))
     return {"types": table, "first_exam": measures.loc[0].map(round_digits).to_dict()}
 
 
@@ -97,9 +98,9 @@ def examine(type_name: str, index: int) -> Prepared:
 
 
 def _row(type_name: str, index: int) -> dict[str, float | str]:
-    patient = draw_normal(type_name, index)
-    who: dict[str, float | str] = {"type": type_name, "age": patient.age, "sex": patient.sex}
-    return {**who, **measure_prepared(examine(type_name, index))}
+    patient, prepared = draw_normal(type_name, index), examine(type_name, index)
+    who = type_name, patient.age, patient.sex, prepared.quality.get("resolution", np.nan)
+    return dict(zip(("type", *WHO), who, strict=True)) | measure_prepared(prepared)
 
 
 def _examine_all() -> list[dict[str, float | str]]:

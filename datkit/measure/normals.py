@@ -3,7 +3,8 @@
 The reference is a small table made from simulated healthy exams, one for each type of
 reconstruction, since attenuation, scatter and resolution correction move every binding ratio
 (Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6). :mod:`datkit.measure.build_normals` makes it.
-It says what is normal for the simulator's cameras, never for a real one.
+It says what is normal for the simulator's cameras, never for a real one; a range of one's own
+normal exams is made by :mod:`datkit.measure.own_normals`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ from datkit.problems import Problem
 
 __all__ = ["ANY", "compare_with_normals", "fit_normals", "load_normals", "reconstruction_type"]
 
+Normals = Mapping[str, Mapping[str, Any]]  # type of reconstruction to what fit_normals returns
+
 FILE = "normals.json"
 ANY = "any"  # the type of all types together
 MIDDLE_AGE = 65.0  # at which a measure's `men` stands; men of 65 y are the simulator's mean patient
 AGES = 18.0, 110.0  # whom one examines at all
+# FWHM: exams of one camera are told to lie so far apart, and so are heads whose blur is known
+# (tests/prepare/test_resolution.py).
+RESOLUTION_ERROR = 1.0  # mm
 NUMBERS = "men", "year", "women", "sd"
 NORMAL_95 = 1.96  # SD on either side
 
@@ -61,7 +67,7 @@ def reconstruction_type(reconstruction: str) -> str:
 
 
 def fit_normals(
-    measures: pd.DataFrame, ages: npt.ArrayLike, sexes: npt.ArrayLike
+    measures: pd.DataFrame, ages: npt.ArrayLike, sexes: npt.ArrayLike, resolutions: npt.ArrayLike
 ) -> dict[str, Any]:
     """Fit each measure of healthy exams by a straight line in age, with an offset for women.
 
@@ -76,20 +82,25 @@ def fit_normals(
         One column per measure.
     ages, sexes : sequences of n
         Years; ``"F"`` or ``"M"``.
+    resolutions : sequence of n
+        FWHM in mm of the exams, of ``Prepared.quality``; NaN if unknown.
 
     Returns
     -------
     dict
-        ``n``, and ``measures``: name to ``{"men", "year", "women", "sd"}``; the last is a share
-        of the expected value, or of an asymmetry its SD.
+        ``n``, ``ages`` and ``resolution``: the least and the most; and ``measures``: name to
+        ``{"men", "year", "women", "sd"}``; the last is a share of the expected value, or of an
+        asymmetry its SD.
 
     Examples
     --------
     >>> import pandas as pd
     >>> sbr = pd.DataFrame({"putamen_left": [2.1, 1.9, 2.0, 1.8, 2.2, 2.0]})
-    >>> fit = fit_normals(sbr, [55, 75, 55, 75, 55, 75], list("MMMMFF"))
-    >>> fit["n"], {name: round(x, 3) for name, x in fit["measures"]["putamen_left"].items()}
-    (6, {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.03})
+    >>> fit = fit_normals(sbr, [55, 75, 55, 75, 55, 75], list("MMMMFF"), [9, 9, 10, 11, 9, 10])
+    >>> fit["n"], fit["ages"], fit["resolution"]
+    (6, [55.0, 75.0], [9.0, 11.0])
+    >>> {name: round(x, 3) for name, x in fit["measures"]["putamen_left"].items()}
+    {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.03}
     """
     design = _design(np.asarray(ages, float), np.asarray(sexes))
     values = measures.to_numpy(float)
@@ -98,17 +109,30 @@ def fit_normals(
     rest = (values - expected) / np.where(_are_shares(measures.columns), expected, 1)
     spread = np.sqrt((rest**2).sum(0) / (len(values) - design.shape[1]))
     numbers = pd.DataFrame(np.vstack([weights, spread]), list(NUMBERS), measures.columns)
-    return {"n": len(values), "measures": numbers.map(round_digits).to_dict()}
+    ranges = {"ages": _ends(ages), "resolution": _ends(resolutions)}
+    return {"n": len(values)} | ranges | {"measures": numbers.map(round_digits).to_dict()}
+
+
+def _ends(values: npt.ArrayLike) -> list[float]:
+    """Return the least and the most, both rounded."""
+    return [round_digits(end(np.asarray(values, float))) for end in (np.nanmin, np.nanmax)]
 
 
 def compare_with_normals(
-    measures: Mapping[str, float], age: float, sex: str, reconstruction: str | None = None
+    measures: Mapping[str, float],
+    age: float,
+    sex: str,
+    reconstruction: str | None = None,
+    *,
+    resolution: float | None = None,
+    normals: Normals | None = None,
 ) -> pd.DataFrame:
     """Compare an exam's measures with healthy people of the same age and sex.
 
     ``z = (value − expected) / SD``, with the mean and SD of :func:`fit_normals`; 95 % of healthy
-    people lie between `low` and `high`, ``expected ± 1.96 SD``. Ages beyond the reference's 40 to
-    85 years are extrapolated.
+    people lie between `low` and `high`, ``expected ± 1.96 SD``. Ages beyond the reference's are
+    extrapolated. An exam whose resolution the normals do not have is not compared: blur lowers
+    every binding ratio, so there the columns but `value` are NaN.
 
     Parameters
     ----------
@@ -122,13 +146,20 @@ def compare_with_normals(
     reconstruction : str, optional
         As in ``exams.csv``, or a type of :func:`load_normals`. Left out, or of a type that the
         reference does not know, the exam is compared with normals of all types together, whose
-        range is wider: such z-scores are closer to 0. ``table.attrs["reference"]`` names the type
-        that was used.
+        range is wider: such z-scores are closer to 0.
+    resolution : float, optional
+        The exam's, of ``Prepared.quality``, FWHM in mm; NaN if it is not known. Left out, it is not
+        looked at.
+    normals : dict, optional
+        Of :func:`datkit.measure.own_normals.read_normals`, instead of :func:`load_normals`.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by measure; columns value, expected, low, high, all in the measure's unit, and z.
+        Its ``attrs`` hold the ``reference``, which is the type that was used, its ``n``, ``ages``
+        and ``resolution``, and ``limits``, a list of :class:`~datkit.problems.Problem`: where
+        age or resolution lie beyond these.
 
     Raises
     ------
@@ -140,12 +171,16 @@ def compare_with_normals(
     >>> table = compare_with_normals({"putamen_left": 0.4}, age=64, sex="F")
     >>> bool(table.loc["putamen_left", "z"] < -2), table.attrs["reference"]
     (True, 'any')
+    >>> table = compare_with_normals({"putamen_left": 0.4}, age=64, sex="F", resolution=25.0)
+    >>> float(table.loc["putamen_left", "z"]), table.attrs["limits"][0].found
+    (nan, '25.0 mm')
     """
     _check_person(age, sex)
-    known = load_normals()
+    known = normals or load_normals()
     kind = reconstruction_type(reconstruction) if isinstance(reconstruction, str) else ANY
     kind = kind if kind in known else ANY
-    fits = known[kind]["measures"]
+    used = {key: what for key, what in known[kind].items() if key != "measures"}
+    limits, fits = find_limits(used, age, resolution), known[kind]["measures"]
     measures = dict(measures)  # a pandas row is walked by its values
     names = [name for name in measures if name in fits]
     fit = np.array([[fits[name][key] for key in NUMBERS] for name in names]).reshape(-1, 4)
@@ -155,8 +190,44 @@ def compare_with_normals(
     columns = {"value": value, "expected": expected, "low": expected - NORMAL_95 * sd,
                "high": expected + NORMAL_95 * sd, "z": (value - expected) / sd}  # fmt: skip
     table = pd.DataFrame(columns, index=pd.Index(names, name="measure"))
-    table.attrs["reference"] = kind
+    if any(limit.is_error for limit in limits):
+        table[[name for name in columns if name != "value"]] = np.nan
+    table.attrs |= {"reference": kind, "limits": limits} | used
     return table
+
+
+def find_limits(used: Mapping[str, Any], age: float, resolution: float | None) -> list[Problem]:
+    """Return where an exam lies beyond the normals; an error if it cannot be compared with them."""
+    (youngest, oldest), (least, most) = used["ages"], used["resolution"]
+    limits, error = [], RESOLUTION_ERROR
+    if resolution is not None and not least - error <= resolution <= most + error:
+        found = "one that cannot be told" if np.isnan(resolution) else f"{resolution:.1f} mm"
+        expected = f"{least:.1f} to {most:.1f} mm, as the normal exams’ (within {error:g} mm)"
+        remedy = "There is no normal range: blur changes every measure. Fit normals of its camera."
+        limits.append(Problem("resolution", "the effective resolution", expected, found, remedy))
+    if not youngest <= age <= oldest:
+        expected, found = f"{youngest:.0f} to {oldest:.0f} years, as the normals’", f"{age:g}"
+        remedy = "The normal range is extrapolated to this age."
+        limits.append(Problem("age", "the age", expected, found, remedy, "warning"))
+    return limits
+
+
+def name_normals(table: pd.DataFrame) -> str:
+    """Say in words what a table of :func:`compare_with_normals` compares with.
+
+    Examples
+    --------
+    >>> table = compare_with_normals({"putamen_left": 0.4}, age=64, sex="F")
+    >>> name_normals(table).partition(" (")[0]
+    '320 simulated normal exams'
+    """
+    used = table.attrs
+    (youngest, oldest), (least, most) = used["ages"], used["resolution"]
+    return (
+        f"{used['n']} {used.get('source', 'simulated normal exams')} (aged {youngest:.0f} to "
+        f"{oldest:.0f} years; effective resolution {least:.1f} to {most:.1f} mm; reconstruction: "
+        f"{used['reference']})"
+    )
 
 
 def _design(ages: np.ndarray, sexes: np.ndarray) -> np.ndarray:

@@ -31,28 +31,51 @@ def test_a_line_by_pencil():
     """
     ages, sexes = [55, 55, 75, 75] * 2, list("MMMMFFFF")
     table = {"putamen_left": [2.25, 2.75, 1.8, 2.2] * 2, "putamen_asymmetry": [-1, 3] * 4}
-    fit = fit_normals(pd.DataFrame(table), ages, sexes)
-    assert fit["n"] == 8
+    resolutions = [9, 10, 11, np.nan] * 2
+    fit = fit_normals(pd.DataFrame(table), ages, sexes, resolutions)
+    assert (fit["n"], fit["ages"], fit["resolution"]) == (8, [55, 75], [9, 11])
     sbr = {"men": 2.25, "year": -0.025, "women": 0, "sd": 0.1 * np.sqrt(8 / 5)}
     assert fit["measures"]["putamen_left"] == pytest.approx(sbr, rel=1e-4, abs=1e-9)
     uneven = {"men": 1, "year": 0, "women": 0, "sd": 2 * np.sqrt(8 / 5)}
     assert fit["measures"]["putamen_asymmetry"] == pytest.approx(uneven, rel=1e-4, abs=1e-9)
 
 
-def test_z_and_range_by_pencil(monkeypatch):
+def test_z_and_range_by_pencil():
     """A woman of 75: 2.0 − 0.1 + 0.1 = 2.0, of which SD is a tenth; asymmetry 1 ± 4 %."""
     fits = {
         "putamen_left": {"men": 2.0, "year": -0.01, "women": 0.1, "sd": 0.1},
         "putamen_asymmetry": {"men": 1.0, "year": 0.0, "women": 0.0, "sd": 4.0},
     }
-    table = {ANY: {"n": 9, "measures": fits}}
-    monkeypatch.setattr("datkit.measure.normals.load_normals", lambda: table)
-    found = compare_with_normals({"putamen_left": 1.5, "putamen_asymmetry": 11.0}, 75, "F")
+    table = {ANY: {"n": 9, "ages": [50, 80], "resolution": [9, 11], "measures": fits}}
+    exam = {"putamen_left": 1.5, "putamen_asymmetry": 11.0}
+    found = compare_with_normals(exam, 75, "F", normals=table)
     assert found.loc["putamen_asymmetry", "z"] == pytest.approx(2.5)
     row = found.loc["putamen_left"]
     assert row["expected"] == pytest.approx(2.0 - 0.1 + 0.1)
     assert row["z"] == pytest.approx(-2.5)
     assert (row["low"], row["high"]) == pytest.approx((2.0 - 0.392, 2.0 + 0.392))
+
+
+@pytest.mark.parametrize(
+    ("age", "resolution", "codes", "compared"),
+    [
+        (60, None, [], True),
+        (60, 11.9, [], True),
+        (60, 12.1, ["resolution"], False),
+        (60, 7.9, ["resolution"], False),
+        (60, float("nan"), ["resolution"], False),
+        (81, 10.0, ["age"], True),
+        (49, 16.5, ["resolution", "age"], False),
+    ],
+)
+def test_beyond_the_normals_is_said_and_other_blur_not_compared(age, resolution, codes, compared):
+    fit = {"putamen_left": {"men": 2.0, "year": -0.01, "women": 0.1, "sd": 0.1}}
+    table = {ANY: {"n": 9, "ages": [50, 80], "resolution": [9, 11], "measures": fit}}
+    exam = {"putamen_left": 1.5}
+    found = compare_with_normals(exam, age, "F", resolution=resolution, normals=table)
+    assert [limit.code for limit in found.attrs["limits"]] == codes
+    assert found.loc["putamen_left", "value"] == 1.5
+    assert found.loc["putamen_left"].notna().all() == compared
 
 
 def test_the_expected_exam_has_z_0():
@@ -105,6 +128,7 @@ def test_every_recipe_of_the_simulator_has_normals():
     assert set(load_normals()) == {ANY, *build_normals.protocols_by_type()}
     for fit in load_normals().values():
         assert set(fit["measures"]) == set(MEASURES)
+        assert 4 < fit["resolution"][0] < fit["resolution"][1] < 20 and fit["ages"][0] < 45
         assert all(numbers["sd"] > 0 for numbers in fit["measures"].values())
     for kind in load_normals():  # a share of the expected value must be one of something
         oldest = compare_with_normals(dict.fromkeys(MEASURES, 1.0), 110, "F", kind)
@@ -131,7 +155,8 @@ def test_a_type_is_examined_at_the_centres_that_use_it():
 def test_the_command_writes_a_fit_for_each_type_and_for_all(monkeypatch, tmp_path):
     """Two types of four exams each, made up: what is simulated takes minutes for all."""
     rows = [
-        {"type": kind, "age": 40.0 + index**2, "sex": "FM"[index % 2], "putamen_left": 2.0 + index}
+        {"type": kind, "age": 40.0 + index**2, "sex": "FM"[index % 2], "resolution": 9.0 + index}
+        | {"putamen_left": 2.0 + index}
         for kind in ("FBP", "OSEM")
         for index in range(4)
     ]
@@ -139,6 +164,7 @@ def test_the_command_writes_a_fit_for_each_type_and_for_all(monkeypatch, tmp_pat
     build_normals.main(str(tmp_path))
     table = json.loads((tmp_path / "normals.json").read_text())
     assert {kind: fit["n"] for kind, fit in table["types"].items()} == {ANY: 8, "FBP": 4, "OSEM": 4}
+    assert table["types"][ANY]["resolution"] == [9, 12]
     assert table["first_exam"] == {"putamen_left": 2.0}
 
 

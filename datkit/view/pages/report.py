@@ -17,6 +17,7 @@ from PIL import Image
 from datkit.files import sha256_file
 from datkit.io.scan import Scan, load_scan
 from datkit.measure import compare_with_normals, measure_prepared
+from datkit.measure.normals import name_normals
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, Picture, house_style, pack_image
@@ -57,7 +58,7 @@ class ReportContents:
     measures : dict
         Of :func:`datkit.measure.measure_prepared`.
     normals : pandas.DataFrame or None
-        Indexed by measure, with columns value, expected, low, high and z.
+        Of :func:`datkit.measure.compare_with_normals`.
     age, sex, reconstruction : float, str, str, or None
         What `normals` was made for; age in years, sex F or M.
     radiological : bool
@@ -136,7 +137,9 @@ def read_exam(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> 
     measures = measure_prepared(prepared)
     normals, age, sex = None, patient.get("age"), patient.get("sex")
     if age is not None and sex is not None:
-        normals = compare_with_normals(measures, age, sex, patient.get("reconstruction"))
+        blur = float(prepared.quality.get("resolution", np.nan))
+        kind = patient.get("reconstruction")
+        normals = compare_with_normals(measures, age, sex, kind, resolution=blur)
     name, sha256 = Path(scan_path).name, sha256_file(scan_path)
     return ReportContents(name, sha256, scan, prepared, measures, normals, **patient)
 
@@ -155,7 +158,8 @@ def report_name(scan_path: str | os.PathLike[str]) -> str:
 
 def render(report: ReportContents) -> str:
     """Return a report as HTML: a pure function of what it shows."""
-    rows = measure_rows(report.measures, report.normals)
+    normals = report.normals
+    rows = measure_rows(report.measures, normals)
     return render_page(
         "report.html",
         report=report,
@@ -167,6 +171,8 @@ def render(report: ReportContents) -> str:
         top=int(TOP),
         tables=measure_tables(rows),
         summary=summarise(rows),
+        compared=None if normals is None else name_normals(normals),
+        limits=[] if normals is None else normals.attrs["limits"],
         checks=check_rows(report.prepared.quality),
         obliquity=float(np.degrees(nib.affines.obliquity(report.scan.affine)).max()),
         grid=GRID,

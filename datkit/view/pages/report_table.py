@@ -69,6 +69,11 @@ class Table(NamedTuple):
         """Whether the rows have an axis in common."""
         return self.kind is not OTHER
 
+    @property
+    def ranged(self) -> bool:
+        """Whether a row has a normal range."""
+        return any(row.ranged for row in self.rows)
+
     def place(self, value: float) -> float | None:
         """Return where a value stands on the axis, per cent of its length; None for NaN."""
         share = 100 * (value - self.ticks[0]) / np.ptp(self.ticks)

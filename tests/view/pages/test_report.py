@@ -209,8 +209,9 @@ def test_a_mirrored_exam_mirrors_its_report(exam_report) -> None:
 def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
     asked = []
 
-    def compare(measures, age, sex, reconstruction=None):
+    def compare(measures, age, sex, reconstruction=None, *, resolution):
         asked.append((set(measures) >= set(MEASURES), age, sex, reconstruction))
+        assert 5 < resolution < 20
         return normal_table
 
     monkeypatch.setattr("datkit.view.pages.report.compare_with_normals", compare)
@@ -218,6 +219,16 @@ def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
     assert asked == [(True, 67, "F", "osem")]
     assert read_exam(scan, age=67).normals is None and read_exam(scan, sex="F").normals is None
     assert len(asked) == 1
+
+
+def test_the_real_map_gets_no_normal_range_for_it_is_too_blurred(real_map) -> None:
+    report = read_exam(real_map, age=60, sex="F")
+    shown = BeautifulSoup(render(report), "html.parser")
+    text = shown.select_one("section[aria-labelledby=measures]").get_text()
+    assert "No normal range" in text and "lie outside" not in text
+    assert "! The effective resolution is 16" in text and "blur changes every measure" in text
+    assert not shown.select("th.z") and not shown.select("rect.range")
+    assert report.normals["z"].isna().all() and report.normals["value"].notna().all()
 
 
 @pytest.mark.parametrize(
