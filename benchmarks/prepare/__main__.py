@@ -6,10 +6,11 @@
     pip install 'antspyx>=0.5'                                    # to have ANTs in the comparison
 
 Sections: striata (error against the truth, on every exam), shifts (heads of known pose, painted
-beyond the cohort's range), spoilt (exams cut, turned and lit up), compare (from a file to measures:
-ours, SimpleITK with nilearn, ANTs, a crop at the array's middle, on the same exams in one run).
-Times are CPU seconds of one thread; on a shared machine only their ratios mean something. Results
-go to ``results/prepare-<size>.json`` and ``.md``; a section that is not asked for keeps what stands
+beyond the cohort's range), spoilt (exams cut, turned and lit up), others (MRI, CT, other tracers,
+phantoms: none may be good, while exams of three seeds are), compare (from a file to measures: ours,
+SimpleITK with nilearn, ANTs, a crop at the array's middle, on the same exams in one run). Times are
+CPU seconds of one thread; on a shared machine only their ratios mean something. Results go to
+``results/prepare-<size>.json`` and ``.md``; a section that is not asked for keeps what stands
 there.
 """
 
@@ -28,7 +29,7 @@ import pandas as pd
 
 from benchmarks.common.figures import Figure
 from benchmarks.common.run import Benchmark
-from benchmarks.prepare import compare, shifts, spoilt, striata
+from benchmarks.prepare import compare, others, shifts, spoilt, striata
 
 
 class PrepareBenchmark(Benchmark):
@@ -37,7 +38,8 @@ class PrepareBenchmark(Benchmark):
     name = "prepare"
     title = "What preparation shows"
     sections: ClassVar[dict[str, str]] = {
-        part: f"benchmarks.prepare.{part}" for part in ("striata", "shifts", "spoilt", "compare")
+        part: f"benchmarks.prepare.{part}"
+        for part in ("striata", "shifts", "spoilt", "others", "compare")
     }
 
     @classmethod
@@ -47,6 +49,7 @@ class PrepareBenchmark(Benchmark):
         add("--exams", type=int, default=40, help="exams to compare on (default: 40)")
         add("--heads", type=int, default=24, help="heads to repaint in each way (default: 24)")
         add("--spoilt", type=int, default=24, help="exams to spoil in each way (default: 24)")
+        add("--sound", type=int, default=200, help="exams a seed that must be good (default: 200)")
 
     def some(self, count: int) -> list[Path]:
         """Return the paths of some exams of the first cohort, evenly spread over it."""
@@ -62,6 +65,8 @@ class PrepareBenchmark(Benchmark):
             yield from shifts.figures(shifts.look_at_all(self.options.heads, self.options.jobs))
         elif section == "spoilt":
             yield from spoilt.measure(self.some(self.options.spoilt))
+        elif section == "others":
+            yield from others.measure(self.options.sound)
         else:
             yield from compare.measure(self.some(self.options.exams))
 

@@ -12,7 +12,8 @@ from datkit.errors import PrepareError
 from datkit.io.scan import Scan
 from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.grid import GRID
-from datkit.prepare.quality import assess, find_reasons
+from datkit.prepare.plausibility import find_proportions, look_at_uptake
+from datkit.prepare.quality import Extremes, assess, find_reasons
 from datkit.prepare.reference import find_reference
 from datkit.prepare.resolution import find_resolution
 from datkit.prepare.sampling import crop, shift, spacing, transform
@@ -44,8 +45,11 @@ class Prepared:
         uptake in the scan's unit), `reference_region` (``"occipital"``, or ``"brain"`` where that
         is not shown), `hottest` (voxel of the scan, over the reference) and `hottest_in`
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
-        `fallback` (``"none"``, or how registration had to be helped), `resolution` (FWHM, mm; left
-        out where the scan does not tell it: see :mod:`datkit.prepare.resolution`), `left_shift_x` …
+        `lowest` (as `hottest`), `upright` (1 if the vertex points up in the scanner, −1 if down),
+        `height`, `width`, `in_head`, `striatal_uptake`, `cortex` and `unevenness` (see
+        :mod:`datkit.prepare.plausibility`), `orientation` (of the scan), `fallback` (``"none"``, or
+        how registration had to be helped), `resolution` (FWHM, mm; left out where the scan does not
+        tell it: see :mod:`datkit.prepare.resolution`), `left_shift_x` …
         `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
         ``"good"`` or the `reasons` in words, for people.
     """
@@ -72,26 +76,28 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     """
     settings = settings or PrepareSettings()
     image = nib.as_closest_canonical(nib.Nifti1Image(scan.data, scan.affine))  # moves no voxel
-    data, affine, hottest = _frame(np.asarray(image.dataobj, np.float32), image.affine)
+    data, affine, extremes = _frame(np.asarray(image.dataobj, np.float32), image.affine)
     pose = find_pose(data, affine, settings)
     volume = _resample(data, affine, pose.matrix, settings.order)
     reference = find_reference(volume)
     volume = (volume / reference[1]).astype(np.float32)
-    shifts = locate_striata(volume)
-    quality = assess(pose, data.shape, affine, hottest, reference, shifts)
+    found: dict[str, float | str] = {
+        **locate_striata(volume),
+        **find_proportions(data, affine, pose.matrix),
+        **look_at_uptake(volume),
+        "orientation": scan.orientation,
+    }
     if resolution := find_resolution(data, affine, pose.matrix):
-        quality["resolution"] = resolution
+        found["resolution"] = resolution
+    quality = assess(pose, data.shape, affine, extremes, reference, found)
     return Prepared(volume, pose.matrix, quality)
 
 
-def _frame(
-    data: np.ndarray, affine: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, float, bool]]:
+def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, Extremes]:
     """Cut off empty and bright borders, then add air on the sides where no head was cut.
 
     Zeros beside a cut head were not seen by the camera; zeros beside a whole one are air. So the
-    result is the same however wide an empty border a scan has. Returned with it: the place of the
-    hottest voxel (mm), its uptake, and whether it lies on the border.
+    result is the same however wide an empty border a scan has.
     """
     if not data.any():
         raise PrepareError("Expected uptake, found zeros alone; export the exam again.")
@@ -101,7 +107,7 @@ def _frame(
     voxel = np.array(np.unravel_index(box.argmax(), box.shape))
     on_border = bool(((voxel == 0) | (voxel == np.array(box.shape) - 1)).any())
     place = transform(affine, (start + voxel).reshape(3, 1)).ravel()
-    hottest = place, float(box[tuple(voxel)]), on_border
+    extremes = Extremes(place, float(box[tuple(voxel)]), on_border, float(box.min()))
     bright = _bright_borders(box)
     whole = tuple(slice(low, n - high) for (low, high), n in zip(bright, box.shape, strict=True))
     box, start = box[whole], start + bright[:, 0]
@@ -109,7 +115,7 @@ def _frame(
     for axis, end in np.ndindex(3, 2):
         face = np.count_nonzero(_layers(box, axis)[-end]) * size.prod() / size[axis]
         pad[axis, end] = np.ceil(AIR_MM / size[axis]) if face < CUT_MM2 else 0
-    return np.pad(box, pad), affine @ shift(start - pad[:, 0]), hottest
+    return np.pad(box, pad), affine @ shift(start - pad[:, 0]), extremes
 
 
 def _layers(data: np.ndarray, axis: int) -> np.ndarray:

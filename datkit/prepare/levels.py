@@ -112,7 +112,7 @@ def template_centre() -> np.ndarray:
     return head_centre(*scaled_template())
 
 
-def _points(distance: float) -> np.ndarray:
+def head_lattice(distance: float) -> np.ndarray:
     """Return a lattice (3, n) in and around the head, symmetric about x = 0, its steps in mm."""
     template, affine = scaled_template()
     count = int(200 / distance)  # 200 mm is beyond any head
@@ -128,7 +128,7 @@ def _build(
     fwhm: float, largest_voxel: float, step: float, moves: int, ceiling: float, weight: float | None
 ) -> Level:
     """Build a level of points at steps of so many mm; without a striatal weight, no striata."""
-    points, generators = _points(step), GENERATORS[:moves]
+    points, generators = head_lattice(step), GENERATORS[:moves]
     masks: list[np.ndarray] = []
     near = np.zeros(points.shape[1], bool)
     if weight is not None:

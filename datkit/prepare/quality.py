@@ -8,6 +8,7 @@ in the figure ``verdict``, which no code reads back.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -37,9 +38,17 @@ class Rule(NamedTuple):
     high: float
     remedy: str
 
+    @property
+    def expected(self) -> str:
+        """The range in words."""
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        return f"at least {low}" if self.high == np.inf else f"{low} to {high}"
+
 
 FAR = 0.9 * FURTHEST  # mm; a striatum found as far away as was looked is none
-# By figure. Balls, cylinders and heads cut or turned fall outside (see the tests).
+# By figure. Balls, cylinders and heads cut or turned fall outside (see the tests); so do MRI, CT,
+# other tracers and other body parts (benchmarks/prepare, section `others`: it prints how far apart
+# exams and the rest are).
 RULES = {
     # 0.93 and more even in noise of 40 % a voxel.
     "similarity": Rule("similarity to the template", 0.9, 1.0,
@@ -52,6 +61,24 @@ RULES = {
     "scale": Rule("head size", 0.75, 1.15, "Check the voxel size in the file’s header."),
     "rotation": Rule("turn of the head", 0.0, 45.0,
         "Check the orientation in the file’s header, and left and right with it."),
+    "upright": Rule("direction of the vertex (1 up, −1 down)", -0.5, np.inf,
+        "The head is upside down: check the order of the slices, and left and right with it."),
+    # Heads differ by 5 % (SD) in height over length and in width over length.
+    "height": Rule("head’s height over its width and length (template = 1)", 0.8, 1.25,
+        "Check the slice spacing in the file’s header: the head is squashed or stretched."),
+    "width": Rule("head’s width over its length (template = 1)", 0.8, 1.25,
+        "Check the pixel spacing in the file’s header: the head is squashed or stretched."),
+    "in_head": Rule("share of the uptake in and around the head", 0.7, np.inf,
+        "Something else is in the scan, a second head or a body: cut the scan down to the head."),
+    # Reconstructions without a bound at 0 undershoot, but not by more than the brain's uptake.
+    "lowest": Rule("lowest voxel (reference = 1)", -1.5, np.inf,
+        "Counts are not negative: was a number of 16 bits read with a sign, or is it CT?"),
+    "striatal_uptake": Rule("brighter striatum over the brightest brain elsewhere", 1.15, np.inf,
+        "No uptake stands out in either striatum: total loss, or not a DaT exam."),
+    "cortex": Rule("cortex over white matter", 0.75, 1.2,
+        "Cortex and white matter differ as in FDG, perfusion, amyloid or MRI: is it a DaT exam?"),
+    "unevenness": Rule("spread of the brain’s uptake away from the striata", 0.0, 0.3,
+        "The brain is too uneven for a DaT exam: is it one, and not mostly noise?"),
     "striatum_shift": Rule("distance of a striatum from its place", 0.0, FAR,
         "See in the pictures whether both striata lie where they should."),
 }  # fmt: skip
@@ -59,18 +86,32 @@ NOT_OCCIPITAL = Problem(
     "reference_region", "the reference", "the occipital region, which is not shown",
     "the whole brain", "Binding ratios are not comparable with those of other exams.", "warning",
 )  # fmt: skip
+LEFT_AND_RIGHT = Problem(
+    "orientation", "the orientation", "one that the file states", "unknown",
+    "Left and right are a guess: find out how the axes run, and state it (--orientation).",
+    "warning",
+)  # fmt: skip
 SIDES = (("left", "right"), ("back", "front"), ("bottom", "top"))
 CUT = 0.01  # share of the head beyond a side of the field from which it is called cut
 HEAD = 0.5  # times the brain's uptake; the template's scalp and skull hold less
+
+
+class Extremes(NamedTuple):
+    """A scan's hottest voxel, its place in mm and whether it lies on the border; and the lowest."""
+
+    place: np.ndarray
+    hottest: float
+    on_border: bool
+    lowest: float
 
 
 def assess(
     pose: Pose,
     shape: tuple[int, ...],
     affine: np.ndarray,
-    hottest: tuple[np.ndarray, float, bool],
+    extremes: Extremes,
     reference: tuple[str, float],
-    shifts: dict[str, float],
+    found: Mapping[str, float | str],
 ) -> dict[str, float | str]:
     """Return the quality record of :class:`datkit.prepare.Prepared`.
 
@@ -80,17 +121,18 @@ def assess(
         Where the head lies.
     shape, affine : tuple, array (4, 4)
         Of the scan's frame: what was not seen is outside, air is inside.
-    hottest : tuple
-        Place of the scan's hottest voxel (mm), its uptake, and whether it lies on the border.
+    extremes : Extremes
+        Of the scan.
     reference : tuple
         Region and level of :func:`datkit.prepare.find_reference`.
-    shifts : dict
-        Of :func:`datkit.prepare.locate_striata`.
+    found : mapping
+        What else was found: of :func:`datkit.prepare.locate_striata` and of
+        :mod:`datkit.prepare.plausibility`, and the scan's orientation.
     """
     linear, to_voxels = pose.matrix[:3, :3], np.linalg.inv(affine) @ pose.matrix
     scale = float(np.cbrt(np.linalg.det(linear)))
     cosine = (np.trace(linear / scale) - 1) / 2
-    place, uptake, on_border = hottest
+    place, hottest, on_border, lowest = extremes
     quality: dict[str, Any] = {
         "similarity": pose.similarity,
         "head_in_view": pose.in_view,
@@ -98,12 +140,15 @@ def assess(
         "cut": _cut_sides(shape, to_voxels),
         "scale": scale,
         "rotation": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
+        "upright": float(linear[2, 2] / scale),
         "reference": reference[1],
         "reference_region": reference[0],
-        "hottest": uptake / reference[1],
+        "hottest": hottest / reference[1],
         "hottest_in": "border" if on_border else _where(np.linalg.inv(pose.matrix), place),
+        "lowest": lowest / reference[1],
         "fallback": pose.fallback,
-    } | shifts
+        **found,
+    }
     reasons = "; ".join(map(describe, find_reasons(quality)))
     return quality | {"verdict": f"look at it: {reasons}" if reasons else "good"}
 
@@ -163,13 +208,14 @@ def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:
     shifts = np.reshape([quality.get(name, 0.0) for name in SHIFTS], (2, 3))
     figures = {**quality, "striatum_shift": np.linalg.norm(shifts, axis=1).max()}
     reasons = [
-        Problem(name, rule.label, f"{rule.low:g} to {rule.high:g}", f"{figures[name]:.2f}",
-                rule.remedy, "warning")
+        Problem(name, rule.label, rule.expected, f"{figures[name]:.2f}", rule.remedy, "warning")
         for name, rule in RULES.items()
         if name in figures and not rule.low <= figures[name] <= rule.high
     ]  # fmt: skip
     if quality.get("reference_region") == "brain":
         reasons.append(NOT_OCCIPITAL)
+    if (stated := quality.get("orientation", "known")) not in ("known", "stated"):
+        reasons.append(replace(LEFT_AND_RIGHT, found=stated))
     return reasons
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.prepare import compare, shifts, spoilt
+from benchmarks.prepare import compare, painted, shifts, spoilt
 from benchmarks.prepare.__main__ import PrepareBenchmark
 
 REPAINTED = ("as the cohort has it", "both striata absent", "like map A", "like map B")
@@ -18,10 +18,14 @@ def sections(tiny_cohort, tmp_path_factory):
     """One run on one exam a section; two ways of spoiling it are enough here."""
     out = tmp_path_factory.mktemp("results")
     few = {name: spoilt.SPOILS[name] for name in list(spoilt.SPOILS)[::6]}
-    options = ["--cohort", str(tiny_cohort.folder), "--exams", "1", "--spoilt", "1", "--heads", "1"]
+    no_exams = {name: painted.OTHERS[name] for name in ("uniform brain", "CT in HU")}
+    options = ["--cohort", str(tiny_cohort.folder), "--exams", "1", "--spoilt", "1"]
+    options += ["--heads", "1", "--sound", "1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spoilt, "SPOILS", few)
         patch.setattr(shifts, "KINDS", {kind: shifts.KINDS[kind] for kind in REPAINTED})
+        patch.setattr(painted, "OTHERS", no_exams)
+        patch.setattr(painted, "SPACINGS", {"slices 0.7 as thick": (1, 1, 0.7)})
         PrepareBenchmark.main([*options, "--jobs", "1", "--out", str(out)])
     return json.loads((out / "prepare-tiny.json").read_text())["sections"]
 
@@ -69,6 +73,14 @@ def test_pitched_striata_stay_where_they_are():
     assert turned.sum() == pytest.approx(0.91**3 * putamen.sum(), rel=0.05)
     slope = [np.polyfit(y[part > 0.5], z[part > 0.5], 1)[0] for part in (putamen, turned)]
     assert np.degrees(np.arctan(slope[1]) - np.arctan(slope[0])) > 3  # the front goes up
+
+
+def test_no_exam_is_called_good_and_each_sound_one_is(sections):
+    first, second, *margins = sections["others"]["figures"]
+    assert first["value"] == 0 and first["note"] == "3 kinds; good: none"
+    assert second["value"] == 100 and second["note"].startswith("n = 3")
+    notes = " ".join(figure["note"] for figure in margins)
+    assert "(CT in HU)" in notes and "(exam, slices 0.7 as thick)" in notes
 
 
 def test_ways_are_compared_by_ratios_with_an_interval(sections):

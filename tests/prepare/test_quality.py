@@ -11,7 +11,7 @@ import pytest
 from datkit.io.scan import Scan
 from datkit.measure import measure_volume
 from datkit.prepare import Prepared, prepare_scan
-from datkit.prepare.quality import RULES, describe, find_reasons
+from datkit.prepare.quality import RULES, advise, describe, find_reasons
 from datkit.prepare.sampling import shift, spacing, transform
 
 
@@ -95,21 +95,41 @@ def test_turned_head_says_what_helped(straight):
     turned = np.diag([1.0, -1, -1, 1])  # upside down
     found = prepare_scan(Scan(straight.data, turned @ straight.affine))
     assert found.quality["fallback"] == "other starts"
+    assert [reason.code for reason in found.reasons] == ["rotation", "upright"]
+
+
+def test_a_head_on_its_side_is_turned_but_not_upside_down(straight):
+    turned = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    found = prepare_scan(Scan(straight.data, turned @ straight.affine))
     assert [reason.code for reason in found.reasons] == ["rotation"]
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_each_rule_speaks_beyond_both_ends_and_says_what_to_do(name):
+@pytest.mark.parametrize("orientation", ["known", "stated", "unknown", "contradictory"])
+def test_left_and_right_that_are_not_known_are_a_reason(straight, orientation):
+    found = prepare_scan(replace(straight, orientation=orientation))
+    told = [(reason.code, reason.found) for reason in found.reasons]
+    known = orientation in ("known", "stated")
+    assert told == ([] if known else [("orientation", orientation)])
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [(name, end) for name, rule in RULES.items() for end in (rule.low, rule.high)
+     if np.isfinite(end) and (name, end) != ("striatum_shift", 0)],
+)  # fmt: skip
+def test_each_rule_speaks_beyond_its_ends_and_says_what_to_do(name, end):
     rule = RULES[name]
-    for value in (rule.low - 0.5, rule.high + 0.5):
-        figures = {"left_shift_y": value} if name == "striatum_shift" else {name: value}
-        codes = [reason.code for reason in find_reasons(figures)]
-        assert codes == ([name] if name != "striatum_shift" or value > 0 else [])
+    value = end + (0.5 if end == rule.high else -0.5)
+    figures = {"left_shift_y": value} if name == "striatum_shift" else {name: value}
     (reason,) = find_reasons(figures)
-    assert reason.severity == "warning" and reason.remedy == rule.remedy
-    assert describe(reason) == (
-        f"{rule.label} is {rule.high + 0.5:.2f}, expected {rule.low:g} to {rule.high:g}"
-    )
+    assert (reason.code, reason.severity, reason.remedy) == (name, "warning", rule.remedy)
+    assert describe(reason) == f"{rule.label} is {value:.2f}, expected {rule.expected}"
+    assert advise(reason) == f"{describe(reason)}. {rule.remedy}"
+
+
+def test_what_a_rule_expects_reads_well():
+    assert RULES["scale"].expected == "0.75 to 1.15"
+    assert RULES["lowest"].expected == "at least -1.5"
 
 
 def test_a_figure_that_is_no_number_is_a_reason_and_good_ends_are_none():

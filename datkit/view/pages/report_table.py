@@ -177,7 +177,7 @@ def check_rows(quality: Mapping[str, float | str]) -> list[Check]:
         row = Check(CHECKS.get(name, name), f"{found}, {note}" if note else found)
         if rule := RULES.get(name):
             failed = not rule.low <= float(value) <= rule.high
-            row = row._replace(expected=f"{rule.low:g} to {rule.high:g}", failed=failed)
+            row = row._replace(expected=rule.expected, failed=failed)
         rows.append(row)
     for side, shift in (shifts_of(quality) or {}).items():
         rows.append(Check(f"{side} striatum moved by (mm)", number(math.hypot(*shift), 1)))
