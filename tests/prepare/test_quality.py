@@ -36,7 +36,9 @@ def test_sound_exam_is_good(prepared):
     quality = prepared.quality
     assert quality["verdict"] == "good" and quality["fallback"] == "none"
     assert quality["reference_region"] == "occipital" and quality["cut"] == "none"
-    assert quality["hottest_in"] == "striatum" and 2 < quality["hottest"] < 15
+    # Salivary glands may outshine striata.
+    assert quality["hottest_in"] in ("striatum", "outside the brain")
+    assert 2 < quality["hottest"] < 15
 
 
 @pytest.mark.parametrize(
