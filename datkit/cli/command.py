@@ -84,6 +84,31 @@ def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> 
     )
 
 
+def _add_reading(parser: ArgumentParser) -> None:
+    said = "where the voxels' axes point to, if the file does not say it or says it wrong"
+    parser.add_argument("--orientation", metavar="RAS", help=said)
+    parser.add_argument("--repair", action="store_true", help="mend what can be mended, and say so")
+
+
+READING: Argument = _add_reading  # how scans are to be read; `reading` returns it
+
+
+def reading(args: Namespace) -> dict[str, Any]:
+    """Return how scans are to be read, for :func:`datkit.io.scan.load_scan`; what is not as usual.
+
+    Raises
+    ------
+    UsageError
+        If there is no such orientation.
+    """
+    from datkit.io.scan import stated_affine
+
+    if args.orientation:
+        stated_affine(args.orientation, [1, 1, 1])
+    told = {"orientation": args.orientation, "repair": args.repair}
+    return {name: value for name, value in told.items() if value}
+
+
 def located(error: object, where: object) -> str:
     """Return a message that names a place, in its own words if it does so already."""
     return str(error) if str(where) in str(error) else f"{where}: {error}"

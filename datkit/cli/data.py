@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from datkit import data  # its names load what they need when they are first used
-from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, note, to_json
+from datkit.cli.command import FINDINGS, FINE, READING, Group, Result, arg, note, reading, to_json
 from datkit.errors import CohortError, problems_of
 from datkit.files import data_folder, replace_atomically
 
@@ -146,19 +147,20 @@ def licences(_: Namespace) -> Result:
     return Result(lines, [entry.model_dump(mode="json", include=keys) for entry in entries])
 
 
-@DATA.command(arg("path", type=Path, metavar="PATH", help="a folder, or one file"))
+@DATA.command(arg("path", type=Path, metavar="PATH", help="a folder, or one file"), READING)
 def check(args: Namespace) -> Result:
     """Open exams and list all that is wrong with them.
 
     PATH is a folder in the challenge's layout, a BIDS tree, a download of PPMI, a folder of NIfTI
-    or DICOM, or one file.
+    or DICOM, or one file. What --orientation and --repair settle is no problem then.
 
     For example:
       datkit data check my_exams
+      datkit data check my_exams --orientation LAS    # headers do not tell left from right
     """
-    lines = []
+    lines, told = [], reading(args)
     try:
-        cohort = data.open_path(args.path, require_labels=False)
+        cohort = replace(data.open_path(args.path, require_labels=False), reading=told)
         tell_left_out(cohort)
         lines = [f"{uid:24} {cohort.path_of(uid)}" for uid in cohort if cohort.paths]
         said = f"no problem found in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"

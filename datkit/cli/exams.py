@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datkit import NOT_CLINICAL, data
-from datkit.cli.command import FINE, JOBS, Group, Result, arg, complain, located
+from datkit.cli.command import FINE, JOBS, READING, Group, Result, arg, complain, located, reading
 from datkit.cli.data import tell_left_out
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import repeated
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXAMS = Group("")
 SIZE, SEED = "small", 2026
-_SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="a .nii or .nii.gz file")
+_SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="NIfTI, DICOM, or its folder")
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="exams in any layout")
 _RADIOLOGICAL = arg("--radiological", action="store_true", help="draw left on the right")
 _SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
@@ -90,7 +91,7 @@ def _simulate_one(args: Namespace) -> Result:
     return Result([said], {"uid": exam.uid, "file": str(path)} | rows)
 
 
-@EXAMS.command(_FOLDER, JOBS, _SCHEDULER)
+@EXAMS.command(_FOLDER, READING, JOBS, _SCHEDULER)
 def prepare(args: Namespace) -> Result:
     """Bring a cohort's exams into one place and scale.
 
@@ -118,24 +119,28 @@ def prepare(args: Namespace) -> Result:
 
 
 def _look_at(prepared: PreparedCohort) -> list[str]:
-    """Say of each exam to look at why, and what to do about it."""
+    """Say of each exam to look at why, and what to do about it; and how it was read, if told."""
+    from datkit.prepare.exam import tell_reading
     from datkit.prepare.quality import advise
 
     said = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
-    return [f"{uid}: look at it: {text}" for uid, text in said.items()]
+    as_read = {uid: "; ".join(tell_reading(dict(prepared.table.loc[uid]))) for uid in prepared.uids}
+    looked = [f"{uid}: look at it: {text}" for uid, text in said.items()]
+    return looked + [f"{uid}: {text}" for uid, text in as_read.items() if text]
 
 
 def _reasons(prepared: PreparedCohort) -> dict[str, object]:
-    """Return the reasons as data, and the region that each exam's binding ratios refer to."""
+    """Return the reasons as data, what each exam's ratios refer to, and how it was read."""
     reasons = {uid: [one.to_dict() for one in each] for uid, each in prepared.reasons.items()}
-    return {"reasons": reasons, "reference_region": prepared.table["reference_region"].to_dict()}
+    figures = ("reference_region", "orientation", "mended")
+    return {"reasons": reasons} | {name: prepared.table[name].to_dict() for name in figures}
 
 
 def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     """Prepare exams in any layout, labelled or not; complain of those that cannot be."""
     from datkit.prepare.cohort import prepare_cohort
 
-    cohort = data.open_path(args.folder, require_labels=False)
+    cohort = replace(data.open_path(args.folder, require_labels=False), reading=reading(args))
     tell_left_out(cohort)
     prepared = prepare_cohort(
         cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
@@ -144,7 +149,7 @@ def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     return cohort, prepared, max(codes, default=FINE)
 
 
-@EXAMS.command(_SCANS)
+@EXAMS.command(_SCANS, READING)
 def measure(args: Namespace) -> Result:
     """Measure binding ratios, asymmetry and shape of one or more scans.
 
@@ -158,7 +163,7 @@ def measure(args: Namespace) -> Result:
     from datkit.measure import UNITS
     from datkit.prepare.quality import TRACER
 
-    exams, failures, code = _each(args.scans, _measure)
+    exams, failures, code = _each(args.scans, partial(_measure, told=reading(args)))
     lines = []
     for path, (prepared, values) in exams.items():
         shown = (f"  {name:32} {value:8.2f} {UNITS[name]}" for name, value in values.items())
@@ -172,23 +177,25 @@ def measure(args: Namespace) -> Result:
     return Result(lines, found | {"failures": failures, "note": f"{TRACER} {NOT_CLINICAL}"}, code)
 
 
-def _measure(path: Path) -> tuple[Prepared, dict[str, float]]:
+def _measure(path: Path, told: dict[str, Any]) -> tuple[Prepared, dict[str, float]]:
     from datkit.io.scan import load_scan
     from datkit.measure import measure_prepared
     from datkit.prepare import prepare_scan
 
-    prepared = prepare_scan(load_scan(path))
+    prepared = prepare_scan(load_scan(path, **told))
     return prepared, measure_prepared(prepared)
 
 
 def _told(prepared: Prepared) -> list[str]:
-    """Say what speaks against an exam, and what its binding ratios refer to."""
+    """Say what speaks against an exam, what its ratios refer to, and how it was read."""
+    from datkit.prepare.exam import tell_reading
     from datkit.prepare.quality import advise
 
     reasons = [f"    {advise(reason)}" for reason in prepared.reasons]
     verdict = "look at it" if reasons else "good"
     region = prepared.quality["reference_region"]
-    return [f"  quality: {verdict}", *reasons, f"  reference region: {region}"]
+    as_read = [f"  {said}" for said in tell_reading(prepared.quality)]
+    return [f"  quality: {verdict}", *reasons, f"  reference region: {region}", *as_read]
 
 
 def _quality(prepared: Prepared) -> dict[str, object]:
@@ -196,7 +203,7 @@ def _quality(prepared: Prepared) -> dict[str, object]:
     return {
         "good": not prepared.reasons,
         "reasons": [reason.to_dict() for reason in prepared.reasons],
-        "reference_region": prepared.quality["reference_region"],
+        **{name: prepared.quality[name] for name in ("reference_region", "orientation", "mended")},
     }
 
 
@@ -218,6 +225,7 @@ def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], l
     arg("--sex", choices=["F", "M"], help="for the normal range"),
     arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
     arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or .html file"),
+    READING,
     _RADIOLOGICAL,
 )
 def report(args: Namespace) -> Result:
@@ -236,10 +244,11 @@ def report(args: Namespace) -> Result:
     from datkit.view.pages.report import report_name, write_report
 
     told = ("age", "sex", "reconstruction", "radiological")
-    patient = {name: getattr(args, name) for name in told}
+    patient = {name: getattr(args, name) for name in told} | reading(args)
     one_file = args.out.suffix.lower() in (".html", ".htm")
     targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
     _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
+    _check_reconstruction(args.reconstruction)
     pages, failures, code = _each(
         args.scans, lambda path: str(write_report(path, targets[path], **patient))
     )
@@ -253,6 +262,11 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
             f"Expected one scan with --{' and --'.join(patient)}, which belong to one patient, "
             f"found {len(targets)}; make the reports one by one."
         )
+    if len(patient) == 1:
+        raise UsageError(
+            f"Expected --age and --sex together, found --{patient[0]} alone; give both for the "
+            "normal range, or neither."
+        )
     if double := repeated(map(str, targets.values())):
         raise UsageError(
             f"Expected a place of its own for each report, found that {', '.join(double)} would "
@@ -260,10 +274,22 @@ def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
         )
 
 
+def _check_reconstruction(name: str | None) -> None:
+    from datkit.measure import load_normals, reconstruction_type
+
+    if name is not None and reconstruction_type(name) not in load_normals():
+        known = "; ".join(load_normals())
+        raise UsageError(
+            f"Expected --reconstruction to name one that the normals hold, found {name!r}; they "
+            f"hold: {known}. Leave it out for 'any', whose range is the widest."
+        )
+
+
 @EXAMS.command(
     _FOLDER,
     arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="default: sheet.html"),
     _RADIOLOGICAL,
+    READING,
     JOBS,
     _SCHEDULER,
 )

@@ -92,8 +92,9 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
 def _exams(files: Iterable[Path]) -> tuple[list[DicomExam], dict[str, int]]:
     """Return the exams among files, in the same order, and what else of DICOM there is."""
     rank = {file: number for number, file in enumerate(files)}
-    exams, others = find_exams(file for file in rank if not is_nifti(file) and is_dicom(file))
-    exams += [DicomExam(file, {}) for file in rank if is_nifti(file) and header_path(file) == file]
+    exams, others = find_exams(filter(is_dicom, rank))
+    nifti = (file for file in rank if is_nifti(file) and not is_dicom(file))
+    exams += [DicomExam(file, {}) for file in nifti if header_path(file) == file]
     return sorted(exams, key=lambda exam: rank[exam.path]), dict(others)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "DicomExam",
     "facts_of",
     "files_below",
+    "files_of",
     "find_exams",
     "is_slice",
     "only_exam",
@@ -116,8 +117,18 @@ def only_exam(folder: Path) -> Path:
         return exams[0].path
     names = [str(exam.path.relative_to(folder)) for exam in exams]
     names = names or [f"{count} {kind}" for kind, count in others.items()] or ["no DICOM file"]
-    remedy = "Name the file of an exam, or one of its slices."
+    remedy = "Name the files of exams one by one, or give the folder to 'datkit prepare'."
     raise scan_error(folder, "exams-several", "one exam in a folder", list_some(names), remedy)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that hold an exam, of a folder or a series all of them."""
+    try:
+        file = only_exam(path) if path.is_dir() else path
+        header = read_header(file)
+    except ScanError:
+        return [path]
+    return [*slices_beside(file, header)] if is_slice(header) else [file]
 
 
 def slices_beside(path: Path, header: Dataset) -> dict[Path, Dataset]:

@@ -6,7 +6,6 @@ mended and what cannot stands where the fault is found; see :func:`datkit.io.sca
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import re
 import zlib
@@ -77,6 +76,13 @@ def header_path(path: Path) -> Path:
     return partner if partner.is_file() and ".img" in path.name.lower() else path
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the files that hold an exam: both of a pair, else the file itself."""
+    head = header_path(path)
+    pair = ".hdr" in head.name.lower() and _partner(head).is_file()
+    return [head, _partner(head)] if pair else [head]
+
+
 def _partner(path: Path) -> Path:
     """Return the file beside a header or voxels; the file itself if its name is that of neither."""
     name = _SUFFIX.sub(lambda found: "." + _PARTNER.get(found[1], found[1]), path.name)
@@ -95,11 +101,11 @@ def load_nifti(path: Path, *, orientation: str | None = None, repair: bool = Fal
         non-finite voxels, one value only, or a size that no exam has.
     """
     file = open_nifti(path)
-    geometry = find_geometry(file.header, file.pixdim, orientation, str(path))
-    repairs = _mend([*_header_faults(file, path), *geometry.faults], repair, path)
+    affine, known, faults = find_geometry(file.header, file.pixdim, orientation, str(path))
+    repairs = _mend([*_header_faults(file, path), *faults], repair, path)
     data, faults = _one_frame(_read_voxels(file, path), path)
     repairs += _mend(faults, repair, path)
-    return sound_scan(data, geometry.affine, path, repairs, geometry.orientation)
+    return sound_scan(data, affine, path, repairs, known)
 
 
 def open_nifti(path: Path) -> NiftiFile:
@@ -128,12 +134,10 @@ def open_nifti(path: Path) -> NiftiFile:
     return file
 
 
-def _unpacked(path: Path) -> BinaryIO | gzip.GzipFile | bz2.BZ2File:
+def _unpacked(path: Path) -> BinaryIO | gzip.GzipFile:
     with path.open("rb") as stream:
         packed = stream.read(2)
-    if packed == b"\x1f\x8b":
-        return gzip.open(path)
-    return bz2.open(path) if packed == b"BZ" else path.open("rb")
+    return gzip.open(path) if packed == b"\x1f\x8b" else path.open("rb")
 
 
 def _parse(block: bytes, head: Path) -> NiftiFile | None:

@@ -8,9 +8,7 @@ older Analyze format, nobody can tell left from right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -19,10 +17,10 @@ from nibabel.spatialimages import HeaderDataError
 from datkit.io.scan import geometry_problems, shown_size, stated_affine
 from datkit.problems import Problem
 
-__all__ = ["Fault", "Geometry", "find_geometry"]
+__all__ = ["Fault", "find_geometry"]
 
-MILLIMETRES = {1: 1000.0, 3: 0.001}  # in a metre and a micrometre, by the codes of xyzt_units
-UNITS = {1: ", in metres by xyzt_units", 3: ", in micrometres by xyzt_units"}
+# By the codes of xyzt_units: millimetres in one, and what is said of it. Others are millimetres.
+UNITS = {1: (1000.0, ", in metres by xyzt_units"), 3: (0.001, ", in micrometres by xyzt_units")}
 ROUNDING = 0.02  # share; a size that is written with two digits, such as 2.5 for 2.46, is within
 # Heads lie askew by up to 40° (the challenge's affines), and so may an sform against the scanner.
 SAME_WAY = np.cos(np.radians(45.0))
@@ -38,18 +36,10 @@ EITHER = (
 Fault = tuple[Problem, str]  # what is wrong, and how it can be mended; "" if it cannot
 
 
-class Geometry(NamedTuple):
-    """Where voxels lie: voxel indices to mm (RAS+), :attr:`Scan.orientation`, and the faults."""
-
-    affine: np.ndarray
-    orientation: str
-    faults: list[Fault]
-
-
 def find_geometry(
     header: nib.AnalyzeHeader, stored: np.ndarray, told: str | None, where: str
-) -> Geometry:
-    """Return where the voxels of a file lie.
+) -> tuple[np.ndarray, str, list[Fault]]:
+    """Return where voxels lie: indices to mm (RAS+), :attr:`Scan.orientation`, and what is wrong.
 
     Parameters
     ----------
@@ -63,42 +53,37 @@ def find_geometry(
     where : str
         The file, for messages.
     """
-    unit = int(header["xyzt_units"]) % 8 if "xyzt_units" in header else 0
-    scale = MILLIMETRES.get(unit, 1.0)
-    forms = _forms(header, stored)
-    for form in forms.values():
-        form[:3] *= scale
+    unit = int(header["xyzt_units"]) % 8 if isinstance(header, nib.Nifti1Header) else 0
+    scale, said = UNITS.get(unit, (1.0, ""))
     sizes = np.abs(stored[1:]) * scale
-    if told or not forms:
-        affine = stated_affine(told or "RAS", sizes)
-        wrong = geometry_problems(affine, f"pixdim{UNITS.get(unit, '')}", where, CORRECT)
-        unknown = [] if told else [_unknown(header, where)]
-        return Geometry(affine, "stated" if told else "unknown", [*_hopeless(wrong), *unknown])
-    name, affine = next(iter(forms.items()))
-    faults = _hopeless(geometry_problems(affine, f"{name}{UNITS.get(unit, '')}", where, CORRECT))
-    if faults:
-        return Geometry(affine, "known", faults)
-    mirrored = _contradiction(forms, where)
-    orientation = "contradictory" if mirrored else "known"
-    return Geometry(affine, orientation, mirrored + _other_size(affine, sizes, name, where))
+    forms = {} if told else _forms(header, stored, scale)
+    by_size = {"pixdim": stated_affine(told or "RAS", sizes)}
+    name, affine = next(iter((forms or by_size).items()))
+    faults = [(one, "") for one in geometry_problems(affine, f"{name}{said}", where, CORRECT)]
+    if not forms:
+        return (
+            affine,
+            "stated" if told else "unknown",
+            faults if told else [*faults, _unknown(header, where)],
+        )
+    mirrored = [] if faults else _contradiction(forms, where)
+    other = _other_size(affine, sizes, where) if name == "sform" and not faults else []
+    return affine, "contradictory" if mirrored else "known", faults + mirrored + other
 
 
-def _forms(header: nib.AnalyzeHeader, stored: np.ndarray) -> dict[str, np.ndarray]:
+def _forms(header: nib.AnalyzeHeader, stored: np.ndarray, scale: float) -> dict[str, np.ndarray]:
     """Return the affines that a header gives, the one that holds first; odd codes count as 0."""
     found: dict[str, np.ndarray] = {}
     if not isinstance(header, nib.Nifti1Header):
         return found
     if header["sform_code"] > 0:
         found["sform"] = header.get_sform()
-    if header["qform_code"] > 0:
+    if header["qform_code"] > 0 and stored[0] in (-1, 0, 1) and (stored[1:] > 0).all():
         with suppress(HeaderDataError, ValueError):  # no quaternion of a rotation
-            if stored[0] in (-1, 0, 1) and (stored[1:] > 0).all():
-                found["qform"] = header.get_qform()
+            found |= {"qform": form} if np.isfinite(form := header.get_qform()).all() else {}
+    for form in found.values():
+        form[:3] *= scale
     return found
-
-
-def _hopeless(problems: Iterable[Problem]) -> list[Fault]:
-    return [(problem, "") for problem in problems]
 
 
 def _unknown(header: nib.AnalyzeHeader, where: str) -> Fault:
@@ -125,9 +110,9 @@ def _contradiction(forms: dict[str, np.ndarray], where: str) -> list[Fault]:
     return [(problem, "took the orientation from the sform, which the qform contradicts")]
 
 
-def _other_size(affine: np.ndarray, sizes: np.ndarray, name: str, where: str) -> list[Fault]:
+def _other_size(affine: np.ndarray, sizes: np.ndarray, where: str) -> list[Fault]:
     """Tell a pixdim that is corrupt, or of another size than the sform; 0 says nothing."""
-    if name == "qform" or not sizes.any():
+    if not sizes.any():
         return []
     if corrupt := [*geometry_problems(np.diag([*sizes, 1.0]), "pixdim", where, CORRECT)]:
         mended = "took the spacing from the affine, since pixdim is corrupt"

@@ -7,6 +7,7 @@ NaN hides in a corner. Everything after this module may rely on a :class:`Scan` 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datkit.errors import ScanError, UsageError
-from datkit.files import replace_atomically
+from datkit.files import replace_atomically, sha256_file
 from datkit.problems import Problem
 
 __all__ = ["Scan", "is_safe_uid", "load_scan", "save_scan"]
@@ -30,6 +31,7 @@ SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
 AGAIN = "Export the exam again."
+_KIND = re.compile(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", re.IGNORECASE)
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -46,7 +48,7 @@ class Scan:
     path : Path or None
         The file that it came from.
     repairs : tuple of str
-        What :func:`load_scan` mended; empty unless ``repair=True``.
+        What :func:`load_scan` mended; without ``repair=True`` no more than NaN at the sides.
     orientation : {"known", "stated", "unknown", "contradictory"}
         Whether left and right are those of the file, or of the `orientation` that
         :func:`load_scan` was given. A file that does not know is read with ``repair=True`` alone.
@@ -97,9 +99,11 @@ def load_scan(
         it wrong: three letters, such as ``"RAS"`` (to the right, to the front, up) or ``"LPS"``.
         What the file says of it is then not looked at; its voxel size is.
     repair : bool
-        Mend what can be mended instead of raising: NaN and infinite voxels become 0, the frames of
-        a 4-D file are averaged, a corrupt pixdim gives way to a sound affine. What was mended is
-        listed in :attr:`Scan.repairs`. For inference, where every exam needs an answer.
+        Mend what can be mended instead of raising: NaN and infinite voxels become 0 (NaN in whole
+        layers at the sides of the field do so anyway: nothing was seen there), the frames of a 4-D
+        file are averaged, a corrupt pixdim gives way to a sound affine, and a file that does not
+        tell left from right is read as RAS, which :attr:`Scan.orientation` remembers. What was
+        mended is listed in :attr:`Scan.repairs`. For inference, where every exam needs an answer.
 
     Raises
     ------
@@ -119,6 +123,34 @@ def load_scan(
 
     load = load_dicom if path.is_dir() or is_dicom(path) else load_nifti
     return load(path, orientation=orientation, repair=repair)
+
+
+def scan_name(path: Path) -> str:
+    """Return a file's name without what tells its kind.
+
+    Examples
+    --------
+    >>> scan_name(Path("exams/007.nii.gz")), scan_name(Path("1.2.840.dcm"))
+    ('007', '1.2.840')
+    """
+    return _KIND.sub("", path.name)
+
+
+def sha256_scan(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of an exam's file; of several files, that of their hashes.
+
+    Raises
+    ------
+    OSError
+        If one cannot be read.
+    """
+    from datkit.io import dicom_files, nifti
+    from datkit.io.dicom import is_dicom
+
+    path = Path(path)
+    kind = dicom_files if path.is_dir() or is_dicom(path) else nifti
+    hashes = [sha256_file(file) for file in kind.files_of(path)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def scan_error(path: Path, code: str, expected: str, found: str, remedy: str = AGAIN) -> ScanError:

@@ -248,7 +248,9 @@ def _check_person(age: float, sex: str) -> None:
     youngest, oldest = AGES
     if not (isinstance(age, Real) and youngest <= age <= oldest):
         expected = f"an age between {youngest:g} and {oldest:g} years"
-        problems.append(Problem("age", where, expected, repr(age), "Leave the exam out."))
+        problems.append(
+            Problem("age", where, expected, repr(age), "Correct the age, or leave it out.")
+        )
     if problems:
         raise UsageError.of(problems, where=where)
 

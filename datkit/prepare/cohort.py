@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from datkit.data import Cohort
 from datkit.errors import DatkitError, PrepareError, UsageError
 from datkit.files import data_folder, sha256_file
+from datkit.io.scan import sha256_scan
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
@@ -146,7 +147,7 @@ def _key(cohort: Cohort, settings: PrepareSettings) -> str:
         "settings": settings.to_dict() | cohort.reading,
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],
         "volumes": [
-            [uid, sha256_file(path) if path.is_file() else "absent"] for uid, path in paths.items()
+            [uid, sha256_scan(path) if path.is_file() else "absent"] for uid, path in paths.items()
         ],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -47,9 +49,10 @@ class Prepared:
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
         `lowest` (as `hottest`), `upright` (1 if the vertex points up in the scanner, −1 if down),
         `height`, `width`, `in_head`, `striatal_uptake`, `cortex` and `unevenness` (see
-        :mod:`datkit.prepare.plausibility`), `orientation` (of the scan), `fallback` (``"none"``, or
-        how registration had to be helped), `resolution` (FWHM, mm; left out where the scan does not
-        tell it: see :mod:`datkit.prepare.resolution`), `left_shift_x` …
+        :mod:`datkit.prepare.plausibility`), `orientation` (of the scan), `mended` (its repairs in
+        words), `fallback` (``"none"``, or how registration had to be helped), `resolution` (FWHM,
+        mm; left out where the scan does not tell it: see :mod:`datkit.prepare.resolution`),
+        `left_shift_x` …
         `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
         ``"good"`` or the `reasons` in words, for people.
     """
@@ -86,11 +89,24 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         **find_proportions(data, affine, pose.matrix),
         **look_at_uptake(volume),
         "orientation": scan.orientation,
+        "mended": "; ".join(scan.repairs),
     }
     if resolution := find_resolution(data, affine, pose.matrix):
         found["resolution"] = resolution
     quality = assess(pose, data.shape, affine, extremes, reference, found)
     return Prepared(volume, pose.matrix, quality)
+
+
+def tell_reading(quality: Mapping[str, Any]) -> list[str]:
+    """Say what a scan was not read from as it is: what its user stated, and what was mended.
+
+    Examples
+    --------
+    >>> tell_reading({"orientation": "stated", "mended": "averaged 2 frames"})
+    ['orientation stated by the user', 'mended: averaged 2 frames']
+    """
+    stated = ["orientation stated by the user"] if quality.get("orientation") == "stated" else []
+    return [*stated, f"mended: {quality['mended']}"] if quality.get("mended") else stated
 
 
 def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, Extremes]:

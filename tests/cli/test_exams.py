@@ -69,7 +69,8 @@ def test_measure_says_what_speaks_against_an_exam_and_what_to_do(capsys, run_jso
 def test_measure_calls_a_sound_exam_good(run_json, tiny_cohort):
     path = tiny_cohort.path_of(tiny_cohort.uids[0])
     quality = run_json("measure", path)[1]["quality"][str(path)]
-    assert quality == {"good": True, "reasons": [], "reference_region": "occipital"}
+    read = {"orientation": "known", "mended": ""}
+    assert quality == {"good": True, "reasons": [], "reference_region": "occipital"} | read
 
 
 @pytest.mark.parametrize("command", ["prepare", "sheet"])
@@ -113,6 +114,10 @@ def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
         (["a/x.nii", "b/x.nii"], "'x_report.html' would hold several"),
         (["a/x.nii", "y.nii", "--out", "one.html"], "'one.html' would hold several"),
         (["x.nii", "y.nii", "--age", "67"], "one scan with --age"),
+        (["x.nii", "--age", "67"], "--age and --sex together, found --age alone"),
+        (["x.nii", "--sex", "F"], "--age and --sex together, found --sex alone"),
+        (["x.nii", "--reconstruction", "foo"], "found 'foo'; they hold: FBP; "),
+        (["x.nii", "--orientation", "RAX"], "three letters, R or L, A or P, S or I, found 'RAX'"),
     ],
 )
 def test_reports_that_would_mix_exams_are_wrong_use(words, said, capsys, tmp_path, monkeypatch):
@@ -209,3 +214,65 @@ def test_simulate_says_which_other_cohort_a_folder_holds(capsys, tiny_cohort):
         main(["simulate", "--size", "tiny", "--seed", "7", "--out", str(tiny_cohort.folder)]) == 1
     )
     assert "found simulated-tiny-2026 version" in capsys.readouterr().err
+
+
+@pytest.fixture
+def untold(head, tmp_path):
+    """The same scan in a file that does not tell left from right, stored from right to left."""
+    image = nib.load(head)
+    turned = nib.Nifti1Image(np.asarray(image.dataobj)[::-1], None)
+    turned.header.set_zooms(image.header.get_zooms())
+    (tmp_path / "untold").mkdir()
+    nib.save(turned, tmp_path / "untold" / "exam.nii.gz")
+    return tmp_path / "untold" / "exam.nii.gz"
+
+
+def test_left_and_right_that_nobody_tells_are_refused_until_they_are_stated(
+    run_json, head, untold, capsys
+):
+    code, result = run_json("measure", untold)
+    assert (code, result["measures"]) == (1, {})
+    assert "left and right" in result["failures"][0] and "--orientation" in result["failures"][0]
+    code, told = run_json("measure", untold, "--orientation", "LAS")
+    right = run_json("measure", head)[1]["measures"][str(head)]
+    assert code == 0 and told["measures"][str(untold)] == pytest.approx(right, abs=0.005)
+    assert told["quality"][str(untold)]["orientation"] == "stated"
+    assert main(["measure", str(untold), "--orientation", "LAS"]) == 0
+    assert "orientation stated by the user" in capsys.readouterr().out
+
+
+def test_a_cohort_is_read_as_stated_and_its_pages_say_so(run_json, untold, tmp_path):
+    folder, told = untold.parent, ("--orientation", "LAS")
+    assert run_json("data", "check", folder)[1][0]["code"] == "orientation-unknown"
+    assert run_json("data", "check", folder, *told) == (0, [])
+    code, result = run_json("prepare", folder, *told, "--jobs", "1")
+    assert (code, result["orientation"], result["failures"]) == (0, {"exam": "stated"}, {})
+    out = tmp_path / "sheet.html"
+    assert run_json("sheet", folder, *told, "--jobs", "1", "--out", out)[0] == 0
+    assert run_json("report", untold, *told, "--out", tmp_path / "one.html")[0] == 0
+    for page in (out, tmp_path / "one.html"):
+        assert "rientation stated by the user" in page.read_text()
+
+
+def test_what_was_mended_is_said(run_json, head, capsys):
+    image = nib.load(head)
+    voxels = np.asarray(image.dataobj, np.float32)
+    voxels[0, 0, :2] = np.nan
+    nib.save(nib.Nifti1Image(voxels, image.affine), head)
+    code, result = run_json("measure", head)
+    assert code == 1 and "with --repair" in result["failures"][0]
+    assert main(["measure", str(head), "--repair"]) == 0
+    assert "mended: set 2 NaN or infinite voxels to 0" in capsys.readouterr().out
+
+
+def test_a_report_of_a_pair_is_that_of_its_voxels(run_json, head, tmp_path):
+    image = nib.load(head)
+    nib.save(nib.Nifti1Pair(np.asarray(image.dataobj), image.affine), tmp_path / "pair.img")
+    code, result = run_json("report", tmp_path / "pair.hdr", "--out", tmp_path)
+    assert (code, list(result["reports"].values())) == (0, [str(tmp_path / "pair_report.html")])
+
+
+def test_an_age_that_nobody_has_is_corrected_or_left_out(capsys, head, tmp_path):
+    words = ["report", str(head), "--age", "300", "--sex", "F", "--out", str(tmp_path / "a.html")]
+    assert main(words) == 2
+    assert "Correct the age, or leave it out" in capsys.readouterr().err

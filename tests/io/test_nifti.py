@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from datkit.errors import ScanError
-from datkit.io.scan import load_scan, save_scan
+from datkit.files import sha256_file
+from datkit.io.scan import load_scan, save_scan, sha256_scan
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 
@@ -91,7 +92,7 @@ def two_slices(head, folder):
 BAD = {
     truncated: "ends early",
     short_content: "ends early",
-    one_nan: r"1 NaN or infinite, the first at \(3, 4, 5\)",
+    one_nan: r"1 NaN or infinite, the first at \(3, 4, 5\).*--repair",
     two_frames: "4-D file of 2 frames",
     all_zero: "the value 0 in every voxel",
     micrometre: "found 0.001 × 3 × 3 mm",
@@ -130,3 +131,161 @@ def test_repair_keeps_every_other_voxel(head, tmp_path):
 def test_a_4d_file_of_one_frame_is_a_scan(head, tmp_path):
     scan = load_scan(save(head[..., None], tmp_path / "exam.nii.gz"))
     np.testing.assert_array_equal(scan.data, head)
+
+
+def frame(head, *, sides=((2, 9), (0, 11), (3, 14)), value=np.nan):
+    """Return the head with what lies beyond some layers lost."""
+    framed = np.full_like(head, value)
+    box = tuple(slice(*side) for side in sides)
+    framed[box] = head[box]
+    return framed
+
+
+def test_nan_that_only_frames_the_field_was_not_seen(head, tmp_path):
+    scan = load_scan(save(frame(head), tmp_path / "exam.nii.gz"))
+    np.testing.assert_array_equal(scan.data, frame(head, value=0))
+    assert scan.repairs == ("set 833 NaN or infinite voxels to 0",)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_nan_within_and_infinity_anywhere_are_no_frame(hole, head, tmp_path):
+    framed = frame(head)
+    framed[(5, 5, 5) if np.isnan(hole) else (0, 0, 0)] = hole
+    with pytest.raises(ScanError, match=r"83[34] NaN or infinite.*--repair"):
+        load_scan(save(framed, tmp_path / "exam.nii.gz"))
+
+
+def test_nan_alone_is_no_exam(head, tmp_path):
+    path = save(np.full_like(head, np.nan), tmp_path / "exam.nii")
+    for repair in (False, True):
+        with pytest.raises(ScanError, match="1680 NaN|the value 0 in every voxel"):
+            load_scan(path, repair=repair)
+
+
+def plain_as_packed(head, folder):
+    packed = save(head, folder / "packed.nii.gz")
+    (folder / "exam.nii.gz").write_bytes(gzip.decompress(packed.read_bytes()))
+    return folder / "exam.nii.gz"
+
+
+def packed_as_plain(head, folder):
+    return save(head, folder / "exam.nii.gz").rename(folder / "exam.nii")
+
+
+def without_a_suffix(head, folder):
+    return save(head, folder / "exam.nii").rename(folder / "I123456")
+
+
+def in_capitals(head, folder):
+    return save(head, folder / "exam.nii.gz").rename(folder / "EXAM.NII.GZ")
+
+
+def five_axes(head, folder):
+    return save(head[..., None, None], folder / "exam.nii")
+
+
+def one_frame_at_the_end(head, folder):
+    return save(head[..., None, None, None], folder / "exam.nii.gz")
+
+
+def second_format(head, folder):
+    nib.save(nib.Nifti2Image(head, AFFINE), folder / "exam.nii")
+    return folder / "exam.nii"
+
+
+def pair(kind, name):
+    def make(head, folder):
+        nib.save(kind(head, AFFINE), folder / name)
+        return folder / name
+
+    make.__name__ = f"{kind.__name__} {name}"
+    return make
+
+
+KINDS = [
+    plain_as_packed,
+    packed_as_plain,
+    without_a_suffix,
+    in_capitals,
+    five_axes,
+    one_frame_at_the_end,
+    second_format,
+    *(
+        pair(kind, name)
+        for kind in (nib.Nifti1Pair, nib.Nifti2Pair)
+        for name in ("exam.img", "exam.hdr", "exam.img.gz", "exam.hdr.gz")
+    ),
+]
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+def test_what_a_file_is_stands_in_it_not_in_its_name(make, head, tmp_path):
+    scan = load_scan(make(head, tmp_path))
+    np.testing.assert_array_equal(scan.data, head)
+    np.testing.assert_allclose(scan.affine, AFFINE)
+    assert (scan.orientation, scan.repairs) == ("known", ())
+
+
+def test_a_damaged_checksum_is_told_whatever_the_name(head, tmp_path):
+    content = bytearray(packed_as_plain(head, tmp_path).read_bytes())
+    content[-8] ^= 1
+    (tmp_path / "exam.nii").write_bytes(content)
+    with pytest.raises(ScanError, match="CRC check failed"):
+        load_scan(tmp_path / "exam.nii")
+
+
+@pytest.mark.parametrize(("left", "lost"), [("exam.hdr", "exam.img"), ("exam.img", "another file")])
+def test_half_a_pair_says_what_is_missing(left, lost, head, tmp_path):
+    pair(nib.Nifti1Pair, "exam.img")(head, tmp_path)
+    (tmp_path / "alone").mkdir()
+    half = (tmp_path / left).rename(tmp_path / "alone" / left)
+    with pytest.raises(ScanError, match=f"{lost}.*pair"):
+        load_scan(half)
+
+
+@pytest.mark.parametrize("frames", [2, 5])
+def test_five_axes_with_frames_are_frames(frames, head, tmp_path):
+    path = save(np.stack([head] * frames, axis=3)[..., None, :], tmp_path / "exam.nii")
+    with pytest.raises(ScanError, match=f"4-D file of {frames} frames"):
+        load_scan(path)
+    np.testing.assert_allclose(load_scan(path, repair=True).data, head)
+
+
+@pytest.mark.parametrize("name", ["exam.nii", "exam.nii.gz"])
+@pytest.mark.parametrize(("slope", "inter"), [(0.5, 0), (2, -100), (0, 7), (np.nan, np.nan)])
+def test_voxels_are_scaled_as_the_header_says(name, slope, inter, head, tmp_path):
+    image = nib.Nifti1Image(head.astype(np.int16), AFFINE)
+    content = bytearray(image.to_bytes())
+    content[112:120] = np.array([slope, inter], "<f4").tobytes()
+    packed = gzip.compress(content) if name.endswith(".gz") else content
+    (tmp_path / name).write_bytes(packed)
+    expected = head * slope + inter if slope > 0 else head  # a slope of 0 or NaN: not scaled
+    np.testing.assert_allclose(load_scan(tmp_path / name).data, expected)
+
+
+COLOURS = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+@pytest.mark.parametrize(("dtype", "said"), [(COLOURS, "colours"), ("complex64", "complex64")])
+def test_what_is_no_count_is_refused_by_name(dtype, said, head, tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros(head.shape, dtype), AFFINE), tmp_path / "exam.nii")
+    with pytest.raises(ScanError, match=f"counts as plain numbers, found .*{said}"):
+        load_scan(tmp_path / "exam.nii")
+
+
+def test_voxels_that_begin_within_the_header_are_refused(head, tmp_path):
+    content = bytearray(save(head, tmp_path / "exam.nii").read_bytes())
+    content[108:112] = np.float32(0).tobytes()  # vox_offset
+    (tmp_path / "exam.nii").write_bytes(content)
+    with pytest.raises(ScanError, match="within the header"):
+        load_scan(tmp_path / "exam.nii")
+
+
+def test_an_exam_is_all_its_files(head, tmp_path):
+    pair(nib.Nifti1Pair, "exam.img")(head, tmp_path)
+    before = sha256_scan(tmp_path / "exam.img")
+    assert sha256_scan(tmp_path / "exam.hdr") == before == sha256_scan(tmp_path / "exam.img")
+    pair(nib.Nifti1Pair, "exam.img")(head + 1, tmp_path)
+    assert sha256_scan(tmp_path / "exam.hdr") != before
+    alone = save(head, tmp_path / "exam.nii")
+    assert sha256_scan(alone) == sha256_file(alone)

@@ -15,6 +15,7 @@ from datkit.measure.definitions import DEFINITIONS
 from datkit.measure.exam import measure_volume
 from datkit.measure.regions import shifts_of
 from datkit.prepare.cohort import PreparedCohort
+from datkit.prepare.exam import tell_reading
 from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, pack_image
 from datkit.view.pages.page import data_uri, describe_sides, number, render_page, write_page
@@ -89,6 +90,7 @@ def _groups(prepared: PreparedCohort, radiological: bool) -> dict[str, list[dict
             "uid": uid,
             "centre": centres.iloc[row],
             "reasons": [advise(reason) for reason in prepared.reasons.get(uid, [])],
+            "as_read": tell_reading(dict(table.iloc[row])),
             "similarity": table["similarity"].iloc[row],
             "measures": list(_measures(prepared, row)),
             "uri": data_uri(_thumbnail(slab, radiological), "webp"),

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from datkit.files import sha256_file
-from datkit.io.scan import Scan, load_scan
+from datkit.io.scan import Scan, load_scan, scan_name, sha256_scan
 from datkit.measure import compare_with_normals, measure_prepared
 from datkit.measure.normals import name_normals
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
+from datkit.prepare.exam import tell_reading
 from datkit.prepare.quality import TRACER, advise
 from datkit.view.canvas import TOP, Picture, house_style, pack_image
 from datkit.view.pages.page import data_uri, describe_sides, render_page, write_page
@@ -34,13 +34,16 @@ N_SLICES = 6
 class Patient(TypedDict, total=False):
     """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction.
 
-    And from which side the patient is seen: `radiological`, left on the right.
+    And from which side the patient is seen: `radiological`, left on the right; and how the scan is
+    read: `orientation` and `repair` of :func:`datkit.io.scan.load_scan`.
     """
 
     age: float | None
     sex: str | None
     reconstruction: str | None
     radiological: bool
+    orientation: str | None
+    repair: bool
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,11 @@ def write_report(
     Parameters
     ----------
     scan_path : path
-        A ``.nii`` or ``.nii.gz`` file.
+        Whatever :func:`datkit.io.scan.load_scan` takes.
     path : path
         Where to write; replaced atomically.
     **patient
-        ``age``, ``sex``, ``reconstruction`` and ``radiological`` of :func:`render_report`.
+        As for :func:`render_report`.
 
     Raises
     ------
@@ -107,12 +110,13 @@ def render_report(scan_path: str | os.PathLike[str], **patient: Unpack[Patient])
     Parameters
     ----------
     scan_path : path
-        A ``.nii`` or ``.nii.gz`` file.
+        Whatever :func:`datkit.io.scan.load_scan` takes.
     **patient
         ``age`` in years and ``sex``, F or M: without both the measures stand without a normal
         range. ``reconstruction``: which normals to compare with, as for
         :func:`datkit.measure.compare_with_normals`. ``radiological``: draw the patient's left on
-        the right, as hospitals do. Each is optional.
+        the right, as hospitals do. ``orientation`` and ``repair`` as for
+        :func:`datkit.io.scan.load_scan`. Each is optional.
 
     Raises
     ------
@@ -132,16 +136,17 @@ def read_exam(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> 
     UsageError, ScanError, PrepareError
         As :func:`render_report`.
     """
-    scan = load_scan(scan_path)
+    told = patient.get("orientation"), patient.get("repair", False)
+    scan = load_scan(scan_path, orientation=told[0], repair=told[1])
     prepared = prepare_scan(scan)
     measures = measure_prepared(prepared)
-    normals, age, sex = None, patient.get("age"), patient.get("sex")
+    person = patient.get("age"), patient.get("sex"), patient.get("reconstruction")
+    normals, (age, sex, reconstruction) = None, person
     if age is not None and sex is not None:
         blur = float(prepared.quality.get("resolution", np.nan))
-        kind = patient.get("reconstruction")
-        normals = compare_with_normals(measures, age, sex, kind, resolution=blur)
-    name, sha256 = Path(scan_path).name, sha256_file(scan_path)
-    return ReportContents(name, sha256, scan, prepared, measures, normals, **patient)
+        normals = compare_with_normals(measures, age, sex, reconstruction, resolution=blur)
+    exam = Path(scan_path).name, sha256_scan(scan_path), scan, prepared, measures
+    return ReportContents(*exam, normals, *person, patient.get("radiological", False))
 
 
 def report_name(scan_path: str | os.PathLike[str]) -> str:
@@ -152,8 +157,7 @@ def report_name(scan_path: str | os.PathLike[str]) -> str:
     >>> report_name("exams/007.nii.gz")
     '007_report.html'
     """
-    name = Path(scan_path).name
-    return f"{name.removesuffix('.gz').removesuffix('.nii')}_report.html"
+    return f"{scan_name(Path(scan_path))}_report.html"
 
 
 def render(report: ReportContents) -> str:
@@ -164,6 +168,7 @@ def render(report: ReportContents) -> str:
         "report.html",
         report=report,
         reasons=[advise(reason) for reason in report.prepared.reasons],
+        as_read=tell_reading(report.prepared.quality),
         tracer=TRACER,
         region=report.prepared.quality.get("reference_region", "not recorded"),
         pictures=list(_pictures(report)),

@@ -32,7 +32,7 @@ CHECKS = {name: rule.label for name, rule in RULES.items()} | {
     "fallback": "help for registration",
 }
 NOTES = {"reference": "reference_region", "hottest": "hottest_in"}  # said behind the figure
-HIDDEN = {"verdict", *NOTES.values(), *SHIFTS}  # said elsewhere
+HIDDEN = {"verdict", "orientation", "mended", *NOTES.values(), *SHIFTS}  # said elsewhere
 
 
 class Row(NamedTuple):
