@@ -103,7 +103,7 @@ def look_at_uptake(volume: np.ndarray) -> dict[str, float]:
     found = {}
     if min(map(np.size, (*sides, rest))) > FEW:
         top = max(np.percentile(side, 90) for side in sides)
-        found["striatal_uptake"] = float(top / np.percentile(rest, 99))
+        found["striatal_uptake"] = float(top / np.percentile(rest, 99.5))
         found["unevenness"] = float(rest.std() / rest.mean())
     if min(values["cortex"].size, white.size) > FEW:
         found["cortex"] = float(np.median(values["cortex"]) / np.median(white))

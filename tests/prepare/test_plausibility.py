@@ -31,11 +31,11 @@ def test_a_stretched_head_shows_in_its_proportions(size):
     assert 0.9 < found["in_head"] <= 1
 
 
-@pytest.mark.parametrize(("factor", "codes"), [(0.7, {"height"}), (1.63, {"height"})])
-def test_a_wrong_slice_spacing_is_a_reason(factor, codes):
+@pytest.mark.parametrize(("factor", "code"), [(0.7, "height"), (1.63, "height")])
+def test_a_wrong_slice_spacing_is_a_reason(factor, code):
     template = load_template()
     found = prepare_scan(Scan(template.data, np.diag([1, 1, factor, 1]) @ template.affine))
-    assert {reason.code for reason in found.reasons} == codes
+    assert code in [reason.code for reason in found.reasons]
 
 
 def test_a_second_head_in_the_scan_is_told():

@@ -28,7 +28,6 @@ CHECKS = {name: rule.label for name, rule in RULES.items()} | {
     "cut": "head cut off at",
     "reference": "reference (scan’s unit)",
     "hottest": "hottest voxel (reference = 1)",
-    "resolution": "effective resolution (FWHM, mm)",
     "fallback": "help for registration",
 }
 NOTES = {"reference": "reference_region", "hottest": "hottest_in"}  # said behind the figure
