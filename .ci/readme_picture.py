@@ -1,22 +1,25 @@
-"""Rebuild the README's picture: a normal and an abnormal simulated exam.
+"""Rebuild the pictures of the README and of the chapters: two simulated exams, shown in some ways.
 
-``python .ci/readme_picture.py book/static/normal_abnormal.png`` writes it.
+``python .ci/readme_picture.py book/static/*.png`` writes those that it is asked for by name.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from datkit.io.scan import Scan
-from datkit.prepare import prepare_scan
+from datkit.prepare import GRID, prepare_scan
 from datkit.simulate.exam import Exam, simulate_exam
-from datkit.view.canvas import Picture
+from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
+from datkit.view.planes import draw_plane, draw_slice
 from datkit.view.slices import plot_pair
 
 # Exams of seed 2026 from one centre, on which all five readers agree.
 EXAMPLES = {"normal": 13, "abnormal": 1}
+WRONG_MM = 1.0  # a slice spacing that programs write where they find none
 
 
 def simulate_examples(seed: int = 2026) -> dict[str, Exam]:
@@ -24,16 +27,60 @@ def simulate_examples(seed: int = 2026) -> dict[str, Exam]:
     return {name: simulate_exam(seed, index) for name, index in EXAMPLES.items()}
 
 
+def _scan(exam: Exam) -> Scan:
+    return Scan(exam.volume.astype(np.float32), exam.acquisition.affine)
+
+
 def plot_examples(exams: dict[str, Exam]) -> Picture:
     """Prepare and plot a normal and an abnormal simulated exam."""
-    scans = [
-        Scan(exam.volume.astype(np.float32), exam.acquisition.affine) for exam in exams.values()
-    ]
-    normal, abnormal = (prepare_scan(scan).volume for scan in scans)
+    normal, abnormal = (prepare_scan(_scan(exam)).volume for exam in exams.values())
     return plot_pair(normal, abnormal, names=[f"{name} (simulated exam)" for name in exams])
 
 
+@house_style()
+def plot_views(exams: dict[str, Exam]) -> Picture:
+    """Plot one slice of the abnormal exam as the kit draws it, and as hospitals do."""
+    volume = prepare_scan(_scan(exams["abnormal"])).volume
+    picture, grid = new_picture(1, 2, 4.6, "")
+    for axes, radiological in zip(grid.flat, (False, True), strict=True):
+        look = {"high": TOP, "radiological": radiological}
+        image = draw_slice(axes, volume, GRID.affine, "axial", 4, **look)
+        axes.set_title("radiological" if radiological else "neurological (default)")
+        axes.label_outer()
+    picture.colorbar(image, ax=grid, label=UPTAKE, **BELOW)
+    return picture
+
+
+@house_style()
+def plot_spacings(exams: dict[str, Exam]) -> Picture:
+    """Plot the normal exam with its own slice spacing and with a wrong one, seen from behind."""
+    scan = _scan(exams["normal"])
+    picture, grid = new_picture(1, 2, 3.1, "")
+    for axes, mm in zip(grid.flat, (scan.spacing[2], WRONG_MM), strict=True):
+        affine = np.diag([*scan.spacing[:2], mm, 1.0])
+        affine[:3, 3] = -np.diag(affine)[:3] * (np.array(scan.shape) - 1) / 2
+        look = {"high": scan.data.max(), "colormap": "viridis"}
+        draw_plane(
+            axes, scan.data.max(axis=1), affine, "coronal", f"slices {mm:.3g} mm apart", **look
+        )
+        axes.set_title("as acquired" if mm != WRONG_MM else "wrong slice spacing")
+        axes.set(xlim=(-130, 130), ylim=(-120, 60), facecolor="0.55")
+        axes.label_outer()
+    return picture
+
+
+#: By the name of the file.
+PICTURES = {
+    "normal_abnormal.png": plot_examples,
+    "two_views.png": plot_views,
+    "wrong_spacing.png": plot_spacings,
+}
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python .ci/readme_picture.py PICTURE.png")
-    print(plot_examples(simulate_examples()).save(sys.argv[1], colours=192))
+    paths = [Path(path) for path in sys.argv[1:]]
+    if not paths or {path.name for path in paths} - PICTURES.keys():
+        sys.exit(f"usage: python .ci/readme_picture.py PICTURE …, of {', '.join(PICTURES)}")
+    examples = simulate_examples()
+    for path in paths:
+        print(PICTURES[path.name](examples).save(path, colours=192))
