@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datkit.errors import ScanError
-from datkit.io.dicom_files import facts_of, is_slice, only_exam, other_kind, slices_beside
+from datkit.io.dicom_files import describe_dicom, headers_of, is_slice
 from datkit.io.dicom_geometry import CONVERT, Fault, frames_affine, slice_order, stack_affine
 from datkit.io.dicom_header import is_dicom, items_of, number, read_header, shown
 from datkit.io.scan import AGAIN, MAX_VOXELS, Scan, one_line, scan_error, sound_scan
@@ -29,21 +29,6 @@ __all__ = ["describe_dicom", "is_dicom", "load_dicom"]
 SIZES = ("Columns", "Rows", "NumberOfFrames")
 JPEG_SYNTAX = "1.2.840.10008.1.2.4."  # of every kind
 JPEG = "Install what unpacks it, pip install 'dat-spect-kit[jpeg]', or export it uncompressed."
-
-
-def describe_dicom(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return what a file says of itself: subject, tracer, camera, series and image type.
-
-    Nothing else that could identify a person is told.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or pydicom is not installed.
-    ScanError
-        If it is no DICOM file.
-    """
-    return facts_of(read_header(Path(path)))
 
 
 def load_dicom(
@@ -76,36 +61,28 @@ def load_dicom(
         that pydicom cannot read, or has a size that no exam has.
     """
     path = Path(path)
-    file = only_exam(path) if path.is_dir() else path
-    header = read_header(file)
-    headers = {file: header}
-    faults = [*_kind_faults(header)]
-    if not faults and is_slice(header):
-        headers = slices_beside(file, header)
-    faults += _frame_faults(header, len(headers))
+    headers = headers_of(path)
+    header = next(iter(headers.values()))
+    faults = [*_frame_faults(header, len(headers))]
     order, affine = np.arange(len(headers)), np.eye(4)
     if not faults and is_slice(header):
         order, affine = stack_affine([*headers.values()], orientation, faults)
     elif not faults:
         order = slice_order(header, int(number(header, "NumberOfFrames")), faults)
         affine = frames_affine(header, orientation, faults)
-    scales = {one: _scale(of_it, faults) for one, of_it in headers.items()}
+    scales = [_scale(one, faults) for one in headers.values()]
     problems = [Problem(code, str(path), *words) for code, words in dict.fromkeys(faults)]
     ScanError.raise_any(problems, where=path)
-    slices = np.concatenate([_slices(one, *scale) for one, scale in scales.items()])[order]
+    parts = [_slices(file, *scale) for file, scale in zip(headers, scales, strict=True)]
+    slices = np.concatenate(parts)[order]
     data = np.ascontiguousarray(slices.transpose(2, 1, 0))  # from (slices, rows, columns)
     return sound_scan(data, affine, path, orientation="stated" if orientation else "known")
 
 
-def _kind_faults(header: Dataset) -> Iterator[Fault]:
-    if other := other_kind(header):
-        yield other[1]
+def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
     for name, what in (("NumberOfEnergyWindows", "energy window"), ("NumberOfTimeSlots", "gate")):
         if number(header, name, 1.0) != 1:
             yield name, (f"one {what}", shown(header, name), "Export each alone.")
-
-
-def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
     sizes = [number(header, name) for name in SIZES]
     slices = number(header, "NumberOfSlices", sizes[2])
     if is_slice(header):
@@ -123,21 +100,21 @@ def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
         yield "frames-missing", (f"{slices:g} slices", f"{sizes[2]:g} frames", AGAIN)
 
 
-def _scale(header: Dataset, faults: list[Fault]) -> tuple[float, float]:
+def _scale(header: Dataset, faults: list[Fault]) -> np.ndarray:
     """Return slope and intercept of the stored values (PS3.3 C.11.1.1, C.7.6.16.2.11)."""
-    maps = items_of(header, "RealWorldValueMappingSequence")
-    scale = number(header, "RescaleSlope", 1.0), number(header, "RescaleIntercept", 0.0)
     names = ("RealWorldValueSlope", "RealWorldValueIntercept")
-    scales = [(number(one, names[0]), number(one, names[1])) for one in maps]
-    if not scales or scale != (1, 0):  # the map, too, is one of stored values
-        scales.insert(0, scale)
-    for slope, intercept in scales:
-        found = f"slope {slope:g}, intercept {intercept:g}".replace("nan", "absent")
-        if not (slope > 0 and np.isfinite([slope, intercept]).all()):
-            faults.append(("rescale", ("a finite rescale slope above 0", found, AGAIN)))
-        elif not np.isclose(intercept / slope, scales[0][1] / scales[0][0], rtol=1e-3, atol=1e-3):
-            expected, remedy = "one stored value for no counts", "Export it without value mapping."
-            faults.append(("rescale", (expected, f"another by {found}", remedy)))
+    maps = items_of(header, "RealWorldValueMappingSequence")
+    scale = [number(header, "RescaleSlope", 1.0), number(header, "RescaleIntercept", 0.0)]
+    scales = np.array([scale] + [[number(one, name) for name in names] for one in maps])
+    if maps and scale == [1, 0]:  # a map, too, is one of stored values
+        scales = scales[1:]
+    found = " and ".join(f"{slope:g} × stored {zero:+g}" for slope, zero in scales)
+    if not np.isfinite(scales).all() or scales[:, 0].min() <= 0:
+        found = found.replace("+nan", "+ absent").replace("nan", "absent")
+        faults.append(("rescale", ("a finite rescale slope above 0", found, AGAIN)))
+    elif not np.allclose(zeros := scales[:, 1] / scales[:, 0], zeros[0], rtol=1e-3, atol=1e-3):
+        remedy = "Export it without a value mapping."
+        faults.append(("rescale", ("one stored value for no counts", found, remedy)))
     return scales[0]
 
 

@@ -20,21 +20,13 @@ from datkit.problems import list_some
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = [
-    "DicomExam",
-    "facts_of",
-    "files_below",
-    "files_of",
-    "find_exams",
-    "is_slice",
-    "only_exam",
-    "other_kind",
-    "slices_beside",
-]
+__all__ = ["DicomExam", "describe_dicom", "files_below", "files_of", "find_exams", "headers_of"]
 
 TOMOGRAPHY = ("NM", "ST", "PT")  # ST is what SPECT was called before NM (retired)
 RECONSTRUCTED = ("RECON TOMO", "RECON GATED TOMO")
 RAW, PLANAR = ("TOMO", "GATED TOMO"), ("STATIC", "WHOLE BODY", "DYNAMIC", "GATED")
+FACTS = {"subject": "PatientID", "series": "SeriesDescription"}
+FACTS |= {"image_type": "ImageType", "modality": "Modality"}
 DIRECTORY, CAPTURE = "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -47,7 +39,7 @@ class DicomExam:
     path : Path
         Its file, or the first of its series.
     facts : dict of str to str
-        As :func:`datkit.io.dicom.describe_dicom`; empty if the file is damaged.
+        What :func:`describe_dicom` tells; empty if the file is damaged.
     code : str
         A name made of the exam's own unique identifier, which tells nobody who it is.
     private : tuple of str
@@ -80,20 +72,19 @@ def find_exams(files: Iterable[Path]) -> tuple[list[DicomExam], Counter[str]]:
         except ScanError:
             exams[path] = DicomExam(path, {})
             continue
-        if other := other_kind(header):
+        if other := _other_kind(header):
             others[other[0]] += 1
-        elif not is_slice(header):
-            exams[path] = _exam(path, header, "SOPInstanceUID", codes)
-        elif (series := _series(path, header)) not in exams:
-            exams[series] = _exam(path, header, "SeriesInstanceUID", codes)
+        elif (key := _series(path, header) if is_slice(header) else path) not in exams:
+            exams[key] = _exam(path, header, codes)
     return list(exams.values()), others
 
 
-def _exam(path: Path, header: Dataset, identifier: str, codes: Counter[str]) -> DicomExam:
+def _exam(path: Path, header: Dataset, codes: Counter[str]) -> DicomExam:
+    identifier = "SeriesInstanceUID" if is_slice(header) else "SOPInstanceUID"
     code = hashlib.sha256(text(header, identifier).encode()).hexdigest()[:10]
     codes[code] += 1  # copies of an exam lie in several places
     code = f"exam-{code}" + (f"-{codes[code]}" if codes[code] > 1 else "")
-    return DicomExam(path, facts_of(header), code, _private(header))
+    return DicomExam(path, _facts(header), code, _private(header))
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -104,14 +95,50 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (file for file in files if file.is_file())  # a pipe would be waited for
 
 
-def only_exam(folder: Path) -> Path:
-    """Return the one exam that a folder holds.
+def headers_of(path: Path) -> dict[Path, Dataset]:
+    """Return the files of one exam and their headers.
+
+    Parameters
+    ----------
+    path : Path
+        A file that holds all slices; one slice, whose series lies beside it; or a folder that holds
+        one exam.
 
     Raises
     ------
+    UsageError
+        If there is no such file, or pydicom is not installed.
     ScanError
-        If it holds none, or several.
+        If it is no exam, or the folder holds none or several.
     """
+    file = _only_exam(path) if path.is_dir() else path
+    header = read_header(file)
+    if other := _other_kind(header):
+        code, words = other[1]
+        raise scan_error(path, code, *words)
+    if not is_slice(header):
+        return {file: header}
+    found = {}
+    for place in sorted(filter(is_dicom, filter(Path.is_file, file.parent.iterdir()))):
+        try:
+            beside = read_header(place)
+        except ScanError:  # leaves a gap
+            continue
+        same = _series(place, beside) == _series(file, header)
+        if same and is_slice(beside) and not _other_kind(beside):
+            found[place] = beside
+    return found
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that hold an exam, of a folder or a series all of them."""
+    try:
+        return [*headers_of(path)]
+    except ScanError:
+        return [path]
+
+
+def _only_exam(folder: Path) -> Path:
     exams, others = find_exams(filter(is_dicom, files_below(folder)))
     if len(exams) == 1:
         return exams[0].path
@@ -119,30 +146,6 @@ def only_exam(folder: Path) -> Path:
     names = names or [f"{count} {kind}" for kind, count in others.items()] or ["no DICOM file"]
     remedy = "Name the files of exams one by one, or give the folder to 'datkit prepare'."
     raise scan_error(folder, "exams-several", "one exam in a folder", list_some(names), remedy)
-
-
-def files_of(path: Path) -> list[Path]:
-    """Return the files that hold an exam, of a folder or a series all of them."""
-    try:
-        file = only_exam(path) if path.is_dir() else path
-        header = read_header(file)
-    except ScanError:
-        return [path]
-    return [*slices_beside(file, header)] if is_slice(header) else [file]
-
-
-def slices_beside(path: Path, header: Dataset) -> dict[Path, Dataset]:
-    """Return the slices of a file's series that lie in its folder, and their headers."""
-    found = {}
-    for file in sorted(filter(is_dicom, filter(Path.is_file, path.parent.iterdir()))):
-        try:
-            other = read_header(file)
-        except ScanError:  # leaves a gap
-            continue
-        same = _series(file, other) == _series(path, header)
-        if same and is_slice(other) and not other_kind(other):
-            found[file] = other
-    return found
 
 
 def _series(path: Path, header: Dataset) -> tuple[Path, str]:
@@ -154,36 +157,33 @@ def is_slice(header: Dataset) -> bool:
     return number(header, "NumberOfFrames", 1.0) == 1
 
 
-def other_kind(header: Dataset) -> tuple[str, Fault] | None:
+def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
     """Tell what a file is that is no reconstructed volume: the name of its kind, and the fault."""
     kinds = text(header, "ImageType").upper().replace("_", " ").split("\\")
-    third, found = "".join(kinds[2:3]), "\\".join(kinds) or "no image type"
+    third, said = "".join(kinds[2:3]), "\\".join(kinds) or "no image type"
     sop = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
     modality, samples = text(header, "Modality") or "absent", shown(header, "SamplesPerPixel")
-    volume, grey = "a reconstructed volume (RECON TOMO)", "one grey value a pixel"
-    recon, choose = "Reconstruct it first.", "Choose the reconstructed SPECT series."
+    foreign, coloured = modality not in TOMOGRAPHY, samples not in ("1", "absent")
     missing = third not in RECONSTRUCTED and not _is_tomography(header)
+    recon, code = "a reconstructed volume (RECON TOMO)", "not-reconstructed"
+    choose, screens, tx = (
+        "Choose the reconstructed SPECT series.",
+        "screen captures",
+        "TRANSMISSION",
+    )
+    again = "Export it again with its ImageType, or convert it with dcm2niix."
     cases = [
-        (sop == DIRECTORY, "DICOMDIR", "directory", volume, "a disc's directory", choose),
-        (sop.startswith(CAPTURE), "screen captures", "picture", volume, "a picture", choose),
-        (
-            modality not in TOMOGRAPHY,
-            f"{modality} images",
-            "modality",
-            "modality NM",
-            repr(modality),
-            choose,
-        ),
-        (samples not in ("1", "absent"), "screen captures", "picture", grey, samples, choose),
-        ("TRANSMISSION" in kinds, "transmission maps", "transmission", "emission", found, choose),
-        (third in RAW, "raw projections", "not-reconstructed", volume, found, recon),
-        (third in PLANAR, "planar images", "not-reconstructed", volume, found, choose),
-        (missing, "other images", "not-reconstructed", volume, found, recon),
+        (sop == DIRECTORY, "DICOMDIR", "directory", recon, "a disc's directory", choose),
+        (sop.startswith(CAPTURE), screens, "picture", recon, "a picture", choose),
+        (foreign, f"{modality} images", "modality", "modality NM", repr(modality), choose),
+        (coloured, screens, "picture", "one grey value a pixel", samples, choose),
+        (tx in kinds, "transmission maps", "transmission", "an emission volume", said, choose),
+        (third in RAW, "raw projections", code, recon, said, "Reconstruct it first."),
+        (third in PLANAR, "planar images", code, recon, said, choose),
+        (missing, "other images", code, recon, said, again),
     ]
-    for is_so, kind, code, expected, said, remedy in cases:
-        if is_so:
-            return kind, (code, (expected, said, remedy))
-    return None
+    found = [(case[0], (case[1], (case[2], case[3], case[4]))) for is_so, *case in cases if is_so]
+    return found[0] if found else None
 
 
 def _is_tomography(header: Dataset) -> bool:
@@ -193,17 +193,25 @@ def _is_tomography(header: Dataset) -> bool:
     return "ImagePositionPatient" in header if is_slice(header) else "SliceVector" in header
 
 
-def facts_of(header: Dataset) -> dict[str, str]:
-    """Return what :func:`datkit.io.dicom.describe_dicom` tells."""
-    maker, model = text(header, "Manufacturer"), text(header, "ManufacturerModelName")
-    return {
-        "subject": text(header, "PatientID"),
-        "tracer": _tracer(header),
-        "camera": f"{maker} {model}".strip(),
-        "series": text(header, "SeriesDescription"),
-        "image_type": text(header, "ImageType"),
-        "modality": text(header, "Modality"),
-    }
+def describe_dicom(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return what a file says of itself: subject, tracer, camera, series and image type.
+
+    Nothing else that could identify a person is told.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, or pydicom is not installed.
+    ScanError
+        If it is no DICOM file.
+    """
+    return _facts(read_header(Path(path)))
+
+
+def _facts(header: Dataset) -> dict[str, str]:
+    camera = f"{text(header, 'Manufacturer')} {text(header, 'ManufacturerModelName')}".strip()
+    facts = {name: text(header, element) for name, element in FACTS.items()}
+    return facts | {"camera": camera, "tracer": _tracer(header)}
 
 
 def _tracer(header: Dataset) -> str:

@@ -64,15 +64,14 @@ def frames_affine(header: Dataset, told: str | None, faults: list[Fault]) -> np.
     turn, spacing = _turn(header, told, faults), _in_plane(header, faults)
     step = number(header, "SpacingBetweenSlices", 0.0)
     if told:
-        size = abs(step) or number(header, "SliceThickness", 0.0)
-        step = size * float(np.sign(np.cross(*turn) @ _told(told)[2]))
+        step = abs(step) or number(header, "SliceThickness", 0.0)
     if not np.isfinite(step) or step == 0:
         expected = "SpacingBetweenSlices, whose sign says whether slices run up or down"
-        found = f"{shown(header, 'SpacingBetweenSlices')} (SliceThickness is "
-        found += f"{shown(header, 'SliceThickness')})"
-        remedy = f"{TELL} Slices are then as far apart as they are thick."
-        faults.append(("spacing-missing", (expected, found, AGAIN if told else remedy)))
-    axes = np.stack([turn[0] * spacing[1], turn[1] * spacing[0], np.cross(*turn) * step], 1)
+        names = ("SpacingBetweenSlices", "SliceThickness")
+        found = "{} (SliceThickness is {})".format(*(shown(header, name) for name in names))
+        remedy = AGAIN if told else f"{TELL} Slices are then as far apart as they are thick."
+        faults.append(("spacing-missing", (expected, found, remedy)))
+    axes = turn * [spacing[1], spacing[0], step]
     origin = _from_places(header, "ImagePositionPatient", 3)
     if origin is None:  # 0 mm in the middle
         sizes = [number(header, name, 1.0) for name in ("Columns", "Rows", "NumberOfFrames")]
@@ -96,38 +95,39 @@ def stack_affine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the order of files of one slice each, and (column, row, slice) to millimetres, RAS+.
 
-    `told` tells columns and rows alone: a slice lies where its position says.
+    Slices lie where their positions say, whatever else is told.
     """
     turn, spacing = _turn(headers[0], told, faults), _in_plane(headers[0], faults)
     names = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient")
-    mixed = [name for name in names if len({text(header, name) for header in headers}) > 1]
-    if mixed:
-        expected, found = f"the same {mixed[0]} in every slice", "several"
-        faults.append(("slices-mixed", (expected, found, "Keep each series in its own folder.")))
     places = [_from_places(header, "ImagePositionPatient", 3) for header in headers]
     known = np.array([place for place in places if place is not None]).reshape(-1, 3)
-    along = known @ np.cross(*turn)
-    order = np.argsort(along, kind="stable")
-    steps = np.diff(along[order])
+    order = np.argsort(known @ turn[:, 2], kind="stable")
+    steps = np.diff(known[order] @ turn[:, 2])
     step = np.median(steps) if len(steps) else 0.0
-    if len(known) < len(headers):
+    if mixed := [name for name in names if len({text(one, name) for one in headers}) > 1]:
+        expected, remedy = f"the same {mixed[0]} in all slices", "Keep each series in a folder."
+        faults.append(("slices-mixed", (expected, "several", remedy)))
+    elif len(known) < len(headers):
         found = f"none in {len(headers) - len(known)} of {len(headers)} slices"
         faults.append(("position-missing", ("ImagePositionPatient in each", found, CONVERT)))
-    elif not mixed and (step <= 0 or (abs(steps - step) > step / 20).any()):
+    elif step <= 0 or (abs(steps - step) > step / 20).any():
         twice, gaps = int((steps <= step / 20).sum()), int((steps > step * 1.05).sum())
         found = f"{len(headers)}, {twice} where another is, {gaps} gaps"
         faults.append(("slices-uneven", ("slices at even distances", found, CONVERT)))
     if faults:
         return order, np.eye(4)
     stride = (known[order[-1]] - known[order[0]]) / len(steps)
-    axes = np.stack([turn[0] * spacing[1], turn[1] * spacing[0], stride], 1)
+    axes = np.stack([*(turn[:, :2] * spacing[::-1]).T, stride], 1)
     return order, LPS_TO_RAS @ nib.affines.from_matvec(axes, known[order[0]])
 
 
 def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
-    """Return where columns and rows run to, shape (2, 3), unit vectors in LPS."""
+    """Return where columns, rows and slices run to: unit vectors in LPS, shape (3, 3), in columns.
+
+    Slices run along the cross product of the others, unless someone told where they do.
+    """
     if told:
-        return _told(told)[:2]
+        return (LPS_TO_RAS @ stated_affine(told, np.ones(3)))[:3, :3]
     said = [numbers(place, "ImageOrientationPatient", 6) for place in _places(header)]
     turns = [one.reshape(2, 3) for one in said if one is not None and one.any()]
     letters = text(header, "PatientOrientation").split("\\")
@@ -136,17 +136,12 @@ def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
     turns = turns or _lying(header)
     square = [one for one in turns if np.allclose(one @ one.T, np.eye(2), atol=1e-3)]
     if square and all(np.allclose(one, square[0], atol=1e-3) for one in turns):
-        return square[0]
+        return np.stack([*square[0], np.cross(*square[0])], 1)
     found = "two that contradict each other" if len(turns) > 1 else "a skewed one"
     found = f"{found if turns else 'none'}, so left and right are not known"
     expected = "one ImageOrientationPatient, or how the patient lay (PatientPosition or its codes)"
     faults.append(("orientation-missing", (expected, found, TELL)))
-    return np.stack([LEFT, BACK])
-
-
-def _told(orientation: str) -> np.ndarray:
-    """Return where columns, rows and slices run to by someone's word, shape (3, 3), in LPS."""
-    return (LPS_TO_RAS @ stated_affine(orientation, np.ones(3)))[:3, :3].T
+    return np.eye(3)
 
 
 def _lying(header: Dataset) -> list[np.ndarray]:

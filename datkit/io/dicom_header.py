@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datkit.errors import ScanError, UsageError
+from datkit.errors import UsageError
 from datkit.io.scan import one_line, scan_error
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["is_dicom", "items_of", "number", "numbers", "read_header", "shown", 
 BARE = re.compile(rb"\x08\x00[\x00-\x20]\x00([A-Z]{2}|..\x00\x00)", re.DOTALL)
 # Counts are packed some tenfold, zeros beside them perhaps a hundredfold; zlib goes to 1032.
 MOST_PACKED = 100
+IMPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"  # transfer syntaxes
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
@@ -58,7 +59,7 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
     """
     try:
         import pydicom
-        from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+        from pydicom.uid import UID
     except ImportError as error:
         raise UsageError(
             f"{path}: reading DICOM needs pydicom; install the extra, pip install "
@@ -73,12 +74,9 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
         if not sop.startswith("1."):
             raise ValueError("no SOP class")
         if "TransferSyntaxUID" not in header.file_meta:
-            implicit = header.original_encoding[0]
-            syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-            header.file_meta.TransferSyntaxUID = syntax
+            implicit, _ = header.original_encoding  # else explicit, little endian
+            header.file_meta.TransferSyntaxUID = UID(IMPLICIT if implicit else f"{IMPLICIT}.1")
         return header
-    except ScanError:
-        raise
     except Exception as error:
         found = f"a damaged or other one ({one_line(error)})"
         raise scan_error(path, "file-damaged", "a DICOM file", found) from error
@@ -91,13 +89,12 @@ def _content(path: Path) -> tuple[Path | io.BytesIO, bool]:
     likes. Elements of the file's meta information, which is never packed, tell it.
     """
     from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     with path.open("rb") as stream:
         if BARE.match(stream.read(8)):
             return path, True
         meta = read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        if meta.get("TransferSyntaxUID") != DEFLATED:
             return path, False
         stream.seek(144 + int(meta.FileMetaInformationGroupLength))  # 128 + 4 + 12 bytes
         packed = stream.read()
@@ -106,8 +103,7 @@ def _content(path: Path) -> tuple[Path | io.BytesIO, bool]:
         size += len(unpack.decompress(left, 2**20))
         left = unpack.unconsumed_tail
     if left:
-        found = f"one that unpacks to more than {MOST_PACKED} times its size"
-        raise scan_error(path, "file-packed", "a deflated file", found, "Export it uncompressed.")
+        raise ValueError(f"deflated, and more than {MOST_PACKED} times its size when unpacked")
     return io.BytesIO(zlib.decompress(packed, -zlib.MAX_WBITS)), True
 
 
@@ -133,7 +129,7 @@ def text(item: Dataset, name: str) -> str:
     r"""Return the value of an element on one line, several joined by ``\``; "" if there is none."""
     try:
         value = item.get(name)
-        values = value if isinstance(value, list) or hasattr(value, "append") else [value]
+        values = value if hasattr(value, "append") else [value]
         return "\\".join(" ".join(str(one).split()) for one in values if one is not None)
     except Exception:
         return ""

@@ -155,7 +155,7 @@ def test_a_real_world_value_mapping_is_applied(tmp_path, rescale):
     ("maps", "said"),
     [
         ([(0.5, -100.0), (1.0, 0.0)], "one stored value for no counts"),
-        ([(None, None)], "found slope absent, intercept absent"),
+        ([(None, None)], "found absent × stored . absent"),
         ([(0.0, 0.0)], "a finite rescale slope above 0"),
         ([(-1.0, 0.0)], "a finite rescale slope above 0"),
     ],
