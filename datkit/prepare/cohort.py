@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,7 @@ def _lock(folder: Path) -> FileLock:
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
     paths = {uid: cohort.path_of(uid) for uid in cohort.uids}
     parts = {
+        "jpeg": find_spec("libjpeg") is not None,  # an exam that failed for it may be read now
         "code": [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
         "settings": settings.to_dict() | cohort.reading,
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exams import save_series, small
 
-from datkit.data import Cohort, open_folder
+from datkit.data import Cohort, open_folder, open_path
 from datkit.errors import PrepareError, UsageError
 from datkit.files import data_folder
 from datkit.io.scan import save_scan
@@ -162,3 +163,11 @@ def test_cluster_without_dask_says_what_to_install(three, monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     with pytest.raises(UsageError, match="cluster"):
         prepare_cohort(three, scheduler="tcp://localhost:8786", progress=False)
+
+
+def test_a_slice_that_was_missing_and_came_is_another_cohort(tmp_path, pydicom):
+    folder = save_series(tmp_path / "a", small(), np.diag([5.0, 5.0, 6.0, 1.0]))
+    away = (folder / "IM0014").rename(tmp_path / "IM0014")
+    first = module._key(open_path(folder), PrepareSettings())
+    away.rename(folder / "IM0014")
+    assert module._key(open_path(folder), PrepareSettings()) != first
