@@ -42,6 +42,7 @@ SCATTER = 0.40  # scattered over primary counts; 0.25-0.40, no firm source: see 
 BROAD_MM = 35.0  # SD of scatter and penetration in a projection; 25-40 mm, design
 WINDOW = 0.5  # counts of the second energy window over those it stands for; design
 WINDOW_MM = 20.0  # FWHM by which its noisy estimate is smoothed; design
+ENDS_MM = 20.0  # at the lower end of its field a camera sees the neck less and less; design
 UNIFORM = 0.010  # 1/mm: broad-beam value of Chang's method, 0.010-0.012 (EANM 2010), scatter
 # corrected or not, as in the European normal database (Tossici-Bolt 2017)
 
@@ -122,7 +123,9 @@ def field_about(middle_mm: np.ndarray | tuple[float, ...]) -> np.ndarray:
 def place(activity: np.ndarray, shape: Shape, exam: Acquisition) -> Head:
     """Put a patient into the camera's field, in the pose of the exam."""
     to_head = np.linalg.inv(exam.head_to_scanner) @ field_about(exam.orbit_centre)
-    return sample_head(activity, source_voxels(shape, to_head, FIELD))
+    head = sample_head(activity, source_voxels(shape, to_head, FIELD))
+    seen = np.clip((np.arange(FIELD[2]) + 0.5) * FIELD_MM / ENDS_MM, 0, 1).astype(np.float32)
+    return replace(head, activity=head.activity * seen)
 
 
 def sample_head(activity: np.ndarray, voxels: np.ndarray) -> Head:

@@ -25,7 +25,7 @@ STRIATUM = ((21.0, 2.0, 4.0), (16.0, 28.0, 18.0))
 STRIATUM_GAIN = 1.6  # the bump fades over the striatum's own extent: this makes its volume right
 KNOTS = (5, 6, 6)  # control points of the smooth warp along x, y, z; about 50 mm apart
 FOLD_KNOTS = (13, 16, 17)  # those of the fine one; about 16 mm apart
-WARP_MM, FOLD_MM = 3.5, 2.5  # SD of a control point's shift: 1.2 and 0.9 mm at a voxel; design
+WARP_MM, FOLD_MM = 3.5, 3.0  # SD of a control point's shift: 1.2 and 1.1 mm at a voxel; design
 MEAN_SCALE = 0.90  # real heads over MNI: the template inflates volumes 1.4 times, 1.4 ** (-1/3)
 STRIATUM_PER_DECADE = 0.02  # loss of volume; with what wide ventricles press: 3 %; design, so
 # that binding as measured falls by the published 4-7 % a decade
@@ -162,8 +162,9 @@ def _shift_at(points: np.ndarray, shape: Shape) -> np.ndarray:
 
 def _lattice_shift(shape: Shape) -> np.ndarray:
     """Return the shift in mm at the lattice, float32 (3, *LATTICE)."""
-    deep = 1 - 0.8 * _near(*STRIATUM)  # deep nuclei vary less than gyri
-    shift = _spread(shape.warp) + _spread(shape.folds) * deep
+    varied = 1 - 0.9 * _near(*STRIATUM)  # deep nuclei vary less than gyri
+    varied = varied + 0.3 * np.clip((-50 - _lattice_axes()[2]) / 30, 0, 1)  # and glands more
+    shift = _spread(shape.warp) + _spread(shape.folds) * varied
     amounts = (shape.ventricles, shape.sulci, shape.striatum, *shape.neck)
     for amount, field in zip(amounts, _fields(), strict=True):
         if amount:

@@ -50,18 +50,18 @@ def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
     for name in person.REGION_FACTOR:
         box = _box(name)
         uptake[box] *= 1 + regions[name][box] * np.float32(tissues[name] - 1)
-    grey = _occipital_grey()
-    reference = (tissues["grey"] * grey + tissues["white"] * (1 - grey)) / patient.reference
-    kept = _kept(patient.loss.defect)
+    reference = _usual_reference(patient)
     for side in SIDES:
         for name in STRIATUM:
             box = _box(f"{name}_{side}")
-            binding = _binding(patient, name, side)[:, box[1]] * kept[box]
+            binding = _binding(patient, name, side)[:, box[1]]
             specific = (reference * (1 + binding)).astype(np.float32)
             uptake[box] += regions[f"{name}_{side}"][box] * specific
     for gland, value in patient.glands.items():
         box = _box(gland)
         uptake[box] += regions[gland][box] * (np.float32(value) - uptake[box])
+    if patient.loss.defect is not None:
+        uptake += (1 - _kept(patient.loss.defect)) * (np.float32(tissues["csf"]) - uptake)
     return uptake, true_sbr(patient)
 
 
@@ -110,6 +110,12 @@ def seen_fractions(patient: Patient) -> dict[str, float]:
     return {"fraction": back[weaker], "other": back[other], "caudate": caudate}
 
 
+def _usual_reference(patient: Patient) -> float:
+    """Return the uptake of occipital brain tissue as it would be without a drug."""
+    grey, tissues = _occipital_grey(), patient.background
+    return (tissues["grey"] * grey + tissues["white"] * (1 - grey)) / patient.reference
+
+
 @lru_cache
 def _occipital_grey() -> float:
     """Return how much of the occipital reference's brain tissue is grey matter."""
@@ -127,7 +133,7 @@ def _box(region: str) -> tuple[slice, ...]:
 
 @lru_cache(maxsize=2)
 def _kept(defect: Defect | None) -> np.ndarray:
-    """Return 1 where binding is left alone, and 0 in a defect (edge of one voxel)."""
+    """Return 1 where tissue is left, and 0 in a defect (edge of one voxel)."""
     if defect is None:
         return np.ones(SHAPE, np.float32)
     squared = sum((a - m) ** 2 for a, m in zip(axes_mm(), defect.middle, strict=True))
@@ -166,8 +172,9 @@ def _mean_sbr(patient: Patient, region: str, side: str, start: float = 0) -> flo
     part = standard_anatomy().putamen_depth >= start
     name = f"{region}_{side}"
     whole, kept = _profile(name) * part, _profile(name, patient.loss.defect) * part
-    binding = float((_binding(patient, region, side) * kept).sum() / whole.sum())
-    return (1 + binding) / patient.reference - 1
+    fluid = patient.background["csf"] / _usual_reference(patient)
+    held = (1 + _binding(patient, region, side)) * kept + fluid * (whole - kept)
+    return float(held.sum() / whole.sum()) / patient.reference - 1
 
 
 def _fraction(patient: Patient, region: str, side: str, start: float = 0) -> float:

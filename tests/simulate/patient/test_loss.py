@@ -65,8 +65,8 @@ def test_the_sides_grow_alike_as_parkinson_goes_on():
     assert np.mean([asymmetry(p) for p in late]) < np.mean([asymmetry(p) for p in early])
 
 
-def test_one_in_ten_with_lewy_bodies_has_a_normal_scan():
-    assert 0.05 < mean_of("lewy_body", lambda p: worse(p) == INTACT) < 0.16
+def test_one_in_five_with_lewy_bodies_has_a_normal_scan():
+    assert 0.13 < mean_of("lewy_body", lambda p: worse(p) == INTACT) < 0.27
 
 
 def test_a_blocking_drug_keeps_the_shape_and_takes_most():
