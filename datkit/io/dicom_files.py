@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datkit.errors import ScanError
-from datkit.io.dicom_geometry import Fault
+from datkit.io.dicom_geometry import Fault, places_of
 from datkit.io.dicom_header import is_dicom, items_of, number, read_header, shown, text
 from datkit.io.scan import scan_error
 from datkit.problems import list_some
@@ -190,7 +190,9 @@ def _is_tomography(header: Dataset) -> bool:
     """Tell a volume whose image type was wiped: by its slices, or a slice by its place."""
     if "AngularViewVector" in header:
         return False
-    return "ImagePositionPatient" in header if is_slice(header) else "SliceVector" in header
+    if is_slice(header):
+        return any("ImagePositionPatient" in place for place in places_of(header))
+    return "SliceVector" in header
 
 
 def describe_dicom(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import ArrayLike
 
 from datkit.io.dicom_header import items_of, number, numbers, shown, text
 from datkit.io.scan import AGAIN, SPACING_LIMITS, stated_affine
@@ -23,7 +24,7 @@ from datkit.io.scan import AGAIN, SPACING_LIMITS, stated_affine
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["CONVERT", "Fault", "frames_affine", "slice_order", "stack_affine"]
+__all__ = ["CONVERT", "Fault", "frames_affine", "places_of", "slice_order", "stack_affine"]
 
 # The code of a problem; what was expected, what was found, what to do.
 Fault = tuple[str, tuple[str, str, str]]
@@ -71,6 +72,8 @@ def frames_affine(header: Dataset, told: str | None, faults: list[Fault]) -> np.
         found = "{} (SliceThickness is {})".format(*(shown(header, name) for name in names))
         remedy = AGAIN if told else f"{TELL} Slices are then as far apart as they are thick."
         faults.append(("spacing-missing", (expected, found, remedy)))
+    else:
+        _check_spacing(header, "SpacingBetweenSlices", abs(step), faults)
     axes = turn * [spacing[1], spacing[0], step]
     origin = _from_places(header, "ImagePositionPatient", 3)
     if origin is None:  # 0 mm in the middle
@@ -128,7 +131,7 @@ def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
     """
     if told:
         return (LPS_TO_RAS @ stated_affine(told, np.ones(3)))[:3, :3]
-    said = [numbers(place, "ImageOrientationPatient", 6) for place in _places(header)]
+    said = [numbers(place, "ImageOrientationPatient", 6) for place in places_of(header)]
     turns = [one.reshape(2, 3) for one in said if one is not None and one.any()]
     letters = text(header, "PatientOrientation").split("\\")
     if not turns and len(letters) == 2 and {*letters} <= {*TOWARDS}:
@@ -152,7 +155,7 @@ def _lying(header: Dataset) -> list[np.ndarray]:
     codes += [one for code in codes for one in items_of(code, modifier)]
     words = {text(code, "CodeValue") for code in codes}
     words |= {re.sub("[^a-z]", "", text(code, "CodeMeaning").lower()) for code in codes}
-    position = text(header, "PatientPosition")
+    position = text(header, "PatientPosition").upper()
     said = {position[:2], position[2:]} | {key for key, known in CODES.items() if words & {*known}}
     return [
         np.stack([np.cross(floor, gantry), floor])
@@ -165,20 +168,24 @@ def _lying(header: Dataset) -> list[np.ndarray]:
 def _in_plane(header: Dataset, faults: list[Fault]) -> np.ndarray:
     """Return the distances of rows and of columns, shape (2,), mm."""
     spacing = _from_places(header, "PixelSpacing", 2)
-    low, high = SPACING_LIMITS
-    if spacing is None or spacing.min() < low or spacing.max() > high:
-        expected = f"voxels of {low:g}–{high:g} mm in PixelSpacing"
-        found = shown(header, "PixelSpacing")
-        faults.append(("spacing-impossible", (expected, found, "Correct it; its unit is mm.")))
-        return np.ones(2)
+    spacing = np.zeros(2) if spacing is None else spacing
+    _check_spacing(header, "PixelSpacing", spacing, faults)
     return spacing
 
 
-def _places(header: Dataset) -> list[Dataset]:
-    """Return the places where geometry may stand: the detectors of an NM object, and the top."""
+def _check_spacing(header: Dataset, name: str, value: ArrayLike, faults: list[Fault]) -> None:
+    low, high = SPACING_LIMITS
+    if np.min(value) < low or np.max(value) > high:
+        expected = f"voxels of {low:g}–{high:g} mm in {name}"
+        words = (expected, shown(header, name), "Correct it; its unit is mm.")
+        faults.append(("spacing-impossible", words))
+
+
+def places_of(header: Dataset) -> list[Dataset]:
+    """Return where geometry may stand: the detectors of an NM object, and the header itself."""
     return [*items_of(header, "DetectorInformationSequence"), header]
 
 
 def _from_places(header: Dataset, name: str, count: int) -> np.ndarray | None:
-    found = (numbers(place, name, count) for place in _places(header))
+    found = (numbers(place, name, count) for place in places_of(header))
     return next((one for one in found if one is not None), None)

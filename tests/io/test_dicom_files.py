@@ -57,6 +57,13 @@ def test_what_is_an_exam_by_all_that_is_left_is_one(tmp_path, kind):
     assert load_scan(path).data.sum() == small().sum()
 
 
+def test_slices_of_pet_and_of_a_wiped_type_are_a_series(tmp_path):
+    pet = {"Modality": "PT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.128"}
+    for name, changes in (("pet", pet), ("wiped", {})):
+        folder = save_series(tmp_path / name, small(), AFFINE, ImageType=["O", "P"], **changes)
+        assert load_scan(folder).data.sum() == small().sum()
+
+
 def test_exams_of_a_folder_are_whole_objects_and_series(tmp_path):
     save_dicom(tmp_path / "a" / "IM1", small(1), AFFINE)
     save_series(tmp_path / "b", small(2), AFFINE)

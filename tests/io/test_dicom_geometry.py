@@ -90,6 +90,7 @@ def test_every_position_in_every_way_of_saying_it_is_the_same_place(position, si
         header(ImageOrientationPatient=POSITIONS[position], PatientPosition="HFS"),
         header(DetectorInformationSequence=[item(ImageOrientationPatient=POSITIONS[position])]),
         header(PatientPosition=position),
+        header(PatientPosition=position.lower()),
         codes(position, SRT, "SRT"),
         codes(position, SRT, "99SDM"),
         codes(position, SCT, "SCT"),
@@ -181,6 +182,12 @@ def test_a_pixel_spacing_of_no_exam_names_the_element_and_its_unit(spacing):
     told = refused(header(PatientPosition="HFS", PixelSpacing=spacing))
     assert told.code == "spacing-impossible" and "mm" in told.remedy
     assert told.found == ("absent" if spacing is None else "\\".join(map(str, map(float, spacing))))
+
+
+def test_a_distance_of_slices_in_another_unit_names_the_element():
+    for value in (0.004, -4000):
+        told = refused(header(PatientPosition="HFS", SpacingBetweenSlices=value))
+        assert (told.code, told.found) == ("spacing-impossible", str(float(value)))
 
 
 # ------------------------------------------------------------ one file a slice
