@@ -100,6 +100,7 @@ def prepare(args: Namespace) -> Result:
     folder: volumes.npy, one row an exam, and prepared.json, the quality of each. An exam that
     cannot be prepared does not stop the others. An interrupted run goes on when it is started
     again. The result is the same to the last bit on any number of processes or machines.
+    --orientation and --repair, as for datkit measure, go for every exam.
 
     For example:
       datkit prepare cohort                               # on every core
@@ -154,11 +155,18 @@ def measure(args: Namespace) -> Result:
     """Measure binding ratios, asymmetry and shape of one or more scans.
 
     What speaks against an exam stands above its measures, with what to do about it, and so does
-    the region that the binding ratios refer to. A bad scan does not stop the others.
+    the region that the binding ratios refer to. A bad scan does not stop the others. SCAN is a
+    NIfTI file, a .hdr with its .img, a DICOM file, or a folder of the DICOM slices of one exam.
+
+    A file that does not tell left from right is refused, until --orientation says where the axes of
+    its voxels point to: RAS is to the right, to the front and up, LPS to the left, back and up. The
+    voxel size stays the file's. --repair sets NaN to 0, averages frames, and trusts the affine
+    where the header contradicts itself; what it did stands with the measures.
 
     For example:
       datkit measure scan.nii.gz
       datkit measure cohort/niftis/*.nii.gz --json
+      datkit measure old.hdr --orientation LAS
     """
     from datkit.measure import UNITS
     from datkit.prepare.quality import TRACER
@@ -235,6 +243,8 @@ def report(args: Namespace) -> Result:
     gives the same bytes. Measures stand beside the normal range once age and sex are given. PLACE
     is a folder, or for one scan a file that ends in .html; by default the present folder. With
     --radiological the patient's left is on the picture's right, as hospitals look at images.
+    SCAN, --orientation and --repair are as for datkit measure. NAME is a reconstruction as in
+    exams.csv, such as 'OSEM, attenuation (map), scatter'.
 
     For example:
       datkit report scan.nii.gz                             # writes scan_report.html
@@ -299,7 +309,8 @@ def sheet(args: Namespace) -> Result:
     The sheet is one HTML file that opens offline: a thumbnail of every exam, left and right marked;
     with --radiological the patient's left is on the picture's right, as hospitals look at images.
     Exams that could not be prepared stand first with their reason, then those whose verdict says to
-    look at them, then the others by centre.
+    look at them, then the others by centre. --orientation and --repair, as for datkit measure, go
+    for every exam.
 
     For example:
       datkit sheet cohort                            # writes sheet.html

@@ -223,14 +223,14 @@ def _one_frame(data: np.ndarray, path: Path) -> tuple[np.ndarray, list[Fault]]:
     if count := int(bad.sum()):
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         found = f"{count} NaN or infinite, the first at {first}"
-        severity = "warning" if np.isnan(data[bad]).all() and _frames(bad) else "error"
+        severity = "warning" if np.isnan(data[bad]).all() and _is_frame(bad) else "error"
         problem = Problem("voxels-infinite", str(path), "finite voxels", found, REPAIR, severity)
         faults.append((problem, f"set {count} NaN or infinite voxels to 0"))
         data = np.where(bad, np.float32(0), data)
     return data, faults
 
 
-def _frames(bad: np.ndarray) -> bool:
+def _is_frame(bad: np.ndarray) -> bool:
     """Tell voxels that only frame the field: whole layers at its sides, none within."""
     kept = [np.flatnonzero(~bad.all(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     return not bad[tuple(slice(each[0], each[-1] + 1) for each in kept if len(each))].any()

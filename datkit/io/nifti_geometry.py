@@ -25,13 +25,11 @@ ROUNDING = 0.02  # share; a size that is written with two digits, such as 2.5 fo
 # Heads lie askew by up to 40° (the challenge's affines), and so may an sform against the scanner.
 SAME_WAY = np.cos(np.radians(45.0))
 TELL = (
-    "If it is known where the axes i, j and k of the voxels point to, say so with --orientation, "
-    "such as RAS (to the right, to the front, up)."
+    "If it is known where the axes i, j and k of the voxels point to, say so with --orientation "
+    "(in Python, orientation=), such as RAS: to the right, to the front, up."
 )
 CORRECT = "Correct pixdim, or the unit in xyzt_units, in the header; or export the exam again."
-EITHER = (
-    "Correct the wrong one in the header, or say --orientation, such as RAS: pixdim then holds."
-)
+TELL_SIZE = "Correct the header, or say --orientation, such as RAS: voxels then have pixdim's size."
 
 Fault = tuple[Problem, str]  # what is wrong, and how it can be mended; "" if it cannot
 
@@ -59,13 +57,12 @@ def find_geometry(
     forms = {} if told else _forms(header, stored, scale)
     by_size = {"pixdim": stated_affine(told or "RAS", sizes)}
     name, affine = next(iter((forms or by_size).items()))
-    faults = [(one, "") for one in geometry_problems(affine, f"{name}{said}", where, CORRECT)]
+    remedy = TELL_SIZE if forms else CORRECT
+    faults = [(one, "") for one in geometry_problems(affine, f"{name}{said}", where, remedy)]
+    if told:
+        return affine, "stated", faults
     if not forms:
-        return (
-            affine,
-            "stated" if told else "unknown",
-            faults if told else [*faults, _unknown(header, where)],
-        )
+        return affine, "unknown", [*faults, _unknown(header, where)]
     mirrored = [] if faults else _contradiction(forms, where)
     other = _other_size(affine, sizes, where) if name == "sform" and not faults else []
     return affine, "contradictory" if mirrored else "known", faults + mirrored + other
@@ -98,28 +95,25 @@ def _unknown(header: nib.AnalyzeHeader, where: str) -> Fault:
 
 def _contradiction(forms: dict[str, np.ndarray], where: str) -> list[Fault]:
     """Tell a qform and an sform that mirror or turn each other."""
-    cosines = [form[:3, :3] / nib.affines.voxel_sizes(form) for form in forms.values()]
-    if len(forms) < 2 or (np.sum(cosines[0] * cosines[1], axis=0) > SAME_WAY).all():
+    columns = [form[:3, :3] / nib.affines.voxel_sizes(form) for form in forms.values()]
+    cosine = np.prod(columns, axis=0).sum(axis=0).min()
+    if len(forms) < 2 or cosine > SAME_WAY:
         return []
-    letters = {name: "".join(nib.aff2axcodes(form)) for name, form in forms.items()}
-    angle = np.degrees(np.arccos(np.clip(np.sum(cosines[0] * cosines[1], axis=0).min(), -1, 1)))
+    angle = np.degrees(np.arccos(max(cosine, -1.0)))
+    said = [f"{''.join(nib.aff2axcodes(form))} in the {name}" for name, form in forms.items()]
+    found = f"{' and '.join(said)}, axes up to {angle:.0f}° apart"
     expected = "a qform and an sform that agree on left and right, front and back"
-    found = " and ".join(f"{axes} in the {name}" for name, axes in letters.items())
-    found += f", axes up to {angle:.0f}° apart"
     problem = Problem("orientation-contradictory", where, expected, found, TELL)
     return [(problem, "took the orientation from the sform, which the qform contradicts")]
 
 
 def _other_size(affine: np.ndarray, sizes: np.ndarray, where: str) -> list[Fault]:
     """Tell a pixdim that is corrupt, or of another size than the sform; 0 says nothing."""
-    if not sizes.any():
-        return []
-    if corrupt := [*geometry_problems(np.diag([*sizes, 1.0]), "pixdim", where, CORRECT)]:
-        mended = "took the spacing from the affine, since pixdim is corrupt"
-        return [(problem, mended) for problem in corrupt]
     of_sform = nib.affines.voxel_sizes(affine)
-    if np.allclose(of_sform, sizes, rtol=ROUNDING, atol=0):
+    if not sizes.any() or np.allclose(of_sform, sizes, rtol=ROUNDING, atol=0):
         return []
     found = f"{shown_size(of_sform)} in the sform, {shown_size(sizes)} in pixdim"
-    problem = Problem("spacing-contradictory", where, "one voxel size", found, EITHER)
+    differs = Problem("spacing-contradictory", where, "one voxel size", found, TELL_SIZE)
+    corrupt = geometry_problems(np.diag([*sizes, 1.0]), "pixdim", where, CORRECT)
+    problem = next(corrupt, differs)
     return [(problem, "took the spacing from the sform, which pixdim contradicts")]

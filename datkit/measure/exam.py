@@ -101,8 +101,10 @@ def measure_prepared(prepared: Prepared) -> dict[str, float]:
     return measure_volume(prepared.volume, shifts_of(prepared.quality))
 
 
-def measure_scan(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Read, prepare and measure one NIfTI file.
+def measure_scan(
+    path: str | os.PathLike[str], *, orientation: str | None = None, repair: bool = False
+) -> dict[str, float]:
+    """Read, prepare and measure one exam; parameters as for :func:`datkit.io.scan.load_scan`.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def measure_scan(path: str | os.PathLike[str]) -> dict[str, float]:
     ScanError, PrepareError
         If it is unsound, or no head can be found in it.
     """
-    return measure_prepared(prepare_scan(load_scan(path)))
+    return measure_prepared(prepare_scan(load_scan(path, orientation=orientation, repair=repair)))
 
 
 def measure_cohort(prepared: PreparedCohort) -> pd.DataFrame:

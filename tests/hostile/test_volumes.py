@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -185,10 +186,10 @@ def test_voxels_behind_an_honest_extension_are_where_the_header_says(tmp_path):
     np.testing.assert_array_equal(load_scan(tmp_path / "exam.nii").data, HEAD)
 
 
-def loads_or_says_why(path: Path) -> None:
+def loads_or_says_why(path: Path, orientation: str | None = None) -> None:
     """The only two ways to end."""
     try:
-        scan = load_scan(path, repair=True)
+        scan = load_scan(path, orientation=orientation, repair=True)
     except DatkitError as error:
         said = str(error)
     else:
@@ -196,6 +197,14 @@ def loads_or_says_why(path: Path) -> None:
         assert np.isfinite(scan.data).all() and np.isfinite(scan.affine).all()
         assert min(scan.shape) >= 8 and 0.5 <= scan.spacing.min() <= scan.spacing.max() <= 12
     assert said
+
+
+def pair_loads_or_says_why(header: bytes, folder: Path) -> None:
+    """As :func:`loads_or_says_why`, for a header whose voxels are in a file of their own."""
+    (folder / "exam.hdr").write_bytes(header)
+    (folder / "exam.img").write_bytes(HEAD.tobytes())
+    for told in (None, "LAS"):
+        loads_or_says_why(folder / "exam.img", told)
 
 
 class TestFuzz:
@@ -215,6 +224,13 @@ class TestFuzz:
             loads_or_says_why(path)
 
         fuzz(SOUND, (0, 347), try_it, examples=500, most_edits=6)
+
+    @pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Nifti1Pair, nib.Nifti2Pair])
+    def test_no_header_of_a_pair_makes_it_crash(self, tmp_path, kind):
+        header = kind(HEAD, np.diag([3.0, 3.0, 3.0, 1.0])).header.binaryblock
+        last = len(header) - 1
+        try_it = partial(pair_loads_or_says_why, folder=tmp_path)
+        fuzz(header, (0, last), try_it, examples=100, most_edits=4)
 
     def test_no_value_of_a_field_makes_it_crash(self, tmp_path):
         from hypothesis import given, settings
