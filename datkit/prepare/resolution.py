@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from scipy import ndimage
 
 from datkit.prepare.grid import GRID, to_striata
 from datkit.prepare.levels import RADIUS, TEMPLATE_FWHM, scaled_template
@@ -12,9 +13,11 @@ from datkit.prepare.sampling import SIGMA, blur, sample, spacing
 
 __all__ = ["find_resolution"]
 
-STEP, BOTTOM = 6.0, -45.0  # mm; of the points, and the height below which they are mostly neck
+STEP, BOTTOM = 5.0, -45.0  # mm; of the points, and the height below which they are mostly neck
 AWAY_MM = 20.0  # from the striatal masks: two blurs, so that their uptake does not matter
-BRAIN = 0.5  # of the brain's uptake; the template's scalp and skull hold less
+# mm below the template's skin (0.3 of the brain's uptake): patients' scalps are a third to three
+# times as bright, and closer to them their spill would be taken for the image's blur.
+DEPTH_MM = 30.0
 SHARPEST, WIDEST, APART = -60.0, 360.0, 30.0  # mm² (FWHM²), added to the template's blur
 SHOWN = 0.99  # of what a value is made of; voxels of 0 were masked, or not scanned
 LEAST = 0.25  # of the points; fewer say too little
@@ -26,10 +29,10 @@ def find_resolution(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -
     """Return a scan's effective resolution, FWHM in the scan's mm, or None where it cannot be told.
 
     The template is blurred more and more; the blur whose picture correlates best with the scan
-    tells the scan's own. Compared are points in the brain away from the striata, at cortex and
-    ventricles, once a quadratic trend in x, y and z, such as attenuation and scatter leave, is
-    taken off both. Noise lowers all correlations alike. Voxels that hold 0 do not count, so the
-    sharp edge of a mask is not taken for the camera's.
+    tells the scan's own. Compared are points in the brain, away from striata and scalp, at
+    cortex and ventricles, once a quadratic trend in x, y and z, such as attenuation and scatter
+    leave, is taken off both. Noise lowers all correlations alike. Voxels that hold 0 do not count,
+    so the sharp edge of a mask is not taken for the camera's.
 
     Parameters
     ----------
@@ -74,8 +77,9 @@ def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     lattice = np.meshgrid(reach, reach, reach[reach > BOTTOM], indexing="ij")
     points = np.stack(lattice).reshape(3, -1)
     template, affine = scaled_template()
-    in_brain = sample(template, affine, points)[0] > BRAIN
-    points = points[:, in_brain & (sample(to_striata(), GRID.affine, points, cval=99)[0] > AWAY_MM)]
+    depth = ndimage.distance_transform_edt(template > 0.3, sampling=spacing(affine))
+    deep = sample(depth, affine, points)[0] > DEPTH_MM
+    points = points[:, deep & (sample(to_striata(), GRID.affine, points, cval=99)[0] > AWAY_MM)]
     added = np.arange(SHARPEST, WIDEST, APART)
     at = {b: sample(blur(template, affine, np.sqrt(b)), affine, points)[0] for b in added if b >= 0}
     for b in added[added < 0]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from datkit.cli import main
+from datkit.io.scan import save_scan
+from datkit.prepare.grid import load_template
 
 
 def test_the_help_of_data_teaches_its_first_steps(shown_help):
@@ -95,3 +97,15 @@ def test_fetch_verify_flip_verify(run_json, shared_data, monkeypatch):
         stream.write(b"\xff")
     code, checks = run_json("data", "verify")
     assert code == 1 and "damaged" in {check["state"] for check in checks}
+
+
+def test_check_asks_for_the_verdict_if_told(run_json, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
+    template = load_template()
+    for name, data in (("sound", template.data), ("upside", template.data[:, :, ::-1])):
+        save_scan(data, template.affine, tmp_path / "exams" / f"{name}.nii.gz", dtype="uint8")
+    assert run_json("data", "check", tmp_path / "exams") == (0, [])
+    code, found = run_json("data", "check", tmp_path / "exams", "--verdict")
+    assert code == 1 and {one["where"].split(",")[0] for one in found} == {"upside"}
+    assert {"rotation", "upright"} <= {one["code"] for one in found}
+    assert all(one["remedy"] and one["severity"] == "warning" for one in found)
