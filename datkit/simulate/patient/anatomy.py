@@ -123,7 +123,7 @@ def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
 def _putamen(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Return where the right putamen lies: its walls, floor and ceiling at each y, bool."""
     at = np.arange(-20, 21, 4)
-    lateral = np.interp(y, at, [32.5, 33.5, 34, 34, 34, 33.5, 33, 32, 30, 27, 24])
+    lateral = np.interp(y, at, [32.5, 33.5, 34, 34, 33.5, 33, 32.2, 31, 29, 26, 23])
     lateral = lateral - 0.5 * np.clip(-5 - z, 0, None) - 0.2 * np.clip(z - 4, 0, None)
     medial = np.interp(y, at, [28.5, 27.5, 27, 26, 25, 23.5, 20, 16.5, 16.5, 17.5, 18.5])
     medial = medial + np.interp(y, [-12, 0, 8, 20], [-0.1, -0.2, 0.3, 0.3]) * z.clip(-6, 10)
