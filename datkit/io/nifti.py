@@ -7,6 +7,7 @@ mended and what cannot stands where the fault is found; see :func:`datkit.io.sca
 from __future__ import annotations
 
 import gzip
+import logging
 import re
 import zlib
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 and Analyze have 348
 _DAMAGE = (HeaderDataError, OSError, EOFError, zlib.error, ValueError, OverflowError, MemoryError)
 _SUFFIX = re.compile(r"\.(nii|hdr|img)(?=(\.gz)?$)", re.IGNORECASE)
 _PARTNER = {"hdr": "img", "img": "hdr", "HDR": "IMG", "IMG": "HDR", "nii": "img"}
+_QUIET = logging.Logger("nibabel", logging.CRITICAL)  # what it mends is not what is read
 REPAIR = "Export it again, or set them to 0 with --repair (in Python, repair=True)."
 
 
@@ -145,12 +147,13 @@ def _parse(block: bytes, head: Path) -> NiftiFile | None:
     single = getattr(kind, "is_single", False)
     if kind is None or not (single or partner != head):
         return None
-    stored, header = (kind(block[: kind.sizeof_hdr], check=check) for check in (False, True))
+    header = kind(block[: kind.sizeof_hdr], check=False)
+    pixdim = np.array(header["pixdim"][:4], float)
+    header.check_fix(_QUIET)
     sides = tuple(header.get_data_shape())
     shape = *sides[:3], *(count for count in sides[3:] if count != 1)
     if (offset := header.get_data_offset()) < (kind.sizeof_hdr if single else 0):
         raise ValueError(f"voxels from byte {offset} on, within the header")
-    pixdim = np.array(stored["pixdim"][:4], float)
     return NiftiFile(header, pixdim, shape, head if single else partner, offset)
 
 
@@ -231,6 +234,9 @@ def _one_frame(data: np.ndarray, path: Path) -> tuple[np.ndarray, list[Fault]]:
 
 
 def _is_frame(bad: np.ndarray) -> bool:
-    """Tell voxels that only frame the field: whole layers at its sides, none within."""
-    kept = [np.flatnonzero(~bad.all(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return not bad[tuple(slice(each[0], each[-1] + 1) for each in kept if len(each))].any()
+    """Tell voxels that frame the field: along some axis nothing but others lies outside of each."""
+    outside = np.zeros_like(bad)
+    for axis in range(3):
+        outside |= np.logical_and.accumulate(bad, axis)
+        outside |= np.flip(np.logical_and.accumulate(np.flip(bad, axis), axis), axis)
+    return bool((bad == outside).all())

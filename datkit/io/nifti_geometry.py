@@ -29,7 +29,10 @@ TELL = (
     "(in Python, orientation=), such as RAS: to the right, to the front, up."
 )
 CORRECT = "Correct pixdim, or the unit in xyzt_units, in the header; or export the exam again."
-TELL_SIZE = "Correct the header, or say --orientation, such as RAS: voxels then have pixdim's size."
+TELL_SIZE = (
+    "Correct the header, or its unit in xyzt_units; or, where pixdim is right, say --orientation, "
+    "such as RAS."
+)
 
 Fault = tuple[Problem, str]  # what is wrong, and how it can be mended; "" if it cannot
 

@@ -48,7 +48,7 @@ class Scan:
     path : Path or None
         The file that it came from.
     repairs : tuple of str
-        What :func:`load_scan` mended; without ``repair=True`` no more than NaN at the sides.
+        What :func:`load_scan` mended; without ``repair=True`` no more than NaN around the field.
     orientation : {"known", "stated", "unknown", "contradictory"}
         Whether left and right are those of the file, or of the `orientation` that
         :func:`load_scan` was given. A file that does not know is read with ``repair=True`` alone.
@@ -99,11 +99,11 @@ def load_scan(
         it wrong: three letters, such as ``"RAS"`` (to the right, to the front, up) or ``"LPS"``.
         What the file says of it is then not looked at; its voxel size is.
     repair : bool
-        Mend what can be mended instead of raising: NaN and infinite voxels become 0 (NaN in whole
-        layers at the sides of the field do so anyway: nothing was seen there), the frames of a 4-D
-        file are averaged, a corrupt pixdim gives way to a sound affine, and a file that does not
-        tell left from right is read as RAS, which :attr:`Scan.orientation` remembers. What was
-        mended is listed in :attr:`Scan.repairs`. For inference, where every exam needs an answer.
+        Mend what can be mended instead of raising: NaN and infinite voxels become 0 (NaN that only
+        frame the field do so anyway: nothing was seen there), the frames of a 4-D file are
+        averaged, a corrupt pixdim gives way to a sound affine, and a file that does not tell left
+        from right is read as RAS, which :attr:`Scan.orientation` remembers. What was mended is
+        listed in :attr:`Scan.repairs`. For inference, where every exam needs an answer.
 
     Raises
     ------

@@ -257,7 +257,7 @@ def test_a_cohort_is_read_as_stated_and_its_pages_say_so(run_json, untold, tmp_p
 def test_what_was_mended_is_said(run_json, head, capsys):
     image = nib.load(head)
     voxels = np.asarray(image.dataobj, np.float32)
-    voxels[0, 0, :2] = np.nan
+    voxels[30, 30, 30:32] = np.nan
     nib.save(nib.Nifti1Image(voxels, image.affine), head)
     code, result = run_json("measure", head)
     assert code == 1 and "with --repair" in result["failures"][0]

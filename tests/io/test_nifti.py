@@ -147,6 +147,13 @@ def test_nan_that_only_frames_the_field_was_not_seen(head, tmp_path):
     assert scan.repairs == ("set 833 NaN or infinite voxels to 0",)
 
 
+def test_nan_outside_a_round_field_was_not_seen(tmp_path):
+    field = np.hypot(*np.indices((20, 20, 10))[:2] - 9.5) < 10
+    voxels = np.where(field, np.arange(1, 4001, dtype=np.float32).reshape(20, 20, 10), np.nan)
+    scan = load_scan(save(voxels, tmp_path / "exam.nii"))
+    np.testing.assert_array_equal(scan.data, np.nan_to_num(voxels))
+
+
 @pytest.mark.parametrize("hole", [np.nan, np.inf])
 def test_nan_within_and_infinity_anywhere_are_no_frame(hole, head, tmp_path):
     framed = frame(head)
