@@ -44,7 +44,8 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
             start = stream.read(132)
     except OSError:
         return False
-    return start[128:] == b"DICM" or BARE.match(start) is not None
+    bare = BARE.match(start) and Path(path).suffix.lower() not in (".img", ".hdr", ".nii")
+    return start[128:] == b"DICM" or bool(bare)
 
 
 def read_header(path: Path, *, pixels: bool = False) -> Dataset:

@@ -57,6 +57,9 @@ def test_a_bare_data_set_is_told_from_other_files(tmp_path):
     )
     assert bare.read_bytes()[:2] == b"\x08\x00" and is_dicom(bare)
     assert text(read_header(bare), "Modality") == "NM"
+    voxels = tmp_path / "pair.img"  # those of a NIfTI pair may look alike
+    voxels.write_bytes(bare.read_bytes())
+    assert not is_dicom(voxels)
     (tmp_path / "text").write_text("no DICOM at all" * 20)
     assert not is_dicom(tmp_path / "text") and not is_dicom(tmp_path)
     with pytest.raises(ScanError, match="expected a DICOM file"):
