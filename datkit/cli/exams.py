@@ -13,7 +13,7 @@ from datkit import NOT_CLINICAL, data
 from datkit.cli.command import FINE, JOBS, READING, Group, Result, arg, complain, located, reading
 from datkit.cli.data import tell_left_out
 from datkit.errors import DatkitError, UsageError
-from datkit.problems import repeated
+from datkit.problems import list_some, repeated
 
 if TYPE_CHECKING:
     from datkit.prepare.cohort import PreparedCohort
@@ -125,9 +125,12 @@ def _look_at(prepared: PreparedCohort) -> list[str]:
     from datkit.prepare.quality import advise
 
     said = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
-    as_read = {uid: "; ".join(tell_reading(dict(prepared.table.loc[uid]))) for uid in prepared.uids}
+    as_read: dict[str, list[str]] = {}
+    for uid in prepared.uids:
+        for text in tell_reading(dict(prepared.table.loc[uid])):
+            as_read.setdefault(text, []).append(uid)
     looked = [f"{uid}: look at it: {text}" for uid, text in said.items()]
-    return looked + [f"{uid}: {text}" for uid, text in as_read.items() if text]
+    return looked + [f"{text}: {list_some(uids)}" for text, uids in as_read.items()]
 
 
 def _reasons(prepared: PreparedCohort) -> dict[str, object]:

@@ -241,12 +241,14 @@ def test_left_and_right_that_nobody_tells_are_refused_until_they_are_stated(
     assert "orientation stated by the user" in capsys.readouterr().out
 
 
-def test_a_cohort_is_read_as_stated_and_its_pages_say_so(run_json, untold, tmp_path):
+def test_a_cohort_is_read_as_stated_and_its_pages_say_so(run_json, untold, tmp_path, capsys):
     folder, told = untold.parent, ("--orientation", "LAS")
     assert run_json("data", "check", folder)[1][0]["code"] == "orientation-unknown"
     assert run_json("data", "check", folder, *told) == (0, [])
     code, result = run_json("prepare", folder, *told, "--jobs", "1")
     assert (code, result["orientation"], result["failures"]) == (0, {"exam": "stated"}, {})
+    assert main(["prepare", str(folder), *told, "--jobs", "1"]) == 0
+    assert "orientation stated by the user: exam\n" in capsys.readouterr().out
     out = tmp_path / "sheet.html"
     assert run_json("sheet", folder, *told, "--jobs", "1", "--out", out)[0] == 0
     assert run_json("report", untold, *told, "--out", tmp_path / "one.html")[0] == 0
