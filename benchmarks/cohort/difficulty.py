@@ -67,23 +67,33 @@ class Exams:
 
 
 def measure(
-    cohort: Cohort, prepared: PreparedCohort, cnn: bool = True, progress: bool = True
+    cohort: Cohort,
+    prepared: PreparedCohort,
+    cnn: bool = True,
+    device: str = "auto",
+    n_jobs: int = 1,
+    progress: bool = True,
 ) -> Iterator[Figure]:
-    """Yield the figures of difficulty; `cnn` may leave out what takes minutes."""
+    """Yield the figures of difficulty; `cnn` may leave out what takes minutes.
+
+    The networks train on `device` (``"auto"``, ``"cpu"``, ``"cuda"``), folds side by side.
+    """
     exams = Exams.of(cohort, prepared)
     table = measure_cohort(prepared)
-    yield from measures_figures(exams, fixed_measures(prepared), table)
+    yield from measures_figures(exams, fixed_measures(prepared, n_jobs), table)
     yield length_figure(exams, table["length_shortest"].to_numpy())
     yield from metadata_figures(exams, read_metadata(cohort, prepared.uids))
     yield oracle_figure(exams)
-    yield from cnn_figures(exams, progress) if cnn else ()
+    yield from cnn_figures(exams, device, n_jobs, progress) if cnn else ()
     yield kappa_figure(exams.truth)
     yield share("difficult exams", exams.truth["difficult"] == 1, (15, 25), "by the reader panel")
 
 
-def fixed_measures(prepared: PreparedCohort) -> pd.DataFrame:
+def fixed_measures(prepared: PreparedCohort, n_jobs: int = 1) -> pd.DataFrame:
     """Return the measures where the masks lie after registration, as most pipelines have them."""
-    rows = [measure_volume(volume) for volume in prepared.volumes]
+    from joblib import Parallel, delayed
+
+    rows = Parallel(n_jobs)(delayed(measure_volume)(volume) for volume in prepared.volumes)
     return pd.DataFrame(rows, index=prepared.table.index)
 
 
@@ -158,16 +168,21 @@ def oracle_figure(exams: Exams) -> Figure:
     return scored("oracle on true severity: log loss", scores, "log_loss", (0.14, 0.21))
 
 
-def cnn_figures(exams: Exams, progress: bool = True) -> Iterator[Figure]:
+def cnn_figures(
+    exams: Exams, device: str = "auto", n_jobs: int = 1, progress: bool = True
+) -> Iterator[Figure]:
     """Yield a small CNN's loss on projections, grouped and random, and how it is spread."""
+    from joblib import parallel_config
+
     from datkit.models import ProjectionClassifier
 
-    p = {}
+    p, model = {}, ProjectionClassifier(seed=SEED, accelerator=device)
     for grouped in (True, False):
         kind = "grouped" if grouped else "random"
         if progress:
             print(f"  training {FOLDS} CNNs, {kind} folds …", flush=True)
-        p[kind] = exams.predict(ProjectionClassifier(seed=SEED), exams.volumes, grouped)
+        with parallel_config(n_jobs=n_jobs):  # scikit-learn's folds
+            p[kind] = exams.predict(model, exams.volumes, grouped)
         yield scored(f"projection CNN, {kind}: log loss", exams.score(p[kind]), "log_loss",
                      (0.24, 0.32), _brief(exams.score(p[kind])))  # fmt: skip
     loss = losses(exams.labels, p["grouped"])

@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,14 @@ class Figure:
     @property
     def beside_text(self) -> str:
         """What stands beside it, in words."""
-        return ", ".join(f"{name} {_short(value)}" for name, value in self.beside.items())
+        return ", ".join(f"{name} {shorten(value)}" for name, value in self.beside.items())
 
     def _value_text(self) -> str:
         if self.value is None:
             return "–"
-        text = _short(self.value)
+        text = shorten(self.value)
         if self.interval is not None:
-            text += f" ({_short(self.interval[0])} to {_short(self.interval[1])})"
+            text += f" ({shorten(self.interval[0])} to {shorten(self.interval[1])})"
         return f"{text} {self.unit}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,8 +93,10 @@ class Figure:
         return _rounded(asdict(self) | {"holds": self.holds})
 
 
-def _short(number: float) -> str:
-    """Return a number with three digits, and as many decimals below 1."""
+def shorten(number: float | None) -> str:
+    """Return a number with three digits, and as many decimals below 1; a dash for none."""
+    if number is None:
+        return "–"
     return f"{number:.3f}" if abs(number) < 1 else f"{number:.3g}"
 
 
@@ -170,7 +172,14 @@ def hash_code(module: str) -> str:
 
 def describe_run() -> dict[str, Any]:
     """Return the versions that made the figures."""
-    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a checkout that runs as it lies
+        return "not installed"
 
 
 def write_results(path: Path, sections: dict[str, dict[str, Any]], title: str) -> None:
@@ -188,20 +197,30 @@ def write_results(path: Path, sections: dict[str, dict[str, Any]], title: str) -
     UsageError
         If the file is there but is not one of ours.
     """
-    kept = {}
-    if path.is_file():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))["sections"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{path}: expected the results of an earlier run, found something else ({error!r});"
-                " move the file away."
-            ) from error
-    kept |= sections
+    kept = read_results(path, "sections") | sections
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"title": title, "sections": kept})
     with replace_atomically(path.with_suffix(".md")) as part:
         part.write_text(render_table(kept), encoding="utf-8")
+
+
+def read_results(path: Path, key: str) -> dict[str, Any]:
+    """Return what an earlier run wrote under `key`; nothing if there is no such file.
+
+    Raises
+    ------
+    UsageError
+        If the file is there but is not one of ours.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))[key])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path}: expected the results of an earlier run, found something else ({error!r});"
+            " move the file away."
+        ) from error
 
 
 def render_table(sections: dict[str, dict[str, Any]]) -> str:

@@ -70,17 +70,21 @@ class Benchmark:
 
     def source(self, section: str) -> dict[str, Any]:
         """Return what a section's figures were made from: code, versions, seeds, cohorts."""
+        cohorts = {
+            one.name: {
+                **{key: one.info.get(key) for key in ("version", "seed")},
+                "sha256": sha256_file(one.folder / "cohort.json"),
+            }
+            for one in self.cohorts
+        }
+        return self.describe(section) | {"cohorts": cohorts}
+
+    def describe(self, section: str) -> dict[str, Any]:
+        """Return the code and versions that made a section's figures, whatever the cohort."""
         return {
             "code_sha256": hash_code(self.sections[section]),
             "versions": describe_run(),
             "bootstrap": {"draws": BOOTSTRAPS, "seed": SEED},
-            "cohorts": {
-                one.name: {
-                    **{key: one.info.get(key) for key in ("version", "seed")},
-                    "sha256": sha256_file(one.folder / "cohort.json"),
-                }
-                for one in self.cohorts
-            },
         }
 
     def run(self) -> int:
@@ -101,16 +105,29 @@ class Benchmark:
         return int(not shown or missed > 0)
 
     def _write(self, section: str, figures: list[Figure]) -> None:
-        size = self.cohort.info.get("settings", {}).get("size", self.options.size)
-        path = self.options.out / f"{self.name}-{size}.json"
-        records = [figure.to_dict() for figure in figures]
-        part = {"figures": records, "source": self.source(section)}
-        write_results(path, {section: part}, f"{self.title}: {size}")
+        path = self.options.out / f"{self.name}-{self.size}.json"
+        write_results(path, {section: self.record(section, figures)}, f"{self.title}: {self.size}")
         print(f"  written: {path} and .md", flush=True)
+
+    @property
+    def size(self) -> str:
+        """The cohort's size, which names the results; a cohort that is not needed is not made."""
+        if self.options.cohort is None:
+            return self.options.size
+        return self.cohort.info.get("settings", {}).get("size", self.options.size)
+
+    def record(self, section: str, figures: list[Figure]) -> dict[str, Any]:
+        """Return what is written of a section: its figures, and what they were made from."""
+        return {"figures": [one.to_dict() for one in figures], "source": self.source(section)}
 
     @classmethod
     def main(cls, arguments: Sequence[str] | None = None) -> int:
         """Read the command line and run; return the exit code."""
+        return cls(cls.parse(arguments)).run()
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Read the command line."""
         parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{cls.name}")
         parser.description = cls.title
         add = parser.add_argument
@@ -122,7 +139,7 @@ class Benchmark:
         names = ",".join(cls.sections)
         add("--only", type=cls._some, default=tuple(cls.sections), help=f"some of {names}")
         cls.add_options(parser)
-        return cls(parser.parse_args(arguments)).run()
+        return parser.parse_args(arguments)
 
     @classmethod
     def _some(cls, text: str) -> tuple[str, ...]:
