@@ -7,6 +7,7 @@ import json
 import pytest
 
 from benchmarks.common import figures
+from benchmarks.common.seeds import means_of, merge_seeds, read_seeds, write_seed
 from datkit.errors import UsageError
 
 
@@ -51,3 +52,29 @@ def test_a_hash_covers_what_makes_a_figure_and_nothing_else():
     assert figures.hash_code("benchmarks.cohort.likeness") != figures.hash_code(
         "benchmarks.cohort.physics"
     )
+
+
+def seed_file(path, **values):
+    """Write a file of seeds, each with one figure whose target is 0 to 1."""
+    for seed, value in values.items():
+        record = {"figures": [figures.Figure("r", value, (0, 1)).to_dict()], "source": {}}
+        write_seed(path, int(seed[1:]), {"likeness": record}, "Seeds")
+    return path
+
+
+def test_seeds_are_merged_and_judged_on_their_mean(tmp_path):
+    here = seed_file(tmp_path / "a.json", s5=0.8, s11=1.4)
+    there = seed_file(tmp_path / "b.json", s7=0.5, s11=1.1)
+    merge_seeds(here, [there], "Seeds")
+    seeds = read_seeds(here)
+    assert set(seeds) == {"5", "7", "11"}
+    [(mean, each)] = means_of(seeds)["likeness"]
+    assert mean.value == pytest.approx(0.8) and mean.holds and each["11"].holds is False
+    lines = here.with_suffix(".md").read_text().splitlines()
+    assert lines[0].startswith("| Figure | Seed 5 | Seed 7 | Seed 11 | Mean")
+    assert lines[-1].startswith("| r | 0.800 | 0.500 | 1.1 | 0.800 (")
+
+
+def test_what_is_no_file_of_seeds_is_not_merged(tmp_path):
+    with pytest.raises(UsageError, match="expected the results of some seeds, found none"):
+        merge_seeds(tmp_path / "a.json", [tmp_path / "none.json"], "Seeds")
