@@ -96,8 +96,9 @@ def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
     if np.prod(sizes) > MAX_VOXELS:
         found = " × ".join(f"{size:g}" for size in sizes)
         yield "shape-impossible", (f"at most {MAX_VOXELS} voxels", found, AGAIN)
-    if slices != sizes[2]:
-        yield "frames-missing", (f"{slices:g} slices", f"{sizes[2]:g} frames", AGAIN)
+    if sizes[2] >= 1 and slices != sizes[2]:
+        expected = f"{shown(header, 'NumberOfSlices')} slices"
+        yield "frames-missing", (expected, f"{sizes[2]:g} frames", AGAIN)
 
 
 def _scale(header: Dataset, faults: list[Fault]) -> np.ndarray:

@@ -26,6 +26,7 @@ FAULTS = {
     "a missing frame": ({"PixelData": SHORT}, "frames of pixels, found a file that lacks some"),
     "no pixels": ({"PixelData": None}, "frames of pixels, found a file that lacks some"),
     "fewer frames than slices": ({"NumberOfSlices": 30}, "expected 30 slices, found 24 frames"),
+    "no columns": ({"Columns": None}, "expected Columns, found absent"),
     "raw projections": ({"ImageType": ["ORIGINAL", "PRIMARY", "TOMO"]}, "found ORIGINAL.PRIMARY.T"),
     "no image type": ({"ImageType": None}, "RECON TOMO.*, found no image type"),
     "an MRI": ({"Modality": "MR"}, "expected modality NM, found 'MR'"),
