@@ -73,14 +73,14 @@ RULES = {
     # Reconstructions without a bound at 0 undershoot, but not by more than the brain's uptake.
     "lowest": Rule("lowest voxel (reference = 1)", -1.5, np.inf,
         "Counts are not negative: was a number of 16 bits read with a sign, or is it CT?"),
-    "striatal_uptake": Rule("brighter striatum over the brightest brain elsewhere", 1.2, np.inf,
+    "striatal_uptake": Rule("brighter striatum over the brightest brain elsewhere", 1.1, np.inf,
         "No uptake stands out in either striatum: total loss, or not a DaT exam."),
     "cortex": Rule("cortex over white matter", 0.75, 1.2,
         "Cortex and white matter differ as in FDG, perfusion, amyloid or MRI: is it a DaT exam?"),
     "unevenness": Rule("spread of the brain’s uptake away from the striata", 0.0, 0.3,
         "The brain is too uneven for a DaT exam: is it one, and not mostly noise?"),
-    # Normal exams have 7.7 to 14 mm, all simulated ones 5 to 16 (datkit/resources/normals.json).
-    "resolution": Rule("effective resolution (FWHM, mm)", 5.0, 17.0,
+    # Normal exams have 8 to 14 mm (datkit/resources/normals.json), all simulated ones 6 to 19.
+    "resolution": Rule("effective resolution (FWHM, mm)", 4.5, 20.0,
         "Normal ranges come from sharper or smoother images: binding ratios do not compare."),
     "striatum_shift": Rule("distance of a striatum from its place", 0.0, FAR,
         "See in the pictures whether both striata lie where they should."),

@@ -17,7 +17,7 @@ STEP, BOTTOM = 5.0, -45.0  # mm; of the points, and the height below which they 
 AWAY_MM = 20.0  # from the striatal masks: two blurs, so that their uptake does not matter
 # mm below the template's skin (0.3 of the brain's uptake): patients' scalps are a third to three
 # times as bright, and closer to them their spill would be taken for the image's blur.
-DEPTH_MM = 30.0
+DEPTH_MM = 28.0
 SHARPEST, WIDEST, APART = -60.0, 360.0, 30.0  # mm² (FWHM²), added to the template's blur
 SHOWN = 0.99  # of what a value is made of; voxels of 0 were masked, or not scanned
 LEAST = 0.25  # of the points; fewer say too little
