@@ -6,6 +6,7 @@
 ``reference``     what non-specific uptake is
 ``resolution``    how sharp the image is
 ``exam``          one exam: reorient, align, resample once, scale by the reference
+``plausibility``  what only an exam of the transporter shows: proportions, uptake
 ``quality``       what may be wrong with an exam: its figures, and the reasons to look at it
 ``journal``       exams on disk, one by one: an interrupted run goes on
 ``cohort``        many exams: over cores or a cluster, one bad file never stops the others
