@@ -1,0 +1,234 @@
+"""A normal range of one's own: fitted to a folder of normal exams, kept as JSON, checked when read.
+
+What it takes: normal exams of one camera and one reconstruction, of both sexes and over the ages
+that are to be compared. :data:`FEWEST` exams are accepted; the guideline for reference intervals
+asks for 120 (CLSI EP28-A3c). A limit is then known to about ``sqrt(1/n + 1.96²/2(n−1))`` SD, 0.4
+with 20 exams and 0.16 with 120. Assumed are a straight line in age, the same for both sexes, and
+residuals from it that are normally distributed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datkit import NOT_CLINICAL, __version__
+from datkit.data.folder import read_table
+from datkit.data.layouts import open_path
+from datkit.errors import CohortError, UsageError
+from datkit.files import sha256_file
+from datkit.measure.definitions import DEFINITIONS
+from datkit.measure.exam import measure_cohort
+from datkit.measure.normals import AGES, ANY, NORMAL_95, NUMBERS, fit_normals
+from datkit.prepare.align import PrepareSettings
+from datkit.prepare.cohort import PreparedCohort, prepare_cohort
+from datkit.prepare.grid import RESOURCES
+from datkit.prepare.quality import describe
+from datkit.problems import Problem, found_instead, repeated
+
+__all__ = ["fit_own_normals", "limit_error", "read_normals"]
+
+FEWEST, FEWEST_OF_A_SEX, LEAST_SPAN = 20, 5, 15.0  # exams, and years that the ages span; design
+MOST_BYTES, MOST = 1_000_000, 1e6  # a file of all measures takes 10 kB; no measure is larger
+COLUMNS = "uid", "age", "sex"
+ASSUMES = (
+    "one camera and one reconstruction; a straight line in age, the same for women and men; "
+    "residuals that are normally distributed"
+)
+
+
+def fit_own_normals(
+    folder: str | os.PathLike[str],
+    table: str | os.PathLike[str],
+    *,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fit a normal range to one's own normal exams.
+
+    Parameters
+    ----------
+    folder : path
+        Normal exams of one camera and reconstruction, in any layout.
+    table : path
+        CSV with the columns uid, age (years) and sex (F or M), a row for each exam; other columns
+        are not looked at.
+    n_jobs, progress
+        As for :func:`datkit.prepare.prepare_cohort`.
+
+    Returns
+    -------
+    normals : dict
+        What :func:`datkit.files.write_json` writes and :func:`read_normals` reads: the fit, what it
+        assumes, settings, versions and hashes; no uid and no exam. The same exams give the same.
+    left_out : dict
+        Exams that were not used, as they are not good: uid to reason.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder.
+    CohortError
+        With every problem found: exams or ages that are missing or stand twice, ages and sexes that
+        cannot be, fewer than 20 good exams, fewer than 5 of a sex, ages within 15 years.
+    """
+    cohort, path = open_path(folder, require_labels=False), Path(table)
+    people = _read_people(path, cohort.uids)
+    prepared = prepare_cohort(cohort, n_jobs=n_jobs, progress=progress)
+    left_out = prepared.failures | _not_good(prepared)
+    people = people.drop(index=list(left_out))
+    exams = _hashes(prepared, people.index)
+    twice = [", ".join(uids) for uids in exams.groupby(exams).groups.values() if len(uids) > 1]
+    problems = found_instead("image-repeated", str(folder), "each image once",
+                             twice, "Keep one of them.", "the same under ")  # fmt: skip
+    CohortError.raise_any([*problems, *_too_few(people, str(path))], where=folder)
+    measures = measure_cohort(prepared).loc[people.index]
+    blur = prepared.table["resolution"].reindex(people.index)
+    hashes = {"table": sha256_file(path), "exams": _hash("".join(sorted(exams)).encode())}
+    return {
+        "about": f"Normal range of {len(people)} exams. {NOT_CLINICAL}",
+        "assumes": ASSUMES,
+        "settings": PrepareSettings().to_dict(),
+        "versions": {"datkit": __version__, "numpy": np.__version__},
+        "sha256": hashes | _resources(),
+        "normals": fit_normals(measures, people["age"], people["sex"], blur),
+    }, left_out
+
+
+def _read_people(path: Path, uids: list[str]) -> pd.DataFrame:
+    """Read age and sex of every exam, indexed by uid in the exams' order; or say all that lacks."""
+    problems: list[Problem] = []
+    table = read_table(path, COLUMNS, problems)
+    if table is None:
+        raise CohortError.of(problems, where=path)
+    name, known = path.name, set(table["uid"])
+    ages = pd.to_numeric(table["age"], errors="coerce")
+    told = (table["uid"] + ": " + table["age"].map(repr))[~ages.between(*AGES)]
+    sexes = (table["uid"] + ": " + table["sex"].map(repr))[~table["sex"].isin(["F", "M"])]
+    absent = [uid for uid in uids if uid not in known]
+    unknown = [uid for uid in table["uid"] if uid not in set(uids)]
+    for code, expected, found, remedy in (
+        ("age", "an age from {:g} to {:g} years".format(*AGES), told, "Correct or remove the row."),
+        ("sex", "the sex F or M", sexes, "Correct or remove the row."),
+        ("uid-repeated", "each uid once", repeated(table["uid"]), "Keep one row for each exam."),
+        ("person-missing", "a row for each exam", absent, "Add these, or move the exams away."),
+        ("exam-missing", "an exam for each row", unknown, "Remove the rows, or add the exams."),
+    ):
+        lead = "none for " if code.endswith("missing") else ""
+        problems += found_instead(code, name, expected, found, remedy, lead)
+    people = table.assign(age=ages).set_index("uid")
+    CohortError.raise_any([*problems, *_too_few(people, name)], where=path)
+    return people.loc[uids]
+
+
+def _too_few(people: pd.DataFrame, where: str) -> list[Problem]:
+    """Say what is lacking for a fit."""
+    count, women, span = len(people), int((people["sex"] == "F").sum()), np.ptp(people["age"])
+    remedy = f"Add normal exams of the same camera; a fit assumes {ASSUMES}."
+    return [
+        Problem("too-few", where, expected, found, remedy)
+        for expected, found, wrong in (
+            (f"{FEWEST} good normal exams or more, better 120", str(count), count < FEWEST),
+            (f"{FEWEST_OF_A_SEX} women and men or more", f"{women} women and {count - women} men",
+             min(women, count - women) < FEWEST_OF_A_SEX),
+            (f"ages over {LEAST_SPAN:g} years or more", f"{span:.0f} years", span < LEAST_SPAN),
+        )
+        if wrong
+    ]  # fmt: skip
+
+
+def _not_good(prepared: PreparedCohort) -> dict[str, str]:
+    """Return why exams are no part of a normal range: a reason to look at them, or their label."""
+    abnormal = prepared.labels.index[prepared.labels == 1]
+    look = {uid: "; ".join(map(describe, why)) for uid, why in prepared.reasons.items()}
+    return look | dict.fromkeys(abnormal, "it is labelled abnormal")
+
+
+def _hashes(prepared: PreparedCohort, uids: pd.Index) -> pd.Series[str]:
+    """Return the sha256 of exams' prepared volumes: equal for equal images."""
+    rows = prepared.table.index.get_indexer(uids)
+    return pd.Series([_hash(prepared.volumes[row].tobytes()) for row in rows], uids, dtype=str)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _resources() -> dict[str, str]:
+    """Return what decides where measures are taken: the sha256 of template and regions."""
+    return {name: sha256_file(RESOURCES / f"{name}.nii.gz") for name in ("template", "regions")}
+
+
+def limit_error(n: int) -> float:
+    """Return the standard error of a 95 % limit that n exams give, in SD of the exams.
+
+    Examples
+    --------
+    >>> [round(limit_error(n), 2) for n in (20, 120)]
+    [0.38, 0.16]
+    """
+    return float(np.sqrt(1 / n + NORMAL_95**2 / (2 * (n - 1))))
+
+
+def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Read normals of :func:`fit_own_normals`, which may come from a stranger, and check them.
+
+    Returns
+    -------
+    dict
+        For `normals` of :func:`datkit.measure.compare_with_normals`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file, it is larger than 1 MB or no normals, holds impossible numbers, or
+        was fitted with another template or other regions.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            file = json.loads(stream.read(MOST_BYTES))  # what is longer, ends amid a value
+        fit = _checked(file["normals"])
+        own, theirs = _resources(), {name: file["sha256"][name] for name in ("template", "regions")}
+    except OSError as error:
+        raise UsageError(f"Expected normals at {path}, found {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{path}: expected normals that 'datkit normals fit' wrote, found another file "
+            f"({type(error).__name__}: {str(error)[:200]}); make them anew."
+        ) from error
+    if theirs != own:
+        raise UsageError(
+            f"{path}: expected normals measured with this version's template and regions, found "
+            "others: places and sizes of the measures differ; fit them again."
+        )
+    return {ANY: fit | {"source": f"normal exams of {path.name}"}}
+
+
+def _checked(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wrote
+    """Return a fit whose numbers can be; what it should not hold is left out."""
+    (youngest, oldest), (least, most) = fit["ages"], fit["resolution"]
+    lines = fit["measures"].items()
+    return {
+        "n": int(_number(fit["n"], FEWEST)),
+        "ages": [_number(youngest, *AGES), _number(oldest, youngest, AGES[1])],
+        "resolution": [_number(least, 0), _number(most, least, 50)],
+        "measures": {
+            name: {key: _number(line[key], 1e-9 if key == "sd" else -MOST) for key in NUMBERS}
+            for name, line in lines
+            if name in DEFINITIONS
+        },
+    }
+
+
+def _number(value: object, low: float, high: float = MOST) -> float:
+    """Return a number between two, or raise ValueError."""
+    if not (isinstance(value, int | float) and low <= value <= high):
+        raise ValueError(f"expected a number from {low:g} to {high:g}, found {value!r}")
+    return value
