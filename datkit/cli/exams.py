@@ -16,14 +16,24 @@ from datkit.errors import DatkitError, UsageError
 from datkit.problems import list_some, repeated
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from datkit.prepare.cohort import PreparedCohort
     from datkit.prepare.exam import Prepared
+
+    Measured = tuple[Prepared, dict[str, float], pd.DataFrame | None]
 
 T = TypeVar("T")
 EXAMS = Group("")
 SIZE, SEED = "small", 2026
 _SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="NIfTI, DICOM, or its folder")
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="exams in any layout")
+_PATIENT = (
+    arg("--age", type=float, metavar="YEARS", help="for the normal range"),
+    arg("--sex", choices=["F", "M"], help="for the normal range"),
+    arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
+    arg("--normals", type=Path, metavar="FILE", help="of 'datkit normals fit', to compare with"),
+)
 _RADIOLOGICAL = arg("--radiological", action="store_true", help="draw left on the right")
 _SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
 
@@ -153,7 +163,7 @@ def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     return cohort, prepared, max(codes, default=FINE)
 
 
-@EXAMS.command(_SCANS, READING)
+@EXAMS.command(_SCANS, *_PATIENT, READING)
 def measure(args: Namespace) -> Result:
     """Measure binding ratios, asymmetry and shape of one or more scans.
 
@@ -168,33 +178,70 @@ def measure(args: Namespace) -> Result:
 
     For example:
       datkit measure scan.nii.gz
+      datkit measure scan.nii.gz --age 67 --sex F       # beside the normal range
       datkit measure cohort/niftis/*.nii.gz --json
       datkit measure old.hdr --orientation LAS
     """
     from datkit.measure import UNITS
     from datkit.prepare.quality import TRACER
 
-    exams, failures, code = _each(args.scans, partial(_measure, told=reading(args)))
+    work = partial(_measure, told=reading(args), person=_person(args))
+    exams, failures, code = _each(args.scans, work)
     lines = []
-    for path, (prepared, values) in exams.items():
-        shown = (f"  {name:32} {value:8.2f} {UNITS[name]}" for name, value in values.items())
-        lines += [path, *_told(prepared), *map(str.rstrip, shown)]
+    for path, (prepared, values, normals) in exams.items():
+        beside = {} if normals is None else _beside(normals)
+        shown = (
+            f"  {name:32} {value:8.2f} {UNITS[name]:3} {beside.get(name, '')}"
+            for name, value in values.items()
+        )
+        lines += [path, *_told(prepared), *_compared(normals), *map(str.rstrip, shown)]
     if exams:
         lines.append(f"Binding ratios have no unit. {TRACER} {NOT_CLINICAL}")
     found = {
-        "measures": {path: values for path, (_, values) in exams.items()},
-        "quality": {path: _quality(prepared) for path, (prepared, _) in exams.items()},
+        "measures": {path: values for path, (_, values, _) in exams.items()},
+        "quality": {path: _quality(prepared) for path, (prepared, *_) in exams.items()},
+        "normals": {path: _as_data(normals) for path, (*_, normals) in exams.items()},
     }
     return Result(lines, found | {"failures": failures, "note": f"{TRACER} {NOT_CLINICAL}"}, code)
 
 
-def _measure(path: Path, told: dict[str, Any]) -> tuple[Prepared, dict[str, float]]:
+def _measure(path: Path, told: dict[str, Any], person: dict[str, Any]) -> Measured:
     from datkit.io.scan import load_scan
     from datkit.measure import measure_prepared
+    from datkit.measure.normals import compare_prepared
     from datkit.prepare import prepare_scan
 
     prepared = prepare_scan(load_scan(path, **told))
-    return prepared, measure_prepared(prepared)
+    values = measure_prepared(prepared)
+    return prepared, values, compare_prepared(prepared, values, **person)
+
+
+def _compared(normals: pd.DataFrame | None) -> list[str]:
+    """Say which normals an exam is compared with, and where it lies beyond them."""
+    from datkit.measure.normals import name_normals
+    from datkit.prepare.quality import advise
+
+    if normals is None:
+        return []
+    return [
+        f"  normals: {name_normals(normals)}",
+        *(f"    {advise(limit)}" for limit in normals.attrs["limits"]),
+    ]
+
+
+def _beside(normals: pd.DataFrame) -> dict[str, str]:
+    """Return each measure's z-score and normal range, where there is one."""
+    said = "  z {:+.1f}, normal {:.2f} to {:.2f}".format
+    rows = normals.dropna()
+    return dict(zip(rows.index, map(said, rows["z"], rows["low"], rows["high"]), strict=True))
+
+
+def _as_data(normals: pd.DataFrame | None) -> dict[str, object] | None:
+    """Return the comparison as data; None if there is none."""
+    if normals is None:
+        return None
+    limits = [limit.to_dict() for limit in normals.attrs["limits"]]
+    return normals.attrs | {"limits": limits, "measures": normals.dropna().to_dict("index")}
 
 
 def _told(prepared: Prepared) -> list[str]:
@@ -232,9 +279,7 @@ def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], l
 
 @EXAMS.command(
     _SCANS,
-    arg("--age", type=float, metavar="YEARS", help="for the normal range"),
-    arg("--sex", choices=["F", "M"], help="for the normal range"),
-    arg("--reconstruction", metavar="NAME", help="compare with normals of this reconstruction"),
+    *_PATIENT,
     arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or .html file"),
     READING,
     _RADIOLOGICAL,
@@ -252,16 +297,15 @@ def report(args: Namespace) -> Result:
     For example:
       datkit report scan.nii.gz                             # writes scan_report.html
       datkit report scan.nii.gz --age 67 --sex F --out patient.html
+      datkit report scan.nii.gz --age 67 --sex F --normals mine.json   # see datkit normals
       datkit report cohort/niftis/*.nii.gz --out reports    # a bad scan does not stop the others
     """
     from datkit.view.pages.report import report_name, write_report
 
-    told = ("age", "sex", "reconstruction", "radiological")
-    patient = {name: getattr(args, name) for name in told} | reading(args)
+    patient = _person(args) | reading(args) | {"radiological": args.radiological}
     one_file = args.out.suffix.lower() in (".html", ".htm")
     targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
-    _check_targets(targets, [name for name in ("age", "sex") if patient[name] is not None])
-    _check_reconstruction(args.reconstruction)
+    _check_targets(targets)
     pages, failures, code = _each(
         args.scans, lambda path: str(write_report(path, targets[path], **patient))
     )
@@ -269,22 +313,39 @@ def report(args: Namespace) -> Result:
     return Result(pages.values(), found, code)
 
 
-def _check_targets(targets: dict[Path, Path], patient: list[str]) -> None:
-    if patient and len(targets) > 1:
-        raise UsageError(
-            f"Expected one scan with --{' and --'.join(patient)}, which belong to one patient, "
-            f"found {len(targets)}; make the reports one by one."
-        )
-    if len(patient) == 1:
-        raise UsageError(
-            f"Expected --age and --sex together, found --{patient[0]} alone; give both for the "
-            "normal range, or neither."
-        )
+def _check_targets(targets: dict[Path, Path]) -> None:
     if double := repeated(map(str, targets.values())):
         raise UsageError(
             f"Expected a place of its own for each report, found that {', '.join(double)} would "
             "hold several; let --out name a folder, or report on scans of one name one by one."
         )
+
+
+def _person(args: Namespace) -> dict[str, Any]:
+    """Return what the normal range depends on, checked before a scan is read."""
+    told = [f"--{name}" for name in ("age", "sex") if getattr(args, name) is not None]
+    if told and len(set(args.scans)) > 1:
+        raise UsageError(
+            f"Expected one scan with {' and '.join(told)}, which belong to one patient, "
+            f"found {len(set(args.scans))}; take the scans one by one."
+        )
+    if len(told) == 1:
+        raise UsageError(
+            f"Expected --age and --sex together, found {told[0]} alone; give both for the "
+            "normal range, or neither."
+        )
+    _check_reconstruction(args.reconstruction)
+    person = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
+    if args.normals is None:
+        return person
+    if not told or args.reconstruction:
+        raise UsageError(
+            "Expected --age and --sex with --normals, and no --reconstruction, which chooses among "
+            "the kit's own normals; correct the options."
+        )
+    from datkit.measure.own_normals import read_normals
+
+    return person | {"normals": read_normals(args.normals)}
 
 
 def _check_reconstruction(name: str | None) -> None:

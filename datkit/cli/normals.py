@@ -10,10 +10,12 @@ first steps:
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
-from datkit import NOT_CLINICAL
-from datkit.cli.command import JOBS, Group, Result, arg, note
+from datkit import NOT_CLINICAL, data
+from datkit.cli.command import JOBS, READING, Group, Result, arg, note, reading
+from datkit.cli.data import tell_left_out
 
 NORMALS = Group(__doc__)
 
@@ -22,6 +24,7 @@ NORMALS = Group(__doc__)
     arg("folder", type=Path, metavar="FOLDER", help="normal exams in any layout"),
     arg("--table", type=Path, required=True, metavar="CSV", help="columns uid, age and sex"),
     arg("--out", type=Path, required=True, metavar="FILE", help="where to write, as JSON"),
+    READING,
     JOBS,
 )
 def fit(args: Namespace) -> Result:
@@ -40,8 +43,10 @@ def fit(args: Namespace) -> Result:
     from datkit.files import write_json
     from datkit.measure.own_normals import fit_own_normals, limit_error
 
+    cohort = replace(data.open_path(args.folder, require_labels=False), reading=reading(args))
+    tell_left_out(cohort)
     normals, left_out = fit_own_normals(
-        args.folder, args.table, n_jobs=args.jobs, progress=not args.json
+        cohort, args.table, n_jobs=args.jobs, progress=not args.json
     )
     for uid, reason in left_out.items():
         note(f"left out: {uid}: {reason}")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS
 from datkit.prepare.grid import RESOURCES
 from datkit.problems import Problem
+
+if TYPE_CHECKING:
+    from datkit.prepare.exam import Prepared
 
 __all__ = ["ANY", "compare_with_normals", "fit_normals", "load_normals", "reconstruction_type"]
 
@@ -194,6 +197,26 @@ def compare_with_normals(
         table[[name for name in columns if name != "value"]] = np.nan
     table.attrs |= {"reference": kind, "limits": limits} | used
     return table
+
+
+def compare_prepared(
+    prepared: Prepared,
+    measures: Mapping[str, float],
+    age: float | None = None,
+    sex: str | None = None,
+    reconstruction: str | None = None,
+    normals: Normals | None = None,
+) -> pd.DataFrame | None:
+    """Compare a prepared exam, as sharp as it is; None where age or sex is not told.
+
+    Parameters, result and errors are those of :func:`compare_with_normals`.
+    """
+    if age is None or sex is None:
+        return None
+    blur = float(prepared.quality.get("resolution", np.nan))
+    return compare_with_normals(
+        measures, age, sex, reconstruction, resolution=blur, normals=normals
+    )
 
 
 def find_limits(used: Mapping[str, Any], age: float, resolution: float | None) -> list[Problem]:

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from datkit import NOT_CLINICAL, __version__
+from datkit.data.cohort import Cohort
 from datkit.data.folder import read_table
-from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
 from datkit.files import sha256_file
 from datkit.measure.definitions import DEFINITIONS
@@ -44,7 +44,7 @@ ASSUMES = (
 
 
 def fit_own_normals(
-    folder: str | os.PathLike[str],
+    cohort: Cohort,
     table: str | os.PathLike[str],
     *,
     n_jobs: int | None = None,
@@ -54,8 +54,8 @@ def fit_own_normals(
 
     Parameters
     ----------
-    folder : path
-        Normal exams of one camera and reconstruction, in any layout.
+    cohort : Cohort
+        Normal exams of one camera and reconstruction.
     table : path
         CSV with the columns uid, age (years) and sex (F or M), a row for each exam; other columns
         are not looked at.
@@ -72,22 +72,20 @@ def fit_own_normals(
 
     Raises
     ------
-    UsageError
-        If there is no such folder.
     CohortError
         With every problem found: exams or ages that are missing or stand twice, ages and sexes that
         cannot be, fewer than 20 good exams, fewer than 5 of a sex, ages within 15 years.
     """
-    cohort, path = open_path(folder, require_labels=False), Path(table)
+    path, folder = Path(table), str(cohort.folder)
     people = _read_people(path, cohort.uids)
     prepared = prepare_cohort(cohort, n_jobs=n_jobs, progress=progress)
     left_out = prepared.failures | _not_good(prepared)
     people = people.drop(index=list(left_out))
     exams = _hashes(prepared, people.index)
     twice = [", ".join(uids) for uids in exams.groupby(exams).groups.values() if len(uids) > 1]
-    problems = found_instead("image-repeated", str(folder), "each image once",
+    problems = found_instead("image-repeated", folder, "each image once",
                              twice, "Keep one of them.", "the same under ")  # fmt: skip
-    CohortError.raise_any([*problems, *_too_few(people, str(path))], where=folder)
+    CohortError.raise_any([*problems, *_too_few(people, folder)], where=folder)
     measures = measure_cohort(prepared).loc[people.index]
     blur = prepared.table["resolution"].reindex(people.index)
     hashes = {"table": sha256_file(path), "exams": _hash("".join(sorted(exams)).encode())}
@@ -129,7 +127,8 @@ def _read_people(path: Path, uids: list[str]) -> pd.DataFrame:
 
 def _too_few(people: pd.DataFrame, where: str) -> list[Problem]:
     """Say what is lacking for a fit."""
-    count, women, span = len(people), int((people["sex"] == "F").sum()), np.ptp(people["age"])
+    count, women = len(people), int((people["sex"] == "F").sum())
+    span = people["age"].max() - people["age"].min()
     remedy = f"Add normal exams of the same camera; a fit assumes {ASSUMES}."
     return [
         Problem("too-few", where, expected, found, remedy)
@@ -171,7 +170,7 @@ def limit_error(n: int) -> float:
     Examples
     --------
     >>> [round(limit_error(n), 2) for n in (20, 120)]
-    [0.38, 0.16]
+    [0.39, 0.16]
     """
     return float(np.sqrt(1 / n + NORMAL_95**2 / (2 * (n - 1))))
 

@@ -15,8 +15,8 @@ import pandas as pd
 from PIL import Image
 
 from datkit.io.scan import Scan, load_scan, scan_name, sha256_scan
-from datkit.measure import compare_with_normals, measure_prepared
-from datkit.measure.normals import name_normals
+from datkit.measure import measure_prepared
+from datkit.measure.normals import Normals, compare_prepared, name_normals
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.exam import tell_reading
 from datkit.prepare.quality import TRACER, advise
@@ -34,6 +34,7 @@ N_SLICES = 6
 class Patient(TypedDict, total=False):
     """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction.
 
+    Or `normals` of :func:`datkit.measure.own_normals.read_normals`, in place of the kit's own.
     And from which side the patient is seen: `radiological`, left on the right; and how the scan is
     read: `orientation` and `repair` of :func:`datkit.io.scan.load_scan`.
     """
@@ -41,6 +42,7 @@ class Patient(TypedDict, total=False):
     age: float | None
     sex: str | None
     reconstruction: str | None
+    normals: Normals | None
     radiological: bool
     orientation: str | None
     repair: bool
@@ -114,8 +116,9 @@ def render_report(scan_path: str | os.PathLike[str], **patient: Unpack[Patient])
     **patient
         ``age`` in years and ``sex``, F or M: without both the measures stand without a normal
         range. ``reconstruction``: which normals to compare with, as for
-        :func:`datkit.measure.compare_with_normals`. ``radiological``: draw the patient's left on
-        the right, as hospitals do. ``orientation`` and ``repair`` as for
+        :func:`datkit.measure.compare_with_normals`; or ``normals`` of
+        :func:`datkit.measure.own_normals.read_normals`. ``radiological``: draw the patient's left
+        on the right, as hospitals do. ``orientation`` and ``repair`` as for
         :func:`datkit.io.scan.load_scan`. Each is optional.
 
     Raises
@@ -141,10 +144,7 @@ def read_exam(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> 
     prepared = prepare_scan(scan)
     measures = measure_prepared(prepared)
     person = patient.get("age"), patient.get("sex"), patient.get("reconstruction")
-    normals, (age, sex, reconstruction) = None, person
-    if age is not None and sex is not None:
-        blur = float(prepared.quality.get("resolution", np.nan))
-        normals = compare_with_normals(measures, age, sex, reconstruction, resolution=blur)
+    normals = compare_prepared(prepared, measures, *person, patient.get("normals"))
     exam = Path(scan_path).name, sha256_scan(scan_path), scan, prepared, measures
     return ReportContents(*exam, normals, *person, patient.get("radiological", False))
 

@@ -206,19 +206,20 @@ def test_a_mirrored_exam_mirrors_its_report(exam_report) -> None:
     assert "1.0 in the left hemisphere, 3.5 in the right" in shown.select(".slices img")[2]["alt"]
 
 
-def test_age_and_sex_reach_the_normals(scan, normal_table, monkeypatch) -> None:
+def test_age_sex_and_resolution_reach_the_normals(scan, normal_table, monkeypatch) -> None:
     asked = []
 
-    def compare(measures, age, sex, reconstruction=None, *, resolution):
-        asked.append((set(measures) >= set(MEASURES), age, sex, reconstruction))
+    def compare(measures, *who, resolution, normals):
+        asked.append((set(measures) >= set(MEASURES), *who, normals))
         assert 5 < resolution < 20
         return normal_table
 
-    monkeypatch.setattr("datkit.view.pages.report.compare_with_normals", compare)
+    monkeypatch.setattr("datkit.measure.normals.compare_with_normals", compare)
     assert read_exam(scan, age=67, sex="F", reconstruction="osem").normals is normal_table
-    assert asked == [(True, 67, "F", "osem")]
+    assert read_exam(scan, age=67, sex="F", normals={"any": {}}).normals is normal_table
+    assert asked == [(True, 67, "F", "osem", None), (True, 67, "F", None, {"any": {}})]
     assert read_exam(scan, age=67).normals is None and read_exam(scan, sex="F").normals is None
-    assert len(asked) == 1
+    assert len(asked) == 2
 
 
 def test_the_real_map_gets_no_normal_range_for_it_is_too_blurred(real_map) -> None:
