@@ -13,5 +13,7 @@ from .exam import measure_volume as measure_volume
 from .normals import compare_with_normals as compare_with_normals
 from .normals import load_normals as load_normals
 from .normals import reconstruction_type as reconstruction_type
+from .own_normals import fit_own_normals as fit_own_normals
+from .own_normals import read_normals as read_normals
 from .regions import shifts_of as shifts_of
 from .regions import take_side as take_side

@@ -154,7 +154,7 @@ def compare_with_normals(
         The exam's, of ``Prepared.quality``, FWHM in mm; NaN if it is not known. Left out, it is not
         looked at.
     normals : dict, optional
-        Of :func:`datkit.measure.own_normals.read_normals`, instead of :func:`load_normals`.
+        Of :func:`datkit.measure.read_normals`, instead of :func:`load_normals`.
 
     Returns
     -------

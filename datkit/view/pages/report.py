@@ -34,7 +34,7 @@ N_SLICES = 6
 class Patient(TypedDict, total=False):
     """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction.
 
-    Or `normals` of :func:`datkit.measure.own_normals.read_normals`, in place of the kit's own.
+    Or `normals` of :func:`datkit.measure.read_normals`, in place of the kit's own.
     And from which side the patient is seen: `radiological`, left on the right; and how the scan is
     read: `orientation` and `repair` of :func:`datkit.io.scan.load_scan`.
     """
@@ -117,7 +117,7 @@ def render_report(scan_path: str | os.PathLike[str], **patient: Unpack[Patient])
         ``age`` in years and ``sex``, F or M: without both the measures stand without a normal
         range. ``reconstruction``: which normals to compare with, as for
         :func:`datkit.measure.compare_with_normals`; or ``normals`` of
-        :func:`datkit.measure.own_normals.read_normals`. ``radiological``: draw the patient's left
+        :func:`datkit.measure.read_normals`. ``radiological``: draw the patient's left
         on the right, as hospitals do. ``orientation`` and ``repair`` as for
         :func:`datkit.io.scan.load_scan`. Each is optional.
 
