@@ -189,7 +189,8 @@ def compare_with_normals(
     fit = np.array([[fits[name][key] for key in NUMBERS] for name in names]).reshape(-1, 4)
     value = np.array([float(measures[name]) for name in names])
     expected = fit[:, :3] @ _design(np.array([float(age)]), np.array([sex]))[0]
-    sd = fit[:, 3] * np.where(_are_shares(names), expected, 1)
+    base = np.where(_are_shares(names), expected, 1)
+    sd = fit[:, 3] * np.where(base > 0, base, np.nan)  # a line that has run below 0 says nothing
     columns = {"value": value, "expected": expected, "low": expected - NORMAL_95 * sd,
                "high": expected + NORMAL_95 * sd, "z": (value - expected) / sd}  # fmt: skip
     table = pd.DataFrame(columns, index=pd.Index(names, name="measure"))

@@ -85,14 +85,16 @@ def fit_own_normals(
     twice = [", ".join(uids) for uids in exams.groupby(exams).groups.values() if len(uids) > 1]
     problems = found_instead("image-repeated", folder, "each image once",
                              twice, "Keep one of them.", "the same under ")  # fmt: skip
-    CohortError.raise_any([*problems, *_too_few(people, folder)], where=folder)
+    if few := _too_few(people, folder):
+        problems += [*few, *_tell(left_out, folder)]
+    CohortError.raise_any(problems, where=folder)
     measures = measure_cohort(prepared).loc[people.index]
     blur = prepared.table["resolution"].reindex(people.index)
     hashes = {"table": sha256_file(path), "exams": _hash("".join(sorted(exams)).encode())}
     return {
         "about": f"Normal range of {len(people)} exams. {NOT_CLINICAL}",
         "assumes": ASSUMES,
-        "settings": PrepareSettings().to_dict(),
+        "settings": PrepareSettings().to_dict() | {"reading": dict(cohort.reading)},
         "versions": {"datkit": __version__, "numpy": np.__version__},
         "sha256": hashes | _resources(),
         "normals": fit_normals(measures, people["age"], people["sex"], blur),
@@ -140,6 +142,15 @@ def _too_few(people: pd.DataFrame, where: str) -> list[Problem]:
         )
         if wrong
     ]  # fmt: skip
+
+
+def _tell(left_out: dict[str, str], where: str) -> list[Problem]:
+    """Return the exams that a fit does without, each with the reason."""
+    remedy = "Look at it; what is mended counts."
+    return [
+        Problem("left-out", where, "good normal exams", f"{uid}: {reason}", remedy)
+        for uid, reason in left_out.items()
+    ]
 
 
 def _not_good(prepared: PreparedCohort) -> dict[str, str]:
@@ -213,15 +224,15 @@ def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
 def _checked(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wrote
     """Return a fit whose numbers can be; what it should not hold is left out."""
     (youngest, oldest), (least, most) = fit["ages"], fit["resolution"]
-    lines = fit["measures"].items()
+    lines = {name: line for name, line in fit["measures"].items() if name in DEFINITIONS}
+    _number(len(lines), 1)
     return {
         "n": int(_number(fit["n"], FEWEST)),
         "ages": [_number(youngest, *AGES), _number(oldest, youngest, AGES[1])],
         "resolution": [_number(least, 0), _number(most, least, 50)],
         "measures": {
             name: {key: _number(line[key], 1e-9 if key == "sd" else -MOST) for key in NUMBERS}
-            for name, line in lines
-            if name in DEFINITIONS
+            for name, line in lines.items()
         },
     }
 

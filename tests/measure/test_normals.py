@@ -78,6 +78,13 @@ def test_beyond_the_normals_is_said_and_other_blur_not_compared(age, resolution,
     assert found.loc["putamen_left"].notna().all() == compared
 
 
+def test_a_line_extrapolated_below_0_gives_no_range():
+    fit = {"putamen_left": {"men": 1.0, "year": -0.1, "women": 0.0, "sd": 0.1}}
+    table = {ANY: {"n": 20, "ages": [50, 70], "resolution": [9, 11], "measures": fit}}
+    found = compare_with_normals({"putamen_left": 0.5}, 80, "M", normals=table)
+    assert found.loc["putamen_left", ["low", "high", "z"]].isna().all()
+
+
 def test_the_expected_exam_has_z_0():
     table = compare_with_normals(dict.fromkeys(MEASURES, 1.0), 70, "M", OSEM)
     again = compare_with_normals(table["expected"], 70, "M", OSEM)

@@ -75,6 +75,7 @@ def test_the_fit_says_what_it_was_made_from_and_no_uid(saved):
     assert set(fitted["measures"]) == set(MEASURES)
     assert -0.03 < fitted["measures"]["putamen_left"]["year"] < -0.01
     assert "not for diagnosis" in normals["about"] and "one camera" in normals["assumes"]
+    assert normals["settings"]["reading"] == {}
     assert set(normals["sha256"]) == {"table", "exams", "template", "regions"}
     assert not any(f'"{uid}"' in path.read_text() for uid in UIDS)
 
@@ -141,6 +142,7 @@ def test_too_few_that_are_good_and_one_image_twice_are_refused(tmp_path, prepare
     with pytest.raises(CohortError, match="found 19") as told:
         fit(tmp_path, PreparedCohort(volumes, few.table))
     assert "the same under 010, 011" in str(told.value)
+    assert all(f"found {uid}: " in str(told.value) for uid in UIDS[:6])
 
 
 NOT_NORMALS = {
@@ -172,6 +174,7 @@ def test_a_file_that_is_no_normals_is_refused(saved, fault):
         (("resolution",), [9, float("inf")]),
         (("resolution",), ["9", "10"]),
         (("measures",), [1]),
+        (("measures",), {"another": {"men": 2, "year": 0, "women": 0, "sd": 0.1}}),
         (("measures", "putamen_left", "sd"), 0),
         (("measures", "putamen_left", "men"), 1e9),
         (("measures", "putamen_left", "year"), float("nan")),

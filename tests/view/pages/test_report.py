@@ -230,9 +230,16 @@ def test_a_scan_that_is_more_blurred_than_the_normals_gets_no_normal_range(tmp_p
     shown = BeautifulSoup(render(report), "html.parser")
     text = shown.select_one("section[aria-labelledby=measures]").get_text()
     assert "No normal range" in text and "lie outside" not in text
-    assert "! The effective resolution is 1" in text and "blur changes every measure" in text
+    told = report.prepared.quality["resolution"]
+    assert f"! The effective resolution is {told:.1f} mm" in text and 15 < told < 20
+    assert "blur changes every measure" in text
     assert not shown.select("th.z") and not shown.select("rect.range")
     assert report.normals["z"].isna().all() and report.normals["value"].notna().all()
+
+
+def test_the_mean_of_174_healthy_people_does_not_look_like_parkinson_s(real_map) -> None:
+    normals = read_exam(real_map, age=60, sex="F").normals
+    assert normals["value"].notna().all() and (normals["z"].abs() > 1.96).sum() <= 2
 
 
 @pytest.mark.parametrize(
