@@ -1,7 +1,8 @@
 """Count the package's code lines, a row a room: no blank line, comment or docstring counts.
 
 ``python .ci/code_lines.py`` prints the table and fails beyond the budget, which is that of the
-installed package: the wheel leaves out the room `book`. What it adds is printed too.
+installed package: the wheel leaves out the room `book`. What it adds is printed too. The budget is
+that of version 0.2 and what each later part states to cost; what costs more is taken out elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "datkit"
-BUDGET = 10_500
+VERSION_0_2 = 10_500
+ADDED = {
+    "clinical files, orientation": 500,
+    "own normal ranges, resolution": 300,
+    "reasons of a verdict, pose": 200,
+}
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (
     tokenize.COMMENT,
@@ -55,9 +61,10 @@ def main() -> int:
     for room, lines in sorted(rooms.items()):
         print(f"{room:14} {lines:7,}")
     installed = rooms.total() - rooms[NOT_INSTALLED]
-    print(f"{'installed':14} {installed:7,} of {BUDGET:,}")
+    budget = VERSION_0_2 + sum(ADDED.values())
+    print(f"{'installed':14} {installed:7,} of {budget:,}")
     print(f"{'with ' + NOT_INSTALLED:14} {rooms.total():7,}")
-    return int(installed > BUDGET)
+    return int(installed > budget)
 
 
 if __name__ == "__main__":
