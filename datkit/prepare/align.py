@@ -1,12 +1,15 @@
 """Where is the head? The similarity transform from the DaT template to a scan.
 
 The scan is explained by linear regression. At points spread over the template's head, the scan's
-value is a sum of the template, of each caudate and putamen with an amplitude of its own (so that a
-lost putamen does not shift the fit, and a bright one helps it), and of what the template would
-change by under a small shift, rotation or scaling. The coefficients of the last group say how far
-the pose is off; it is corrected, the scan is sampled again, and after a few rounds nothing is left
-to correct. This is Gauss-Newton on the template's side (Baker and Matthews 2004,
-10.1023/B:VISI.0000011205.11775.fd): the regressors carry no noise and are the same for every exam.
+value is a sum of the template; of what may differ from it in any exam, each with an amplitude of
+its own (scalp, skull, fluids, deep nuclei, both ends of each putamen ..., a trend as attenuation
+leaves it, a little more or less blur); and of what all this would change by under a small shift,
+rotation or scaling. The coefficients of the last group say how far the pose is off; it is
+corrected, the scan is sampled again, and after a few rounds nothing is left to correct. So neither
+a lost putamen nor a bright scalp moves the head. This is Gauss-Newton on the template's side (Baker
+and Matthews 2004, 10.1023/B:VISI.0000011205.11775.fd): the regressors carry no noise and are the
+same for every exam. Striata tell where a head is, not how it is turned, nor how large it is: in the
+two public maps of healthy people they want another turn and size than the brain's outline.
 
 There is no second aligner to fall back on: where this one does not convince, it starts again from
 eleven other places. Of the exams that ``benchmarks/prepare`` spoils (section `spoilt`),
@@ -35,7 +38,17 @@ from datkit.prepare.levels import (
     load_levels,
     template_centre,
 )
-from datkit.prepare.sampling import blur, crop, regress, sample, shift, shrink, transform
+from datkit.prepare.sampling import (
+    blur,
+    crop,
+    is_inside,
+    regress,
+    sample,
+    shift,
+    shrink,
+    spacing,
+    transform,
+)
 
 __all__ = ["PrepareSettings", "find_pose"]
 
@@ -194,17 +207,23 @@ def _fit(
     for _ in range(MAX_ROUNDS):
         to_template = np.linalg.inv(matrix) @ affine
         uptake, inside = sample(volume, to_template, level.points, mode="nearest")
-        uptake, weight = np.minimum(uptake, level.ceiling), level.weight * inside
+        index = transform(np.linalg.inv(to_template), level.points)
+        weight = level.weight * is_inside(volume.shape, index, level.fwhm / 2 / spacing(affine))
+        told = weight * (uptake <= level.ceiling)  # what is cut off tells no place
+        uptake = np.minimum(uptake, level.ceiling)
         slopes = np.einsum("ngp,p->ng", level.slopes, amplitude)
-        design = np.column_stack([np.ones(uptake.size), level.parts, slopes])
-        fitted = regress(design, uptake, weight)
-        amplitude, off = fitted[1 : 1 + parts], fitted[1 + parts :]
+        softer = np.einsum("np,p->n", level.softer, amplitude)
+        fixed = [np.ones(uptake.size), level.parts, level.trend, softer]
+        fitted = regress(np.column_stack([*fixed, slopes]), uptake, told)
+        amplitude, off = fitted[1 : 1 + parts], fitted[-slopes.shape[1] :]
         size = np.abs(off).max()
         off *= min(1.0, MAX_STEP / max(size, TOLERANCE))
         matrix = matrix @ expm(-np.tensordot(off, GENERATORS[: off.size], axes=1))
         if size < tolerance:
             break
-    explained, in_view = np.einsum("np,p->n", level.parts, amplitude), float(inside.mean())
+    look = np.column_stack([np.ones(uptake.size), level.parts[:, level.look]])
+    explained = np.einsum("np,p->n", look, regress(look, uptake, weight))
+    in_view = float(inside.mean())
     sound = amplitude[0] > 0 and in_view > MIN_IN_VIEW
     return Pose(matrix, _correlation(uptake, explained, weight) if sound else 0.0, in_view)
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
@@ -15,6 +16,7 @@ from datkit.prepare.sampling import transform
 __all__ = ["GRID", "RESOURCES", "load_regions", "load_template"]
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+STRIATAL_PARTS = 4  # the last of the file; the others lie in the middle, or around the brain
 LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
 
 
@@ -41,6 +43,23 @@ GRID = Grid((64, 80, 48), _affine())
 def load_template() -> Scan:
     """Load the template: the mean normal head without noise, symmetric about x = 0."""
     return load_scan(RESOURCES / "template.nii.gz")
+
+
+@cache
+def load_parts() -> tuple[list[np.ndarray], int]:
+    """Load the parts of the template's head, on its grid, and the number of those not striatal.
+
+    A part is 1 where it fills a voxel, blurred to 3 mm. First come ventricles, fluid around the
+    brain, skull, scalp, thalamus, brainstem and cerebellum; then caudate, ventral striatum and
+    the front and back of the putamen, each of the left and of the right side.
+    """
+    stored = np.asarray(nib.nifti1.load(RESOURCES / "parts.nii.gz").dataobj, np.float32) / 255
+    whole = list(np.moveaxis(stored, -1, 0))
+    middle = len(stored) // 2
+    sides = [part * 0 for part in whole[-STRIATAL_PARTS:] for _ in range(2)]
+    for part, left, right in zip(whole[-STRIATAL_PARTS:], sides[::2], sides[1::2], strict=True):
+        left[:middle], right[middle:] = part[:middle], part[middle:]
+    return whole[:-STRIATAL_PARTS] + sides, len(whole) - STRIATAL_PARTS
 
 
 @cache

@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from datkit.prepare.grid import GRID, LABELS, load_regions, load_template, to_striata
+from datkit.prepare.grid import GRID, load_parts, load_template, to_striata
 from datkit.prepare.sampling import blur, sample, spacing, transform
 
 __all__ = ["GENERATORS", "RADIUS", "brain_level", "load_levels"]
 
-TEMPLATE_FWHM = 9.5  # mm, datkit.simulate.template
+TEMPLATE_FWHM, PARTS_FWHM = 9.5, 3.0  # mm, datkit.simulate.template
+SOFTER_MM = 4.0  # FWHM; a small further blur, to tell what the template's lacks
+SCALP = 3  # among the parts
 BRAIN_ML = 600  # half of a brain
 HEAD_MM = 150  # vertex to skull base; what lies deeper, neck and shoulders, does not count
 BOTTOM_MM = -60.0  # template z below which glands and neck differ between patients
@@ -38,6 +40,9 @@ def _similarity_generators() -> np.ndarray:
 GENERATORS = _similarity_generators()
 
 
+Volume = tuple[np.ndarray, np.ndarray, float]  # with its affine, and a blur to come in mm
+
+
 @dataclass(frozen=True)
 class Level:
     """What a scan is regressed on, at n points and with p parts and g generators.
@@ -49,9 +54,16 @@ class Level:
     points : numpy.ndarray, shape (3, n)
         Template mm.
     parts : numpy.ndarray, shape (n, p)
-        Uptake of the template, over the brain's; then, at the fine level, the four striatal masks.
+        The template, over the brain's uptake; what differs from it: at the coarse level in the
+        scalp, at the fine one in each of the parts of :func:`datkit.prepare.grid.load_parts`.
     slopes : numpy.ndarray, shape (n, g, p)
-        How the parts change along the generators, per mm.
+        How the parts change along the generators, per mm. Around the striata only shifts count.
+    softer : numpy.ndarray, shape (n, p)
+        How the parts change when they are blurred by SOFTER_MM more.
+    trend : numpy.ndarray, shape (n, 3)
+        The template times x², y² and z², over RADIUS²: what attenuation and scatter leave.
+    look : sequence of int
+        Those of the parts that tell whether it looks like a head: the template, and the striata.
     ceiling, weight : numpy.ndarray, shape (n,)
         Uptake above which a value is cut off, so that glands do not matter; weight of the point.
     """
@@ -61,6 +73,9 @@ class Level:
     points: np.ndarray
     parts: np.ndarray
     slopes: np.ndarray
+    softer: np.ndarray
+    trend: np.ndarray
+    look: list[int]
     ceiling: np.ndarray
     weight: np.ndarray
 
@@ -72,9 +87,15 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
     See :class:`datkit.prepare.PrepareSettings` for the parameters.
     """
     moves = 7 if scaling else 6
-    coarse = _build(20.0, 8.0, 10.0, moves, ceiling, None)
-    # Larger blocks, of 3.5 or 5 mm, were measured to move the real map by another 0.03 or 0.1 mm.
-    fine = _build(8.0, 2.5, 6.0, moves, ceiling, striatal_weight)
+    parts, background = load_parts()
+    template, affine = scaled_template()
+    sharp = float(np.sqrt(TEMPLATE_FWHM**2 - PARTS_FWHM**2))  # what the parts lack of its blur
+    volumes = [(template, affine, 0.0), *((part, affine, sharp) for part in parts)]
+    few = [volumes[0], volumes[1 + SCALP]]
+    coarse = _build(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling, None)
+    # Points 6 or 7 mm apart, at two to three times the cost, find repainted heads no better.
+    look = [0, *range(1 + background, len(volumes))]
+    fine = _build(8.0, 2.5, 8.0, volumes, look, moves, ceiling, striatal_weight)
     return coarse, fine
 
 
@@ -125,40 +146,56 @@ def head_lattice(distance: float) -> np.ndarray:
 
 
 def _build(
-    fwhm: float, largest_voxel: float, step: float, moves: int, ceiling: float, weight: float | None
+    fwhm: float,
+    largest_voxel: float,
+    step: float,
+    volumes: list[Volume],
+    look: list[int],
+    moves: int,
+    ceiling: float,
+    striatal_weight: float | None,
 ) -> Level:
     """Build a level of points at steps of so many mm; without a striatal weight, no striata."""
-    points, generators = head_lattice(step), GENERATORS[:moves]
-    masks: list[np.ndarray] = []
+    points = head_lattice(step)
+    volumes = [(volume, affine, float(np.hypot(fwhm, width))) for volume, affine, width in volumes]
+    parts, slopes = regressors(volumes, points, GENERATORS[:moves])
+    soft = [
+        (volume, affine, float(np.hypot(width, SOFTER_MM))) for volume, affine, width in volumes
+    ]
+    softer = _parts(soft, points) - parts
     near = np.zeros(points.shape[1], bool)
-    if weight is not None:
-        masks = [load_regions()[name] for name in LABELS[:4]]
+    if striatal_weight is not None:
         near = sample(to_striata(), GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
-    # The masks are sharp, the template is not: blurred alike, they can be added to it.
-    parts, slopes = regressors(fwhm, masks, TEMPLATE_FWHM, points, generators)
-    limit = np.where(near, STRIATUM_CEILING, ceiling)
+    limit, weight = (
+        np.where(near, STRIATUM_CEILING, ceiling),
+        np.where(near, striatal_weight or 1.0, 1.0),
+    )
+    slopes[near, 3:] = 0  # striata tell where a head is, not how it is turned, nor its size
     slopes[parts[:, 0] > limit, :, 0] = 0
     parts[:, 0] = np.minimum(parts[:, 0], limit)
-    weights = np.where(near, weight or 1.0, 1.0)
-    return Level(fwhm, largest_voxel, points, parts, slopes, limit, weights)
+    trend = parts[:, :1] * (points.T / RADIUS) ** 2
+    rest = softer, trend, look, limit, weight
+    return Level(fwhm, largest_voxel, points, parts, slopes, *rest)
 
 
 def regressors(
-    fwhm: float, masks: list[np.ndarray], edge: float, points: np.ndarray, generators: np.ndarray
+    volumes: list[Volume], points: np.ndarray, generators: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return parts (n, p) at points (3, n), and how they change along generators (n, g, p).
+    """Return volumes at points (3, n), (n, p), and their change along generators, (n, g, p).
 
-    They are the template, blurred by `fwhm`, then the masks, blurred by that and `edge`.
+    Each volume comes with its affine and a blur in mm.
     """
-    wide = np.hypot(fwhm, edge)
-    volumes = [(*scaled_template(), fwhm)]
-    volumes += [(mask.astype(np.float32), GRID.affine, wide) for mask in masks]
     moves = np.stack([transform(generator, points) for generator in generators])  # (g, 3, n)
-    parts, slopes = [], []
-    for volume, affine, width in volumes:
-        blurred = blur(volume, affine, width)
-        changes = np.gradient(blurred, *spacing(affine))
+    slopes = []
+    for volume, affine, fwhm in volumes:
+        changes = np.gradient(blur(volume, affine, fwhm), *spacing(affine))
         gradient = np.stack([sample(change, affine, points)[0] for change in changes])  # (3, n)
-        parts.append(sample(blurred, affine, points)[0])
         slopes.append(np.einsum("gan,an->ng", moves, gradient))
-    return np.stack(parts, axis=-1), np.stack(slopes, axis=-1)
+    return _parts(volumes, points), np.stack(slopes, axis=-1)
+
+
+def _parts(volumes: list[Volume], points: np.ndarray) -> np.ndarray:
+    """Return volumes, blurred, at points (3, n), (n, p)."""
+    parts = (sample(blur(volume, affine, fwhm), affine, points)[0]
+             for volume, affine, fwhm in volumes)  # fmt: skip
+    return np.stack(list(parts), axis=-1)

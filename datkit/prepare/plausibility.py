@@ -74,7 +74,7 @@ def _head() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     points = head_lattice(STEP_MM)
     generators = np.concatenate([GENERATORS[:6], np.zeros((3, 4, 4))])
     generators[range(6, 9), range(3), range(3)] = 1 / RADIUS
-    parts, slopes = regressors(FWHM, [], 0.0, points, generators)
+    parts, slopes = regressors([(*scaled_template(), FWHM)], points, generators)
     slopes[parts[:, 0] > CEILING] = 0
     return points, np.minimum(parts[:, 0], CEILING), slopes[:, :, 0], generators
 

@@ -44,9 +44,12 @@ def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.einsum("ij,jn->in", matrix[:3, :3], points) + matrix[:3, 3:]
 
 
-def is_inside(shape: tuple[int, ...], index: np.ndarray) -> np.ndarray:
-    """Return whether voxel indices (3, n), not rounded, lie in an array of that shape."""
-    return np.all((index > -0.5) & (index < np.array(shape)[:, None] - 0.5), axis=0)
+def is_inside(
+    shape: tuple[int, ...], index: np.ndarray, margin: npt.ArrayLike = (0, 0, 0)
+) -> np.ndarray:
+    """Return whether voxel indices (3, n), not rounded, lie in an array, off its border."""
+    low = np.reshape(margin, (3, 1)) - 0.5
+    return np.all((index > low) & (index < np.reshape(shape, (3, 1)) - 1 - low), axis=0)
 
 
 def sample(

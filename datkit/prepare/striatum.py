@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 
 from datkit.prepare.grid import GRID, distance_to, grid_mm, load_regions
-from datkit.prepare.levels import GENERATORS, regressors
+from datkit.prepare.levels import GENERATORS, Volume, regressors, scaled_template
 from datkit.prepare.reference import reference_level
 from datkit.prepare.sampling import blur, crop, regress, sample
 
@@ -109,4 +109,7 @@ def _model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     putamen, y = regions["putamen_left"], grid_mm()[1]
     front = putamen & (y > np.median(y[putamen]))
     masks = [regions["caudate_left"], front, putamen & ~front]
-    return points, *regressors(FWHM, masks, MASK_FWHM, points, GENERATORS[:3])
+    wide = float(np.hypot(FWHM, MASK_FWHM))
+    volumes: list[Volume] = [(mask.astype(np.float32), GRID.affine, wide) for mask in masks]
+    template = (*scaled_template(), FWHM)
+    return points, *regressors([template, *volumes], points, GENERATORS[:3])
