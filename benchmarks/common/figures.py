@@ -66,7 +66,7 @@ class Figure:
             return None
         low, high = self.target
         low, high = -np.inf if low is None else low, np.inf if high is None else high
-        tested = self.interval if self.clearly else (self.value,)
+        tested = self.interval if self.clearly and self.interval else (self.value,)
         return bool(all(low <= number <= high for number in tested))
 
     def row(self) -> tuple[str, str, str, str]:

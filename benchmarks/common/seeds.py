@@ -33,7 +33,8 @@ def read_seeds(path: Path) -> dict[str, Sections]:
     UsageError
         If the file is there but is not one of ours.
     """
-    return read_results(path, "seeds")
+    seeds = read_results(path, "seeds")
+    return {seed: seeds[seed] for seed in sorted(seeds, key=int)}
 
 
 def write_seed(path: Path, seed: int, sections: Sections, title: str) -> None:
@@ -73,7 +74,6 @@ def merge_seeds(path: Path, others: Iterable[Path], title: str) -> None:
 
 
 def _write(path: Path, seeds: dict[str, Sections], title: str) -> None:
-    seeds = {seed: seeds[seed] for seed in sorted(seeds, key=int)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"title": title, "seeds": seeds})
     with replace_atomically(path.with_suffix(".md")) as part:
@@ -83,8 +83,8 @@ def _write(path: Path, seeds: dict[str, Sections], title: str) -> None:
 def mean_figure(figures: Iterable[Figure]) -> Figure:
     """Return the mean of one figure over seeds, with Student's 95 % interval of that mean.
 
-    A seed without a value is left out, and the note says how many are there. The target is that of
-    the figure; the interval is that of the mean over seeds, none with one seed.
+    A seed without a value is left out, and the note says how many are there. One seed keeps its
+    own interval; seeds that do not differ have none.
 
     Examples
     --------
@@ -97,9 +97,10 @@ def mean_figure(figures: Iterable[Figure]) -> Figure:
     values = [figure.value for figure in figures if figure.value is not None]
     beside = {name: float(np.mean([one.beside[name] for one in figures if name in one.beside]))
               for name in first.beside}  # fmt: skip
-    mean, interval = (float(np.mean(values)), None) if values else (None, None)
+    mean = float(np.mean(values)) if values else None
+    interval = first.interval if len(figures) == 1 else None
     if len(values) > 1 and np.ptp(values) > 0:
-        half = stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
+        half = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
         interval = (mean - half, mean + half)
     note = f"mean of {len(values)} seeds"
     return Figure(first.name, mean, first.target, interval, first.unit, note, first.clearly, beside)
@@ -119,6 +120,7 @@ def means_of(seeds: dict[str, Sections]) -> dict[str, list[tuple[Figure, dict[st
 
 def render_seeds(seeds: dict[str, Sections]) -> str:
     """Return a Markdown table: a column for each seed, their mean, its target, whether it holds."""
+    seeds = {seed: seeds[seed] for seed in sorted(seeds, key=int)}
     parts = means_of(seeds)
     wide = any(mean.beside for rows in parts.values() for mean, _ in rows)
     names = [f"Seed {seed}" for seed in seeds]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.common import figures
-from benchmarks.common.seeds import means_of, merge_seeds, read_seeds, write_seed
+from benchmarks.common.seeds import mean_figure, means_of, merge_seeds, read_seeds, write_seed
 from datkit.errors import UsageError
 
 
@@ -67,7 +67,7 @@ def test_seeds_are_merged_and_judged_on_their_mean(tmp_path):
     there = seed_file(tmp_path / "b.json", s7=0.5, s11=1.1)
     merge_seeds(here, [there], "Seeds")
     seeds = read_seeds(here)
-    assert set(seeds) == {"5", "7", "11"}
+    assert list(seeds) == ["5", "7", "11"]
     [(mean, each)] = means_of(seeds)["likeness"]
     assert mean.value == pytest.approx(0.8) and mean.holds and each["11"].holds is False
     lines = here.with_suffix(".md").read_text().splitlines()
@@ -78,3 +78,17 @@ def test_seeds_are_merged_and_judged_on_their_mean(tmp_path):
 def test_what_is_no_file_of_seeds_is_not_merged(tmp_path):
     with pytest.raises(UsageError, match="expected the results of some seeds, found none"):
         merge_seeds(tmp_path / "a.json", [tmp_path / "none.json"], "Seeds")
+
+
+def test_the_interval_is_the_mean_s_over_seeds_and_one_seed_keeps_its_own():
+    """Student's t of two degrees of freedom is 4.3027; 0.4, 0.8 and 1.2 have an SD of 0.4."""
+    mean = mean_figure([figures.Figure("x", value, (0, 1)) for value in (0.4, 0.8, 1.2)])
+    half = 4.3027 * 0.4 / 3**0.5
+    assert mean.interval == pytest.approx((0.8 - half, 0.8 + half), abs=1e-3)
+    one = figures.Figure("x", 0.5, (0, 1), (0.4, 0.6))
+    assert mean_figure([one]).interval == (0.4, 0.6)
+    equal = mean_figure([one, one, figures.Figure("x", None, (0, 1))])
+    assert (equal.value, equal.interval, equal.note) == (0.5, None, "mean of 2 seeds")
+    sure = [figures.Figure("x", -0.1, (None, 0), clearly=True)] * 2
+    assert mean_figure(sure).holds
+    assert mean_figure([*sure, figures.Figure("x", 0.1)]).holds is False
