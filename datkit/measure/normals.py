@@ -39,6 +39,7 @@ AGES = 18.0, 110.0  # whom one examines at all
 # FWHM: exams of one camera are told to lie so far apart, and so are heads whose blur is known
 # (tests/prepare/test_resolution.py).
 RESOLUTION_ERROR = 1.0  # mm
+SHARPNESS = 2.5, 97.5  # percentiles of the normals' resolution: one odd exam stretches no range
 NUMBERS = "men", "year", "women", "sd"
 NORMAL_95 = 1.96  # SD on either side
 
@@ -91,9 +92,9 @@ def fit_normals(
     Returns
     -------
     dict
-        ``n``, ``ages`` and ``resolution``: the least and the most; and ``measures``: name to
-        ``{"men", "year", "women", "sd"}``; the last is a share of the expected value, or of an
-        asymmetry its SD.
+        ``n``; ``ages``, the least and the most; ``resolution``, the middle 95 %; and
+        ``measures``: name to ``{"men", "year", "women", "sd"}``; the last is a share of the
+        expected value, or of an asymmetry its SD.
 
     Examples
     --------
@@ -112,13 +113,13 @@ def fit_normals(
     rest = (values - expected) / np.where(_are_shares(measures.columns), expected, 1)
     spread = np.sqrt((rest**2).sum(0) / (len(values) - design.shape[1]))
     numbers = pd.DataFrame(np.vstack([weights, spread]), list(NUMBERS), measures.columns)
-    ranges = {"ages": _ends(ages), "resolution": _ends(resolutions)}
+    ranges = {"ages": _between(ages, 0, 100), "resolution": _between(resolutions, *SHARPNESS)}
     return {"n": len(values)} | ranges | {"measures": numbers.map(round_digits).to_dict()}
 
 
-def _ends(values: npt.ArrayLike) -> list[float]:
-    """Return the least and the most, both rounded."""
-    return [round_digits(end(np.asarray(values, float))) for end in (np.nanmin, np.nanmax)]
+def _between(values: npt.ArrayLike, *percentiles: float) -> list[float]:
+    """Return percentiles, rounded."""
+    return [round_digits(end) for end in np.nanpercentile(values, percentiles)]
 
 
 def compare_with_normals(
