@@ -102,7 +102,7 @@ def fit_normals(
     >>> sbr = pd.DataFrame({"putamen_left": [2.1, 1.9, 2.0, 1.8, 2.2, 2.0]})
     >>> fit = fit_normals(sbr, [55, 75, 55, 75, 55, 75], list("MMMMFF"), [9, 9, 10, 11, 9, 10])
     >>> fit["n"], fit["ages"], fit["resolution"]
-    (6, [55.0, 75.0], [9.0, 11.0])
+    (6, [55.0, 75.0], [9.0, 10.875])
     >>> {name: round(x, 3) for name, x in fit["measures"]["putamen_left"].items()}
     {'men': 1.95, 'year': -0.01, 'women': 0.15, 'sd': 0.03}
     """
