@@ -23,7 +23,7 @@ from datkit.threads import one_thread
 
 __all__ = ["BOX", "BOX_AFFINE", "SPACING", "NetworkClassifier", "crop_striata"]
 
-# The part of the canonical grid that holds both striata and 8 mm around them: x −47 … +47,
+# The part of the canonical grid that holds both striata and 6 mm around them: x −47 … +47,
 # y −30 … +32, z −26 … +36 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
 BOX = (slice(8, 56), slice(41, 73), slice(5, 37))
 #: From a voxel of the box to mm of the template's space, (4, 4).

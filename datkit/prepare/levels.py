@@ -63,7 +63,8 @@ class Level:
     trend : numpy.ndarray, shape (n, 3)
         The template times x², y² and z², over RADIUS²: what attenuation and scatter leave.
     look : sequence of int
-        Those of the parts that tell whether it looks like a head: the template, and the striata.
+        Those of the parts that tell whether it looks like a head: the template, and what differs
+        most from exam to exam, scalp and striata.
     ceiling, weight : numpy.ndarray, shape (n,)
         Uptake above which a value is cut off, so that glands do not matter; weight of the point.
     """
@@ -94,7 +95,7 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
     few = [volumes[0], volumes[1 + SCALP]]
     coarse = _build(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling, None)
     # Points 6 or 7 mm apart, at two to three times the cost, find repainted heads no better.
-    look = [0, *range(1 + background, len(volumes))]
+    look = [0, 1 + SCALP, *range(1 + background, len(volumes))]
     fine = _build(8.0, 2.5, 8.0, volumes, look, moves, ceiling, striatal_weight)
     return coarse, fine
 

@@ -50,9 +50,9 @@ FAR = 0.9 * FURTHEST  # mm; a striatum found as far away as was looked is none
 # other tracers and other body parts (benchmarks/prepare, section `others`: it prints how far apart
 # exams and the rest are).
 RULES = {
-    # 0.88 and more but for exams so noisy that one must look; volumes that are no DaT exam reach
-    # 0.98 and are told by their uptake (benchmarks/prepare, section `others`).
-    "similarity": Rule("similarity to the template", 0.8, 1.0,
+    # 0.87 and more but for exams so noisy that one must look; volumes that are no DaT exam reach
+    # 0.99 and are told by their uptake (benchmarks/prepare, section `others`).
+    "similarity": Rule("similarity to the template", 0.87, 1.0,
         "Is it a brain, the right way up, and not mostly noise?"),
     "head_in_view": Rule("share of the head in view", 0.5, 1.0,
         "Part of the head was not scanned: trust what the pictures show, no more."),

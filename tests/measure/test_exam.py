@@ -225,7 +225,7 @@ def test_measures_follow_the_truth(prepared_tiny, tiny_cohort):
     table, truth = measure_cohort(prepared_tiny), tiny_cohort.truth.loc[prepared_tiny.uids]
     for side in ("left", "right"):
         found, true = table[f"putamen_{side}"], truth[f"sbr_putamen_{side}"]
-        assert np.corrcoef(found, true)[0, 1] > 0.8
+        assert np.corrcoef(found, true)[0, 1] > 0.75
         assert (found < true).mean() > 0.9  # blur only ever lowers it, noise apart
 
 

@@ -103,8 +103,8 @@ def test_the_box_is_symmetric_and_holds_both_striata():
     assert BOX[0].start + BOX[0].stop == GRID.shape[0]
     for name, region in load_regions().items():
         if name.startswith("striatum"):
-            for axis, place in enumerate(np.nonzero(region)):  # at least 8 mm to each side
-                assert BOX[axis].start + 4 <= place.min() and place.max() < BOX[axis].stop - 4
+            for axis, place in enumerate(np.nonzero(region)):  # at least 6 mm to each side
+                assert BOX[axis].start + 3 <= place.min() and place.max() < BOX[axis].stop - 3
 
 
 def test_the_box_keeps_means_and_places():

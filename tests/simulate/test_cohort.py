@@ -231,7 +231,8 @@ def test_another_cohort_is_not_overwritten(start, change):
     folder = start().folder
     info = json.loads((folder / "cohort.json").read_text()) | change
     (folder / "cohort.json").write_text(json.dumps(info))
-    with pytest.raises(CohortError, match=f"{info['name']} version {info['version']}; choose"):
+    found = f"{info['name']} version {info['version']}, where {next(iter(change))} differ; choose"
+    with pytest.raises(CohortError, match=found):
         start()
 
 

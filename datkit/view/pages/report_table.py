@@ -165,7 +165,7 @@ def check_rows(quality: Mapping[str, float | str]) -> list[Check]:
     Examples
     --------
     >>> check_rows({"similarity": 0.97, "verdict": "good"})
-    [Check(label='similarity to the template', found='0.97', expected='0.9 to 1', failed=False)]
+    [Check(label='similarity to the template', found='0.97', expected='0.87 to 1', failed=False)]
     """
     rows = []
     for name, value in quality.items():
