@@ -119,7 +119,7 @@ def fit_normals(
 
 def _between(values: npt.ArrayLike, *percentiles: float) -> list[float]:
     """Return percentiles, rounded."""
-    return [round_digits(end) for end in np.nanpercentile(values, percentiles)]
+    return [round_digits(end) for end in np.nanpercentile(np.asarray(values, float), percentiles)]
 
 
 def compare_with_normals(
