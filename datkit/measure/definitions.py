@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datkit.errors import UsageError
 from datkit.measure.regions import SOFT, STRUCTURES
 from datkit.measure.shape import elongation, half_volume, striatal_length
 from datkit.measure.southampton import southampton
+from datkit.problems import list_some, repeated
 
 __all__ = ["DEFINITIONS", "MEASURES", "SBR_MEASURES", "UNITS", "Kind", "Measure", "add",
            "asymmetry", "forget"]  # fmt: skip
@@ -147,7 +149,18 @@ UNITS: dict[str, str] = {}  #: the unit of each measure
 
 
 def add(*measures: Measure) -> None:
-    """Enter measures into the registry: tables, pages and charts hold them from now on."""
+    """Enter measures into the registry: tables, pages and charts hold them from now on.
+
+    Raises
+    ------
+    UsageError
+        If a name is taken; nothing is entered then.
+    """
+    if taken := repeated([*DEFINITIONS, *(one.name for one in measures)]):
+        raise UsageError(
+            f"Expected measures of new names, found {list_some(taken)} twice; choose another name, "
+            "or forget the measure that has it first."
+        )
     DEFINITIONS.update({one.name: one for one in measures})
     _follow()
 

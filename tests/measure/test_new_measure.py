@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from datkit.measure import MEASURES, UNITS, measure_cohort, measure_volume
+from datkit.errors import UsageError
+from datkit.measure import MEASURES, SBR_MEASURES, UNITS, measure_cohort, measure_volume
 from datkit.measure.definitions import DEFINITIONS, Kind, Measure, Striata, add, forget
 from datkit.models import MeasuresClassifier
 from datkit.prepare import PreparedCohort
@@ -63,3 +64,11 @@ def test_it_stands_below_each_exam_of_a_contact_sheet(few):
         words = " ".join(figure.get_text(" ").split())
         assert f"both striata {table.loc[figure.b.text, NAME]:.1f} mL" in words
     assert len(page.select("figure.exam")) == 6
+
+
+def test_a_taken_name_is_refused_and_nothing_is_entered():
+    before = dict(DEFINITIONS), list(SBR_MEASURES)
+    twin = DEFINITIONS["putamen_left"]
+    with pytest.raises(UsageError, match="new names, found 'putamen_left' twice"):
+        add(twin)
+    assert (dict(DEFINITIONS), list(SBR_MEASURES)) == before
