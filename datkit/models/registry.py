@@ -32,8 +32,20 @@ def register(model: Model) -> Model:
     """Make a class of models known under its `kind`; used as a decorator.
 
     All that others must know of it stands in the class: see
-    :class:`datkit.models.base.LogitClassifier`.
+    :class:`datkit.models.base.LogitClassifier`. The same class may come again, as when its module
+    is reloaded or its cell runs anew; the newer one is kept.
+
+    Raises
+    ------
+    ModelError
+        If another class has that kind.
     """
+    taken = KINDS.setdefault(model.kind, model)
+    if (taken.__module__, taken.__qualname__) != (model.__module__, model.__qualname__):
+        raise ModelError(
+            f"Expected a new kind of model, found {model.kind!r}, which is "
+            f"{taken.__module__}.{taken.__qualname__}; choose another kind."
+        )
     KINDS[model.kind] = model
     return model
 

@@ -14,7 +14,7 @@ import pytest
 from datkit.errors import ModelError
 from datkit.inspect import check_submission
 from datkit.models import TemperatureCalibrated, load_model, save_model
-from datkit.models.registry import KINDS
+from datkit.models.registry import KINDS, register
 from datkit.replica import run_submission
 from datkit.submit import pack_submission
 from datkit.submit.pack import write_prior
@@ -86,6 +86,14 @@ def test_without_its_module_it_is_refused(threshold, tmp_path):
     del KINDS["threshold"]
     with pytest.raises(ModelError, match="found 'threshold'. Import the module that registers it"):
         load_model(tmp_path / "model")
+
+
+def test_a_taken_kind_is_refused_and_a_reloaded_module_is_not(threshold):
+    with pytest.raises(ModelError, match="found 'threshold', which is my_model.ThresholdClassi"):
+        register(type("Other", (threshold,), {}))
+    assert KINDS["threshold"] is threshold
+    again = importlib.reload(sys.modules["my_model"]).ThresholdClassifier
+    assert again is not threshold and KINDS["threshold"] is again
 
 
 def test_it_is_trained_packed_checked_and_run(threshold, tmp_path, tiny_cohort, prepared_tiny):
