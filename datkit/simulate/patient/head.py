@@ -32,7 +32,7 @@ Point = tuple[float, float, float]
 
 FLUID_MM = 3.0  # brain surface to bone; lengths here are design choices
 SKIN_MM = 15.0  # brain surface to skin: 13.5 mm in a real head
-SCALP_MM = 6.0
+SCALP_MM, SKIN_OF_FACE_MM = 6.0, 2.0
 BONE_FRACTION = 0.7  # the tables are solid, the diploe between them is marrow
 FISSURE_MM = 20.0  # the skull bridges dents of the brain up to twice as wide
 
@@ -113,14 +113,16 @@ def surround(brain: np.ndarray) -> dict[str, np.ndarray]:
     rest = (around - fluid) * (1 - _air())
     bones = (one["share"] * rod(one["points"], one["radius"]) for one in TABLES["bones"].values())
     skull = rest * np.maximum.reduce([_vault(depth), *bones])
-    skin = (distance_transform_edt(solid > 0.5) * 2 <= SCALP_MM).astype(np.float32)
+    thick = np.interp(axes_mm()[2], [-70, -40], [SKIN_OF_FACE_MM, SCALP_MM])
+    skin = (distance_transform_edt(solid > 0.5) * 2 <= thick).astype(np.float32)
     scalp, soft = (rest - skull) * skin, (rest - skull) * (1 - skin)
     return {"fluid": fluid, "skull": skull, "scalp": scalp, "soft": soft}
 
 
 def draw_glands() -> dict[str, np.ndarray]:
     """Draw the right parotid and submandibular gland as weights, float32 (99, 121, 128)."""
-    return {name: ellipsoid(**solid) for name, solid in TABLES["glands"].items()}
+    lobes = {name: [ellipsoid(**one) for one in row] for name, row in TABLES["glands"].items()}
+    return {name: np.maximum.reduce(parts) for name, parts in lobes.items()}
 
 
 def _depth(brain: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ YEARLY_LOSS = 0.07  # PPMI putamen -0.05 a year from 0.66 (PMC5087900)
 BORDERLINE = (0.70, 0.88)  # 17.6 % below normal scans (Makinen 2016); the range: design
 DRUG = (0.15, 0.60)  # what blocking drugs leave, evenly; design (review: Chahid 2023)
 FOCAL, DIFFUSE = 0.40, 0.10  # of vascular exams, the rest look normal; design
-DEFECT_MM = (9.0, 18.0)  # diameter of a punched-out defect: smaller ones do not show; design
+DEFECT_MM = (12.0, 20.0)  # diameter of a punched-out defect: smaller ones do not show; design
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Defect:
-    """A sphere of fluid, as an old infarct leaves it: middle and diameter in MNI mm."""
+    """A solid of fluid, as an old infarct leaves it: middle and diameter (of a slice) in MNI mm."""
 
     middle: tuple[float, float, float]
     diameter: float

@@ -20,6 +20,7 @@ from datkit.simulate.patient.person import STRIATUM, Patient, expected_sbr, stan
 
 __all__ = ["paint", "seen_fractions", "true_sbr"]
 
+TALL = 1.5  # height of an infarct over its width: it follows the arteries upwards; design
 POSTERIOR = 0.6  # depth from which the putamen counts as posterior; design
 CAUDATE_GRADIENT = 0.5  # how much of the putamen's loss from front to back the caudate shares;
 # design: posterior over anterior caudate is 0.67 in Parkinson's disease (PET, JNNP-221031)
@@ -136,7 +137,8 @@ def _kept(defect: Defect | None) -> np.ndarray:
     """Return 1 where tissue is left, and 0 in a defect (edge of one voxel)."""
     if defect is None:
         return np.ones(SHAPE, np.float32)
-    squared = sum((a - m) ** 2 for a, m in zip(axes_mm(), defect.middle, strict=True))
+    offsets = [a - m for a, m in zip(axes_mm(), defect.middle, strict=True)]
+    squared = offsets[0] ** 2 + offsets[1] ** 2 + (offsets[2] / TALL) ** 2
     return np.clip(0.5 + (np.sqrt(squared) - defect.diameter / 2) / 2, 0, 1)
 
 

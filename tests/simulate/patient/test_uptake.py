@@ -121,6 +121,8 @@ def test_a_defect_is_punched_out_where_it_lies(painted):
     x, y, z = (axis.mean() for axis in np.nonzero(changed))
     assert (2 * x - 98, 2 * y - 134, 2 * z - 150) == pytest.approx((-27, -10, 2), abs=2.5)
     assert 0.2 < (4 / 3 * np.pi * 6**3) / (changed.sum() * 8) < 3
+    wide, deep, high = (np.ptp(axis) for axis in np.nonzero(changed))
+    assert high > 1.3 * max(wide, deep)
     assert truth["putamen_left"] < 0.97 * painted[1]["putamen_left"]
     assert truth["posterior_putamen_left"] < 0.95 * painted[1]["posterior_putamen_left"]
     assert truth["putamen_right"] == painted[1]["putamen_right"]
