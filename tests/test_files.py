@@ -42,3 +42,9 @@ def test_json_is_sorted_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="nan"):
         write_json(tmp_path / "b.json", {"x": float("nan")})
     assert not (tmp_path / "b.json").exists()
+
+
+def test_a_folder_is_not_replaced_and_named_as_it_is(tmp_path):
+    with pytest.raises(IsADirectoryError, match="expected a file to write") as refused:
+        write_json(tmp_path, {})
+    assert refused.value.filename == str(tmp_path) and not list(tmp_path.iterdir())

@@ -30,8 +30,8 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, such as ``["data", "list", "--json"]``, and return its exit code."""
-    args = parser().parse_args(arguments)
     try:
+        args = parser().parse_args(arguments)
         result = args.run(args)
         for line in [to_json(result.data)] if args.json else result.lines:
             print(line)

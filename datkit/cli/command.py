@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from operator import methodcaller
+from pathlib import Path
 from typing import Any
 
 from datkit.errors import UsageError
@@ -35,7 +36,42 @@ def arg(*names: str, **settings: Any) -> Argument:  # noqa: ANN401 - whatever ar
     return methodcaller("add_argument", *names, **settings)
 
 
-JOBS = arg("--jobs", type=int, metavar="N", help="processes; default: one a core")
+def _processes(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise UsageError(f"Expected 1 process or more in --jobs, found {text!r}.")
+    return int(text)
+
+
+def page(text: str) -> Path:
+    """Read the name of a page to write: a type of arguments.
+
+    Raises
+    ------
+    UsageError
+        If it is the name of a folder, or of another kind of file.
+    """
+    path = Path(text)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise UsageError(
+            f"Expected the name of a file that ends in .html for the page, found {text!r}; a "
+            "browser prints the page as PDF."
+        )
+    return path
+
+
+def page_or_folder(text: str) -> Path:
+    """Read where to write pages; a new name such as ``a.pdf`` is not taken for a folder's.
+
+    Raises
+    ------
+    UsageError
+        As :func:`page`.
+    """
+    path = Path(text)
+    return path if path.is_dir() or not path.suffix[1:].isalpha() else page(text)
+
+
+JOBS = arg("--jobs", type=_processes, metavar="N", help="processes; default: one a core")
 _JSON = arg("--json", action="store_true", help="print the result as JSON")
 
 
@@ -75,13 +111,11 @@ class Group:
 def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> ArgumentParser:
     """Let a parser understand one more word; `text` is its help, as in :class:`Group`."""
     about, _, rest = cleandoc(text).partition("\n\n")
-    return words.add_parser(
-        name,
-        help=about.rstrip("."),
-        description=about,
-        epilog=rest,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
+    shown: dict[str, Any] = {"help": about.rstrip("."), "description": about, "epilog": rest}
+    parser = words.add_parser(name, **shown, formatter_class=RawDescriptionHelpFormatter)
+    for read in (page, page_or_folder):  # so that an argument names its type
+        parser.register("type", read.__name__, read)
+    return parser
 
 
 def _add_reading(parser: ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from datkit import data  # its names load what they need when they are first used
 from datkit.cli.command import FINDINGS, FINE, READING, Group, Result, arg, note, reading, to_json
@@ -166,8 +166,7 @@ def check(args: Namespace) -> Result:
     """
     lines, told = [], reading(args)
     try:
-        cohort = replace(data.open_path(args.path, require_labels=False), reading=told)
-        tell_left_out(cohort)
+        cohort = open_exams(args.path, told)
         lines = [f"{uid:24} {cohort.path_of(uid)}" for uid in cohort if cohort.paths]
         said = f"no problem found in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
         problems = data.find_problems(cohort, progress=not args.json)
@@ -182,25 +181,23 @@ def check(args: Namespace) -> Result:
 
 def _find_reasons(cohort: data.Cohort, *, progress: bool) -> list[Problem]:
     """Prepare every exam; return why to look at each, and why one could not be prepared."""
-    from datkit.prepare.cohort import prepare_cohort
+    from datkit.prepare.cohort import not_prepared, prepare_cohort
 
     prepared = prepare_cohort(cohort, progress=progress)
-    refused = [
-        Problem("not-prepared", uid, "an exam that can be prepared", said, "Look at it.")
-        for uid, said in prepared.failures.items()
-    ]
-    return refused + [
+    return not_prepared(prepared.failures) + [
         replace(reason, where=f"{uid}, {reason.where}")
         for uid, reasons in prepared.reasons.items()
         for reason in reasons
     ]
 
 
-def tell_left_out(cohort: data.Cohort) -> None:
-    """Say beside the result what lies in a folder that is no exam."""
+def open_exams(path: Path, told: dict[str, Any]) -> data.Cohort:
+    """Open exams, labelled or not; say beside the result what lies in the folder that is none."""
+    cohort = replace(data.open_path(path, require_labels=False), reading=told)
     if cohort.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in cohort.left_out.items())
         note(f"Left out of {cohort.folder}, since no exam: {kinds}.")
+    return cohort
 
 
 @DATA.command(_DESCRIBED, _OUT)

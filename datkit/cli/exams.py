@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datkit import NOT_CLINICAL, data
 from datkit.cli.command import FINE, JOBS, READING, Group, Result, arg, complain, located, reading
-from datkit.cli.data import tell_left_out
+from datkit.cli.data import open_exams
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import list_some, repeated
 
@@ -154,8 +153,7 @@ def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
     """Prepare exams in any layout, labelled or not; complain of those that cannot be."""
     from datkit.prepare.cohort import prepare_cohort
 
-    cohort = replace(data.open_path(args.folder, require_labels=False), reading=reading(args))
-    tell_left_out(cohort)
+    cohort = open_exams(args.folder, reading(args))
     prepared = prepare_cohort(
         cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
     )
@@ -280,7 +278,7 @@ def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], l
 @EXAMS.command(
     _SCANS,
     *_PATIENT,
-    arg("--out", type=Path, default=Path(), metavar="PLACE", help="a folder or .html file"),
+    arg("--out", type="page_or_folder", default=".", metavar="PLACE", help="folder or .html file"),
     READING,
     _RADIOLOGICAL,
 )
@@ -303,22 +301,18 @@ def report(args: Namespace) -> Result:
     from datkit.view.pages.report import report_name, write_report
 
     patient = _person(args) | reading(args) | {"radiological": args.radiological}
-    one_file = args.out.suffix.lower() in (".html", ".htm")
+    one_file = args.out.suffix.lower() in (".html", ".htm") and not args.out.is_dir()
     targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
-    _check_targets(targets)
-    pages, failures, code = _each(
-        args.scans, lambda path: str(write_report(path, targets[path], **patient))
-    )
-    found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
-    return Result(pages.values(), found, code)
-
-
-def _check_targets(targets: dict[Path, Path]) -> None:
     if double := repeated(map(str, targets.values())):
         raise UsageError(
             f"Expected a place of its own for each report, found that {', '.join(double)} would "
             "hold several; let --out name a folder, or report on scans of one name one by one."
         )
+    pages, failures, code = _each(
+        args.scans, lambda path: str(write_report(path, targets[path], **patient))
+    )
+    found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
+    return Result(pages.values(), found, code)
 
 
 def _person(args: Namespace) -> dict[str, Any]:
@@ -361,7 +355,7 @@ def _check_reconstruction(name: str | None) -> None:
 
 @EXAMS.command(
     _FOLDER,
-    arg("--out", type=Path, default=Path("sheet.html"), metavar="FILE", help="default: sheet.html"),
+    arg("--out", type="page", default="sheet.html", metavar="FILE", help="default: sheet.html"),
     _RADIOLOGICAL,
     READING,
     JOBS,

@@ -10,12 +10,11 @@ first steps:
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import replace
 from pathlib import Path
 
-from datkit import NOT_CLINICAL, data
+from datkit import NOT_CLINICAL
 from datkit.cli.command import JOBS, READING, Group, Result, arg, note, reading
-from datkit.cli.data import tell_left_out
+from datkit.cli.data import open_exams
 
 NORMALS = Group(__doc__)
 
@@ -43,8 +42,7 @@ def fit(args: Namespace) -> Result:
     from datkit.files import write_json
     from datkit.measure.own_normals import fit_own_normals, limit_error
 
-    cohort = replace(data.open_path(args.folder, require_labels=False), reading=reading(args))
-    tell_left_out(cohort)
+    cohort = open_exams(args.folder, reading(args))
     normals, left_out = fit_own_normals(
         cohort, args.table, n_jobs=args.jobs, progress=not args.json
     )

@@ -43,7 +43,7 @@ def pack(args: Namespace) -> Result:
 @SUBMIT.command(
     _ZIP,
     arg("--cohort", type=Path, metavar="FOLDER", help="run it as well, on its exams"),
-    arg("--html", type=Path, metavar="FILE", help="write the findings as a page too"),
+    arg("--html", type="page", metavar="FILE", help="write the findings as a page too"),
 )
 def check(args: Namespace) -> Result:
     """List every problem of a submission.zip.

@@ -159,12 +159,17 @@ def _finish(journal: Journal, where: Path) -> None:
     """Write the table, which says that all is there; leave nothing if nothing could be prepared."""
     if not journal.quality:
         shutil.rmtree(journal.folder)
-        problems = [
-            Problem("not-prepared", uid, "an exam that can be prepared", reason, "Look at it.")
-            for uid, reason in journal.failures.items()
-        ]
-        raise PrepareError.of(problems, where=where)
+        raise PrepareError.of(not_prepared(journal.failures), where=where)
     journal.finish()
+
+
+def not_prepared(failures: dict[str, str]) -> list[Problem]:
+    """Return a problem for each exam that could not be prepared, of uid and the reason."""
+    expected = "an exam that can be prepared"
+    return [
+        Problem("not-prepared", uid, expected, reason, "Look at it.")
+        for uid, reason in failures.items()
+    ]
 
 
 @contextmanager

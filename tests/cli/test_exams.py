@@ -116,6 +116,10 @@ def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
         (["x.nii", "y.nii", "--age", "67"], "one scan with --age"),
         (["x.nii", "--age", "67"], "--age and --sex together, found --age alone"),
         (["x.nii", "--sex", "F"], "--age and --sex together, found --sex alone"),
+        (
+            ["x.nii", "--out", "a.pdf"],
+            "Expected the name of a file that ends in .html",
+        ),
         (["x.nii", "--reconstruction", "foo"], "found 'foo'; they hold: FBP; "),
         (["x.nii", "--orientation", "RAX"], "three letters, R or L, A or P, S or I, found 'RAX'"),
     ],
@@ -124,6 +128,22 @@ def test_reports_that_would_mix_exams_are_wrong_use(words, said, capsys, tmp_pat
     monkeypatch.chdir(tmp_path)
     assert main(["report", *words]) == 2
     assert said in capsys.readouterr().err and not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize("out", [".", "a.pdf", "made.html"])
+def test_a_sheet_is_a_page(out, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made.html").mkdir()
+    assert main(["sheet", "nowhere", "--out", out]) == 2
+    assert f"ends in .html for the page, found {out!r}; a browser" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["made.html"]
+
+
+@pytest.mark.parametrize("command", ["simulate", "prepare", "sheet", "normals fit"])
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_jobs_are_1_or_more_in_every_command(command, jobs, capsys):
+    assert main([*command.split(), f"--jobs={jobs}"]) == 2
+    assert f"Expected 1 process or more in --jobs, found '{jobs}'." in capsys.readouterr().err
 
 
 def test_sheet_shows_every_exam_and_lists_failures(run_json, head, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +18,6 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from scipy.special import expit, logit
 
-from datkit.errors import UsageError
 from datkit.problems import Problem, found_instead, repeated
 from datkit.simulate.camera import protocols as fields
 from datkit.simulate.camera.protocols import Protocol, Range, Share, read_table
@@ -84,7 +83,7 @@ class Centre:
     @field_validator("stream", mode="before")
     @classmethod
     def _from_name(cls, stream: object, info: ValidationInfo) -> object:
-        return zlib.crc32(str(info.data.get("name")).encode()) if stream == -1 else stream
+        return _stream_of(info.data.get("name")) if stream == -1 else stream
 
     @field_validator("protocols")
     @classmethod
@@ -97,6 +96,10 @@ class Centre:
             rule = f"subsets that divide the {views} views"
             raise PydanticCustomError("subsets", rule, {"found": str(odd[0])})
         return protocols
+
+
+def _stream_of(name: object) -> int:
+    return zlib.crc32(str(name).encode())
 
 
 def illness_share(centre: Centre, protocol: Protocol) -> float:
@@ -148,19 +151,30 @@ def load_added_centres(path: str | os.PathLike[str]) -> tuple[Centre, ...]:
         If the file cannot be read, a value is impossible, a name or a stream is taken, or a centre
         joins no set; every problem is listed with its centre and field.
     """
-    added = read_table(Path(path), list[Centre])
-    every, problems = [*load_centres().values(), *added], []
-    once, joins = "each once, the kit's own included", "joins: {train: 0.1} or alike, and no share"
-    for field in ("name", "stream"):
-        twice = repeated(str(getattr(centre, field)) for centre in every)
-        problems += found_instead("centre-twice", field, once, twice, "Choose another.")
-    for centre in added:
-        if centre.share or not any(centre.joins.values()):
-            found = f"share {centre.share:g} and joins {centre.joins}"
-            problems.append(Problem("centre-joins", centre.name, joins, found, "Correct them."))
-    if problems:
-        raise UsageError.of(problems, where=path)
+    added = read_table(Path(path), list[Centre], _joining)
     return tuple(sorted(added, key=lambda centre: centre.stream))  # not in the order of rows
+
+
+def _joining(table: object) -> Iterator[Problem]:
+    """Yield what keeps the rows of a table from joining the kit's centres."""
+    listed = enumerate(table, 1) if isinstance(table, list) else ()
+    rows = [(f"row {at}", row) for at, row in listed if isinstance(row, dict)]
+    named = [row for _, row in rows if row.get("name")]
+    if table == []:
+        yield Problem("centres-none", "table", "a centre or more", "an empty list", "Add one.")
+    own, once = load_centres().values(), "each once, the kit's own included"
+    names = [*load_centres(), *(str(row["name"]) for row in named)]
+    streams = [one.stream for one in own]
+    streams += [row.get("stream", _stream_of(row["name"])) for row in named]
+    for field, values in {"name": names, "stream": map(str, streams)}.items():
+        yield from found_instead("centre-twice", field, once, repeated(values), "Choose another.")
+    for place, row in rows:
+        share, joins = row.get("share", 0), row.get("joins", {})
+        joined = isinstance(joins, dict) and any(joins.values())
+        if not joined or (isinstance(share, int | float) and 0 < share <= 1):
+            wanted = "joins: {train: 0.1} or alike, and no share"
+            where, found = str(row.get("name") or place), f"share {share} and joins {joins}"
+            yield Problem("centre-joins", where, wanted, found, "Correct them.")
 
 
 def share_of_exams(set_name: SetName, added: Iterable[Centre] = ()) -> dict[str, float]:

@@ -5,7 +5,9 @@ Tables are YAML; what is impossible in them is told with file, row and field.
 
 from __future__ import annotations
 
+import re
 import reprlib
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -25,7 +27,15 @@ __all__ = ["Collimator", "Matrix", "Protocol", "Recipe", "load_collimators", "re
 SEPTA_PER_MM = 1.98  # attenuation of lead at 159 keV, 1/mm: photons cross the tips of the holes
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-WORDS = {"missing": "a value", "unexpected_keyword_argument": "no field of this name"}
+WORDS = {  # for what pydantic says in words of Python
+    "missing": "a value",
+    "unexpected_keyword_argument": "no field of this name",
+    "invalid_key": "no field of this name",
+    "list_type": "a list of centres, as in the kit's centres.yaml",
+    "dataclass_type": "fields with their values",
+    "tuple_type": "a list",
+    "too_long": "fewer values",
+}
 T = TypeVar("T")
 
 
@@ -233,8 +243,10 @@ def load_collimators() -> dict[str, Collimator]:
     return read_table(Path(__file__).with_name("collimators.yaml"), dict[str, Collimator])
 
 
-def read_table(path: Path, kind: type[T]) -> T:
-    """Read a YAML table into checked records.
+def read_table(
+    path: Path, kind: type[T], check: Callable[[object], Iterable[Problem]] = lambda _: ()
+) -> T:
+    """Read a YAML table into checked records; `check` finds what one record alone cannot tell.
 
     Raises
     ------
@@ -243,20 +255,26 @@ def read_table(path: Path, kind: type[T]) -> T:
     """
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return pydantic.TypeAdapter(kind).validate_python(table)
+        records = pydantic.TypeAdapter(kind).validate_python(table)
     except pydantic.ValidationError as error:
         problems = [_problem(table, detail) for detail in error.errors()]
-        raise UsageError.of(problems, where=path) from error
+        raise UsageError.of([*problems, *check(table)], where=path) from error
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise UsageError(f"Expected a YAML file of centres at {path}, found: {error}") from error
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UsageError(f"Expected a YAML file of centres at {path}, found: {said}.") from error
+    UsageError.raise_any(check(table), where=path)
+    return records
 
 
 def _problem(table: object, detail: ErrorDetails) -> Problem:
     """Tell one of pydantic's errors, with the row's name instead of its number."""
     steps = [str(step) for step in detail["loc"]]
-    if isinstance(table, list) and steps and isinstance(row := table[int(steps[0])], dict):
-        steps[0] = str(row.get("name", f"row {steps[0]}"))
+    if isinstance(table, list) and steps:
+        row = table[int(steps[0])]
+        name = row.get("name") if isinstance(row, dict) else None
+        steps[0] = str(name or f"row {int(steps[0]) + 1}")
     found = "none" if detail["type"] == "missing" else reprlib.repr(detail["input"])
     found = detail.get("ctx", {}).get("found", found)
-    expected = WORDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    said = re.split(", (?:unable|got) ", detail["msg"].removeprefix("Input should be "))[0]
+    expected = WORDS.get(detail["type"], said)
     return Problem("value", ".".join(steps) or "table", expected, found, "Correct it.")

@@ -220,15 +220,31 @@ def test_every_fault_is_named(one_centre):
     bad = {"recipe": {"method": "fbp", "cutoff": -1}}
     with pytest.raises(UsageError, match=r"(?s)3 problems.*share.*prevalence.*recipe.cutoff"):
         one_centre(protocol=bad, share=2, prevalence=0)
+    with pytest.raises(UsageError) as refused:
+        one_centre(gain="many", views=6.5, joins={"train": 0}, name="centre-06", counts=[1, 2, 3])
+    assert [(one.where, one.expected) for one in refused.value.problems] == [
+        ("centre-06.counts", "fewer values"),
+        ("centre-06.gain", "a valid number"),
+        ("centre-06.views", "a valid integer"),
+        ("name", "each once, the kit's own included"),
+        ("centre-06", "joins: {train: 0.1} or alike, and no share"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [(None, "No such file"), ("- [", "while parsing"), ("7", "table: expected a valid list")],
+    [
+        (None, "No such file"),
+        ("- [", "while parsing a flow node expected"),
+        ("", "table: expected a list of centres, as in the kit's centres.yaml, found None"),
+        ("7", "table: expected a list of centres, .*, found 7"),
+        ("[]", "table: expected a centre or more, found an empty list. Add one."),
+        ("- 1", "row 1: expected fields with their values, found 1"),
+    ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, reason):
     path = tmp_path / "mine.yaml"
-    if text:
+    if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=reason) as refused:
         load_added_centres(path)
