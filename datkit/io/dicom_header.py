@@ -100,10 +100,11 @@ def _content(path: Path) -> tuple[Path | io.BytesIO, bool]:
         stream.seek(144 + int(meta.FileMetaInformationGroupLength))  # 128 + 4 + 12 bytes
         packed = stream.read()
     size, left, unpack = 0, packed, zlib.decompressobj(-zlib.MAX_WBITS)
-    while left and size <= MOST_PACKED * len(packed):
+    most = MOST_PACKED * len(packed)
+    while left and not unpack.eof and size <= most:  # behind its end a byte may make it even
         size += len(unpack.decompress(left, 2**20))
         left = unpack.unconsumed_tail
-    if left:
+    if size > most:
         raise ValueError(f"deflated, and more than {MOST_PACKED} times its size when unpacked")
     return io.BytesIO(zlib.decompress(packed, -zlib.MAX_WBITS)), True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from exams import save_dicom, save_series, small
 
 from datkit.errors import ScanError, UsageError
 from datkit.io.dicom import describe_dicom, is_dicom, load_dicom
-from datkit.io.scan import load_scan
+from datkit.io.scan import load_scan, save_scan
 
 AFFINE = np.array([[5.0, 0, 0, -70], [0, 5.5, 0, -90], [0, 0, 6.0, -60], [0, 0, 0, 1]])
 
@@ -119,6 +121,17 @@ def test_every_encoding_gives_the_same_voxels(tmp_path, encoding):
     assert describe_dicom(path)["subject"] == "3001"
 
 
+def test_a_byte_that_makes_a_deflated_file_even_is_not_waited_for(tmp_path):
+    path = save_dicom(tmp_path / "exam", small(), AFFINE, syntax=ENCODINGS["deflated"])
+    whole = path.read_bytes()
+    for content in (whole.removesuffix(b"\0"), whole.removesuffix(b"\0") + b"\0"):
+        path.write_bytes(content)
+        assert load_scan(path).data.sum() == small().sum()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(ScanError, match="truncated"):
+        load_scan(path)
+
+
 def test_jpeg_names_the_extra_that_unpacks_it(tmp_path):
     from pydicom.encaps import encapsulate
 
@@ -205,25 +218,34 @@ def test_a_slice_alone_or_a_gap_is_told(tmp_path):
         load_scan(alone)
 
 
-def test_dicom_is_measured_as_nifti_is(tiny_cohort, tmp_path):
-    """Feet first and prone by codes alone, top down, run lengths: all at once, end to end."""
-    from datkit.io.scan import Scan, save_scan
-    from datkit.measure import measure_scan
+def test_dicom_is_measured_as_nifti_is(tiny_cohort, tmp_path, capsys):
+    """Head or feet first, supine or prone, stored up or down, in five encodings: all the same."""
+    from scanner import ENCODINGS, LYING, export
 
-    scan = tiny_cohort.load(tiny_cohort.uids[0])
+    from datkit.cli import main
+
+    scan = tiny_cohort.load("sim-2026-0016")  # its left putamen is the brighter one by far
     counts = (scan.data / scan.data.max() * 30_000).astype(np.uint16)
     straight = np.diag([*scan.spacing, 1.0])
-    nifti = measure_scan(save_scan(counts, straight, tmp_path / "a.nii.gz"))
-    # Prone and feet first, columns run to the left, rows to the front, slices to the feet.
-    stored = counts[::-1, :, ::-1].transpose(2, 1, 0)
-    person = {"DetectorInformationSequence": None, "PatientPosition": "FFP"}
-    pixels = {"PixelData": np.ascontiguousarray(stored[::-1], "<u2").tobytes()}
-    spacing = {"SpacingBetweenSlices": -scan.spacing[2]}
-    path = save_dicom(tmp_path / "a", counts, straight, **person, **pixels, **spacing)
-    dicom = measure_scan(path)
-    assert isinstance(load_scan(path), Scan) and nifti.keys() == dicom.keys()
-    for name, value in nifti.items():
-        assert dicom[name] == pytest.approx(value, abs=0.005, nan_ok=True), name
+    files = [save_scan(counts, straight, tmp_path / "exam.nii.gz")]
+    ways = itertools.product(LYING, (True, False), ENCODINGS)
+    files += [
+        export(
+            tmp_path / f"{lying}-{up}-{encoding}",
+            counts,
+            scan.spacing,
+            lying,
+            up=up,
+            encoding=encoding,
+        )
+        for lying, up, encoding in ways
+    ]
+    assert main(["measure", *map(str, files), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    nifti, *others = found["measures"].values()
+    assert nifti["putamen_left"] > 1.5 * nifti["putamen_right"] and len(others) == 40
+    for name, measures in zip(files[1:], others, strict=True):
+        assert measures == pytest.approx(nifti, abs=0.005, nan_ok=True), name
 
 
 def test_a_missing_file_is_wrong_use(tmp_path):
