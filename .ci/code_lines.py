@@ -20,6 +20,7 @@ ADDED = {
     "clinical files, orientation": 500,
     "own normal ranges, resolution": 300,
     "reasons of a verdict, pose": 200,
+    "models and evaluate": 1_200,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (

@@ -96,7 +96,7 @@ REACHED_BY = {
     "measure/test_normals.py": "measure/build_normals",
     "models/test_new_model.py": "models/registry",
     "models/test_store.py": "models/base",
-    "models/test_training.py": "models/network",
+    "models/test_volume.py": "models/network",
     "prepare/test_align.py": "prepare/grid prepare/levels prepare/sampling",
     "submit/test_pack.py": "submit/template/main",
 }

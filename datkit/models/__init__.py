@@ -3,14 +3,14 @@
 =========================  ==========================================================
 ``MeasuresClassifier``     logistic regression on SBRs and asymmetries, X = (n, m)
 ``ProjectionClassifier``   compact 2-D CNN on their projections, X = (n, 64, 80, 48)
-``VolumeClassifier``       compact 3-D CNN on prepared volumes, X = (n, 64, 80, 48)
+``VolumeClassifier``       3-D CNN of three sizes on prepared volumes, X = (n, 64, 80, 48)
 ``TemperatureCalibrated``  any of them, its confidence set right out of fold
 =========================  ==========================================================
 
 ``registry``  which models there are: add one with ``register``
 ``store``     models on disk
 ``base``      what all share; ``network``, what the networks share
-``training``  the loop, with the random changes of ``augment``
+``training``  the loop, its settings and checkpoints, and random changes of the exams
 
 Each name is loaded when it is first used: importing this package does not import torch.
 """

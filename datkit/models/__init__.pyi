@@ -11,7 +11,8 @@ from .projection import project_striata as project_striata
 from .registry import register as register
 from .store import load_model as load_model
 from .store import save_model as save_model
-from .training import TrainingSettings as TrainingSettings
-from .training import train as train
+from .training.loop import train as train
+from .training.settings import TrainingSettings as TrainingSettings
 from .volume import CompactCNN as CompactCNN
+from .volume import StandardCNN as StandardCNN
 from .volume import VolumeClassifier as VolumeClassifier

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +14,17 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from datkit.errors import ModelError
-from datkit.models.augment import augment, draw_changes
+from datkit.errors import ModelError, UsageError
 from datkit.models.base import LogitClassifier, check_labels
 from datkit.models.store import Document, load_weights, save_weights
-from datkit.models.training import TrainingSettings, seeded, train
+from datkit.models.training.augment import MILD, Augmentation, Strengths, shrink
+from datkit.models.training.loop import Change, seeded, train
+from datkit.models.training.settings import TrainingSettings
 from datkit.prepare.grid import GRID
 from datkit.problems import list_some
 from datkit.threads import one_thread
 
-__all__ = ["BOX", "BOX_AFFINE", "SPACING", "NetworkClassifier", "crop_striata"]
+__all__ = ["BOX", "BOX_AFFINE", "SPACING", "NetworkClassifier", "Plan", "View", "crop_striata"]
 
 # The part of the canonical grid that holds both striata and 6 mm around them: x −47 … +47,
 # y −30 … +32, z −26 … +36 mm. Symmetric in x, so that a mirrored grid gives the mirrored box.
@@ -33,47 +36,127 @@ LAYERS = {2: (nn.Conv2d, nn.BatchNorm2d), 3: (nn.Conv3d, nn.BatchNorm3d)}
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage
 
 
+class View(NamedTuple):
+    """What a network sees: a box of the canonical grid, means of so many voxels each way."""
+
+    box: tuple[slice, ...] = BOX
+    voxels: int = 2
+
+    def crop(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return what is seen of prepared volumes X (n, 64, 80, 48), float32 (n, i, j, k).
+
+        Raises
+        ------
+        ModelError
+            If the shape is another, or a voxel of the box is not finite.
+        """
+        volumes = np.asanyarray(X)  # a memory-mapped array stays one
+        if volumes.ndim != 4 or volumes.shape[1:] != GRID.shape or len(volumes) == 0:
+            raise ModelError(
+                f"Expected prepared volumes of shape (n, {', '.join(map(str, GRID.shape))}), found "
+                f"{volumes.shape}. Prepare the scans first; write volume[None] for a single one."
+            )
+        boxes = shrink(volumes[(slice(None), *self.box)], self.voxels)
+        bad = np.flatnonzero(~np.isfinite(boxes).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise ModelError(
+                f"Expected finite voxels, found NaN or infinity in {len(bad)} of {len(boxes)} "
+                f"volumes (counted from 0: {list_some(bad)}). Prepare these scans again."
+            )
+        return boxes
+
+
+STRIATA = View()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A kind of network: how it is built, what it sees, and how it is trained if nothing is said.
+
+    Attributes
+    ----------
+    network : callable
+        From a width to a module.
+    view : View
+    strengths : Strengths
+        Of the random changes in training.
+    settings : dict
+        Of :class:`~datkit.models.training.settings.TrainingSettings`, where others than its own.
+    """
+
+    network: Callable[[int], nn.Module]
+    view: View = STRIATA
+    strengths: Strengths = MILD
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(eq=False, repr=False)
 class NetworkClassifier(LogitClassifier):
-    """A network behind scikit-learn's interface; a subclass names its `network_type`.
+    """A network behind scikit-learn's interface; a subclass says what its `plan` is.
 
     X is an array (n, 64, 80, 48) of prepared volumes, axes x (left → right), y (back → front) and
-    z (bottom → top), memory-mapped or not; only the striatal box is read. A prediction averages the
+    z (bottom → top), memory-mapped or not; only the plan's view is read. A prediction averages the
     logits of the volume and of its mirror image, so a mirrored exam has the same probability.
 
     Parameters
     ----------
-    epochs, batch_size, learning_rate, weight_decay, seed, accelerator
-        See :class:`datkit.models.training.TrainingSettings`.
+    epochs, batch_size, learning_rate, weight_decay, ema, patience, seed, accelerator, precision
+        See :class:`~datkit.models.training.settings.TrainingSettings`; None is what the plan says.
     width : int
         Channels of the first convolution; the number of weights grows with its square.
-    augment : bool
-        Train on randomly mirrored, shifted, blurred and noisy exams.
+    augment : bool or dict
+        Train on randomly changed exams; a dict changes the plan's strengths, by the names of
+        :class:`~datkit.models.training.augment.Strengths`.
     progress : bool
         Show a progress bar while training.
 
     Attributes
     ----------
     network_ : torch.nn.Module
+    settings_ : TrainingSettings
     history_ : list of dict
         Loss and learning rate of each epoch; a loaded model has none.
     """
 
-    network_type: ClassVar[type[nn.Module]]
     reads = "volumes"
 
-    epochs: int = 40
+    epochs: int | None = None
     width: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-2
-    batch_size: int = 16
-    augment: bool = True
+    batch_size: int | None = None
+    augment: bool | dict[str, float] = True
     seed: int = 0
     accelerator: str = "auto"
     progress: bool = False
+    ema: float | None = None
+    patience: int = 0
+    precision: str = "auto"
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+    @property
+    def plan(self) -> Plan:
+        """How the network is built and trained."""
+        raise NotImplementedError(f"{type(self).__name__} must say what its network is.")
+
+    def build(self) -> nn.Module:
+        """Return the network with its first weights, which follow from the seed."""
+        with seeded(self.seed):
+            return self.plan.network(self.width)
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Learn from prepared volumes X (n, 64, 80, 48) and labels y (n,) of 0 and 1.
+
+        Parameters
+        ----------
+        checkpoint : path, optional
+            A folder: what is learnt is kept there after each epoch, and a training that was killed
+            goes on from there, to the same weights.
 
         Raises
         ------
@@ -81,19 +164,20 @@ class NetworkClassifier(LogitClassifier):
             If the shape is another, a voxel of the box is not finite, the labels do not fit, or
             training diverges.
         UsageError
-            If a setting is out of range, or this machine lacks the accelerator asked for.
+            If a setting is out of range, this machine lacks the accelerator asked for, or the
+            checkpoint is of another training.
         """
-        names = [one.name for one in fields(TrainingSettings) if hasattr(self, one.name)]
-        settings = TrainingSettings(**{name: getattr(self, name) for name in names})
-        boxes = torch.from_numpy(crop_striata(X))
+        asked = {one.name: getattr(self, one.name, None) for one in fields(TrainingSettings)}
+        asked = {name: value for name, value in asked.items() if value is not None}
+        self.settings_ = TrainingSettings(**{**self.plan.settings, **asked})
+        boxes = torch.from_numpy(self.plan.view.crop(X))
         labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
-        with seeded(self.seed):
-            network = self.network_type(self.width)
+        network = self.build()
         fixed, learning = self.parts(network)
-        change = self.change if self.augment else None
         self.history_ = train(
-            learning, fixed(boxes), labels, settings, change=change, progress=self.progress
-        )
+            learning, fixed(boxes), labels, self.settings_,
+            change=self.change(), checkpoint=checkpoint, progress=self.progress,
+        )  # fmt: skip
         self.network_ = network.eval()
         return self
 
@@ -102,10 +186,25 @@ class NetworkClassifier(LogitClassifier):
         """Return what is applied once to the boxes before training, and what learns from there."""
         return nn.Identity(), network
 
-    @staticmethod
-    def change(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Return randomly changed inputs of what learns: boxes (n, 24, 16, 16)."""
-        return augment(inputs, draw_changes(tuple(inputs.shape), rng), SPACING)
+    def strengths(self) -> Strengths | None:
+        """Return how strongly exams are changed in training; None if they are not.
+
+        Raises
+        ------
+        UsageError
+            If `augment` names a change that there is not.
+        """
+        if not isinstance(self.augment, dict):
+            return self.plan.strengths if self.augment else None
+        known = [one.name for one in fields(Strengths)]
+        if unknown := sorted({*self.augment} - {*known}):
+            raise UsageError(f"augment: expected some of {', '.join(known)}, found {unknown}.")
+        return replace(self.plan.strengths, **self.augment)
+
+    def change(self) -> Change | None:
+        """Return what changes a batch of what learns, boxes (n, i, j, k); None leaves it."""
+        strengths = self.strengths()
+        return None if strengths is None else Augmentation(strengths, *self.plan.view)
 
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """Return one logit per exam, float32 (n,).
@@ -116,7 +215,7 @@ class NetworkClassifier(LogitClassifier):
             If the shape is not (n, 64, 80, 48), or a voxel of the box is not finite.
         """
         check_is_fitted(self)
-        boxes = torch.from_numpy(crop_striata(X))
+        boxes = torch.from_numpy(self.plan.view.crop(X))
         use_gpu = self.accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
         device = torch.device("cuda" if use_gpu else "cpu")
         network = self.network_.to(device).eval()
@@ -128,22 +227,26 @@ class NetworkClassifier(LogitClassifier):
         return torch.cat(logits).cpu().numpy()
 
     def write_state(self, folder: Path) -> Document:
-        """Write ``weights.safetensors``, whose sha256 ``model.json`` holds."""
-        return {"weights": save_weights(self.network_, folder)}
+        """Write ``weights.safetensors``; ``model.json`` holds its sha256 and how it was trained."""
+        trained = {"training": asdict(self.settings_)} if hasattr(self, "settings_") else {}
+        return {"weights": save_weights(self.network_, folder)} | trained
 
     def read_state(self, folder: Path, document: Document) -> None:
         """Read the weights; nothing but torch and safetensors is needed."""
         if type(self.width) is not int or not 1 <= self.width <= WIDEST:
             raise ValueError(f"Expected a width from 1 to {WIDEST}, found {self.width!r}.")
-        self.network_ = self.network_type(self.width).eval()
+        self.network_ = self.build().eval()
         load_weights(self.network_, folder, document["weights"])
+        self.settings_ = TrainingSettings(**document.get("training", {}))
 
 
-def conv_block(dimensions: int, inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def conv_block(
+    dimensions: int, inputs: int, outputs: int, stride: int, act: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """Convolve by 3 each way, normalise over the batch, rectify; stride 2 halves each side."""
     convolution, norm = LAYERS[dimensions]
     convolve = convolution(inputs, outputs, 3, stride, padding=1, bias=False)
-    return nn.Sequential(convolve, norm(outputs), nn.ReLU())
+    return nn.Sequential(convolve, norm(outputs), act())
 
 
 def crop_striata(X: npt.ArrayLike) -> np.ndarray:
@@ -169,19 +272,4 @@ def crop_striata(X: npt.ArrayLike) -> np.ndarray:
     >>> crop_striata(np.ones((2, 64, 80, 48))).shape
     (2, 24, 16, 16)
     """
-    volumes = np.asanyarray(X)  # a memory-mapped array stays one
-    if volumes.ndim != 4 or volumes.shape[1:] != GRID.shape or len(volumes) == 0:
-        raise ModelError(
-            f"Expected prepared volumes of shape (n, {', '.join(map(str, GRID.shape))}), found "
-            f"{volumes.shape}. Prepare the scans first; write volume[None] for a single one."
-        )
-    fine = volumes[(slice(None), *BOX)].astype(np.float32)
-    i, j, k = (side // 2 for side in fine.shape[1:])
-    boxes = fine.reshape(-1, i, 2, j, 2, k, 2).mean(axis=(2, 4, 6))
-    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=(1, 2, 3)))
-    if len(bad):
-        raise ModelError(
-            f"Expected finite voxels, found NaN or infinity in {len(bad)} of {len(boxes)} volumes "
-            f"(counted from 0: {list_some(bad)}). Prepare these scans again."
-        )
-    return boxes
+    return STRIATA.crop(X)

@@ -7,16 +7,24 @@ networks. A mean over several millimetres lowers the noise, and there are fewer 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
-from torch.nn.functional import affine_grid, grid_sample
 
-from datkit.models.augment import augment, draw_changes
-from datkit.models.network import BOX_AFFINE, SPACING, NetworkClassifier, conv_block, crop_striata
+from datkit.models.network import (
+    BOX_AFFINE,
+    SPACING,
+    NetworkClassifier,
+    Plan,
+    conv_block,
+    crop_striata,
+)
 from datkit.models.registry import register
+from datkit.models.training.augment import Draw, Strengths, augment, draw_changes
+from datkit.models.training.loop import Change
 
 __all__ = ["VIEWS", "ProjectionCNN", "ProjectionClassifier", "project_striata"]
 
@@ -121,32 +129,23 @@ class ProjectionClassifier(NetworkClassifier):
     (4, 2)
     """
 
-    kind, cost, network_type = "projection", 2, ProjectionCNN
+    kind, cost = "projection", 2
 
-    epochs: int = 20
-    learning_rate: float = 3e-4
+    @property
+    def plan(self) -> Plan:
+        """The network on projections, and how it is trained if nothing else is said."""
+        settings = {"epochs": 20, "learning_rate": 3e-4}
+        return Plan(ProjectionCNN, strengths=Strengths(turn=MOST_TURN), settings=settings)
 
     @staticmethod
     def parts(network: nn.Module) -> tuple[nn.Module, nn.Module]:
         """Return the fixed projections, and the network that reads them."""
         return network.get_submodule("project"), network.get_submodule("cnn")
 
-    @staticmethod
-    def change(inputs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Change images (n, views, x, y) as volumes of one layer each, then turn them.
-
-        Each view gets noise of its own; everything else is drawn once for all views of an exam.
-        """
-        n, views, *sides = inputs.shape
-        draw = draw_changes((n * views, *sides, 1), rng)
-        shared = {
-            name: np.repeat(getattr(draw, name)[::views], views, axis=0)
-            for name in ("flip", "gain", "shift", "blur")
-        }
-        layers = 1 + inputs.reshape(n * views, *sides, 1)  # uptake, of which gain scales the SBR
-        changed = augment(layers, draw._replace(**shared), SPACING).reshape(inputs.shape) - 1
-        angles = rng.uniform(-MOST_TURN, MOST_TURN, n).astype(np.float32)
-        return _turn(changed, torch.from_numpy(angles).to(inputs.device))
+    def change(self) -> Change | None:
+        """Return what changes images (n, views, x, y); None leaves them."""
+        strengths = self.strengths()
+        return None if strengths is None else partial(_change_images, strengths)
 
 
 def project_striata(X: ArrayLike) -> np.ndarray:
@@ -179,12 +178,23 @@ def project_striata(X: ArrayLike) -> np.ndarray:
     return Projections()(torch.from_numpy(crop_striata(X))).numpy()
 
 
-def _turn(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Turn images (n, views, x, y) about their middle, x towards y; the border is continued."""
-    x, y = images.shape[2:]
-    cos, sin = torch.cos(torch.deg2rad(degrees)), torch.sin(torch.deg2rad(degrees))
-    zero = torch.zeros_like(cos)
-    # Where each pixel comes from; torch names the last axis first and counts both from −1 to 1.
-    rows = [cos, -sin * x / y, zero, sin * y / x, cos, zero]
-    grid = affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
-    return grid_sample(images, grid, padding_mode="border", align_corners=False)
+def _change_images(
+    strengths: Strengths,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    generator: torch.Generator,
+    mine: slice,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Change images (n, views, x, y) as volumes of one layer each, which turn about z alone.
+
+    Each view gets noise of its own; everything else is drawn once for all views of an exam. Half an
+    exam or a lesion cannot be changed in images.
+    """
+    n, views, *sides = images.shape
+    draw = draw_changes((n * views, *sides, 1), generator, strengths)
+    noise = draw.noise.view(n, views, *sides, 1)[mine].flatten(0, 1)
+    own = Draw(*(part[::views][mine].repeat_interleave(views, 0) for part in draw))
+    own = own._replace(noise=noise, turn=own.turn * own.turn.new_tensor([0, 0, 1]))
+    layers = 1 + images[mine].reshape(noise.shape)  # uptake, of which gain scales the SBR
+    changed = augment(layers, own, SPACING, strengths)
+    return changed.view(-1, views, *sides) - 1, labels[mine]

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from datkit.errors import ModelError, UsageError
 from datkit.models import ProjectionClassifier, ProjectionCNN, load_model, project_striata
 from datkit.models import save_model as save
-from datkit.models.projection import VIEWS, _turn
+from datkit.models.projection import VIEWS
 from datkit.prepare import GRID
 
 QUICK = ProjectionClassifier(epochs=5, width=4, learning_rate=1e-2, batch_size=4, accelerator="cpu")
@@ -107,28 +107,11 @@ def test_the_network_has_the_size_it_says():
     assert network(torch.ones(3, 24, 16, 16)).shape == (3,)
 
 
-def test_a_turn_of_ninety_degrees_takes_right_to_front():
-    image = torch.zeros(1, 1, 16, 16)
-    image[0, 0, 12, 8] = 1.0  # right of the middle
-    turned = _turn(image, torch.tensor([90.0]))[0, 0]
-    assert turned[7, 12].item() == pytest.approx(1.0, abs=1e-4)
-
-
-def test_a_turn_is_rigid_although_the_image_is_oblong():
-    image = torch.zeros(1, 1, 24, 16)
-    image[0, 0, 19, 8] = 1.0  # 7.5 pixels right of the middle
-    turned = _turn(image, torch.tensor([30.0]))[0, 0].double().numpy()
-    i, j = np.indices(turned.shape)
-    place = (turned * (i - 11.5)).sum(), (turned * (j - 7.5)).sum()
-    angle = np.deg2rad(30) + np.arctan2(0.5, 7.5)
-    radius = np.hypot(7.5, 0.5) * turned.sum()
-    np.testing.assert_allclose(place, radius * np.array([np.cos(angle), np.sin(angle)]), atol=0.3)
-
-
 def test_all_views_of_an_exam_change_alike():
     images = torch.zeros(4, len(VIEWS), 24, 16)
     images[:, :, 4:8, 5:10] = 2.0  # on the left
-    changed = ProjectionClassifier.change(images, np.random.default_rng(0))
+    generator, labels = torch.Generator().manual_seed(0), torch.zeros(4)
+    changed, _ = ProjectionClassifier().change()(images, labels, generator, slice(None))
     assert changed.shape == images.shape
     right = changed[:, :, 12:].sum(dim=(2, 3)) > changed[:, :, :12].sum(dim=(2, 3))
     assert (right == right[:, :1]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from datkit.errors import ModelError, UsageError
 from datkit.files import sha256_file
 from datkit.models import CompactCNN, VolumeClassifier, load_model, save_model
 from datkit.models.network import BOX, BOX_AFFINE, SPACING, crop_striata
+from datkit.models.volume import SIZES
 from datkit.prepare import GRID, load_regions
 
 QUICK = VolumeClassifier(epochs=6, width=4, learning_rate=2e-2, batch_size=4, accelerator="cpu")
@@ -48,6 +50,93 @@ def test_it_learns(fitted):
     X, y = make_volumes(24, seed=1)
     assert (fitted.predict(X) == y).mean() >= 0.9
     assert fitted.history_[-1]["loss"] < 0.5 < fitted.history_[0]["loss"]
+
+
+def make_spots(n: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Two spots; in every second exam the left one is dim."""
+    X = np.ones((n, *GRID.shape), np.float32)
+    X[:, 22:30, 46:66, 16:26] += 3
+    X[:, 34:42, 46:66, 16:26] += 3
+    X[1::2, 22:30, 46:56, 16:26] -= 2.5
+    return X, np.arange(n) % 2
+
+
+def test_the_standard_network_learns_and_comes_back_from_disk(tmp_path):
+    X, y = make_spots(12)
+    strengths = {"noise": 0.1, "chimera": 0.5}
+    model = VolumeClassifier(size="standard", width=2, epochs=10, batch_size=4, augment=strengths)
+    model = model.fit(X, y)
+    assert model.history_[-1]["loss"] < model.history_[0]["loss"]
+    assert (model.predict(X) == y).all()
+    loaded = load_model(save_model(model, tmp_path))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.settings_ == model.settings_
+    assert (loaded.settings_.ema, loaded.settings_.epochs) == (0.99, 10)
+    np.testing.assert_allclose(
+        model.decision_function(X[:, ::-1]), model.decision_function(X), atol=1e-5
+    )
+
+
+def test_the_standard_network_sees_52_by_46_by_34_voxels_of_2_mm():
+    box, voxels = SIZES["standard"].view
+    assert [part.stop - part.start for part in box] == [52, 46, 34] and voxels == 2
+    assert box[0].start + box[0].stop == GRID.shape[0]  # symmetric
+    for part, inner in zip(box, BOX, strict=True):  # all that the compact network sees, and more
+        assert part.start < inner.start and part.stop > inner.stop
+    network = SIZES["standard"].network(16)
+    assert 0.2e6 < sum(weight.numel() for weight in network.parameters()) < 3.5e6
+    assert network(torch.ones(3, 26, 23, 17)).shape == (3,)
+
+
+def test_the_relative_form_is_seen_beside_the_binding():
+    """Another scale is another logit, since SBR itself is read too; its size is never changed."""
+    network = SIZES["standard"].network(2).eval()
+    box = 1 + torch.rand(1, 26, 23, 17, generator=torch.Generator().manual_seed(0))
+    assert network(box) != network(1 + 2 * (box - 1))
+
+
+def test_the_full_network_reads_the_whole_grid(tmp_path):
+    pytest.importorskip("monai")
+    X, y = make_spots(4)
+    model = VolumeClassifier(size="full", width=1, epochs=1, batch_size=2).fit(X, y)
+    loaded = load_model(save_model(model, tmp_path))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_without_monai_the_full_network_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
+    with pytest.raises(UsageError, match=r"pip install 'dat-spect-kit\[monai\]'"):
+        VolumeClassifier(size="full").build()
+
+
+def test_unknown_sizes_and_changes_are_refused(data):
+    with pytest.raises(UsageError, match="a size of compact, standard, full, found 'huge'"):
+        VolumeClassifier(size="huge").fit(*data)
+    with pytest.raises(UsageError, match=r"expected some of flip, .*, found \['stretch'\]"):
+        VolumeClassifier(augment={"stretch": 1}).fit(*data)
+
+
+def test_a_model_of_version_0_2_is_read_as_it_was(fitted, data, tmp_path):
+    """Its file names no size, no moving mean, no patience, no precision, and not how it trained."""
+    save_model(fitted, tmp_path)
+    document = json.loads((tmp_path / "model.json").read_text())
+    del document["training"]
+    for name in ("size", "ema", "patience", "precision"):
+        del document["params"][name]
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(data[0]), fitted.predict_proba(data[0]))
+    assert loaded.size == "compact"
+
+
+def test_a_fit_that_was_killed_goes_on_from_its_checkpoint(data, tmp_path):
+    X, y = data[0][:8], data[1][:8]
+    model = clone(QUICK).set_params(epochs=2).fit(X, y, checkpoint=tmp_path)
+    assert (tmp_path / "training.pt").exists()
+    again = clone(QUICK).set_params(epochs=2).fit(X, y, checkpoint=tmp_path)
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+    with pytest.raises(UsageError, match="Choose another folder"):
+        clone(QUICK).set_params(epochs=3).fit(X, y, checkpoint=tmp_path)
 
 
 def test_two_fits_give_identical_weights(fitted, data):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from datkit.errors import ModelError, UsageError
-from datkit.models.training import TrainingSettings, train
+from datkit.models.training.loop import split_off, train
+from datkit.models.training.settings import TrainingSettings
 
 QUICK = TrainingSettings(epochs=5, batch_size=8, learning_rate=0.1, accelerator="cpu")
 
@@ -80,9 +81,9 @@ def test_each_epoch_shows_each_exam_once_and_changes_apply_to_batches():
     x, y = make_points(10)
     seen = []
 
-    def change(batch, rng):
+    def change(batch, labels, generator, mine):
         seen.append(batch)
-        return batch
+        return batch, labels
 
     train(make_unit(), x, y, TrainingSettings(epochs=2, batch_size=4), change=change)
     assert [len(batch) for batch in seen] == [4, 4, 2, 4, 4, 2]
@@ -103,12 +104,6 @@ def test_a_diverging_loss_is_said_not_stored():
     x[3, 0] = float("inf")
     with pytest.raises(ModelError, match="in epoch 1: expected a finite number. Lower the learn"):
         train(make_unit(), x, y, QUICK)
-
-
-def test_settings_out_of_range_are_all_listed():
-    with pytest.raises(UsageError) as caught:
-        TrainingSettings(epochs=0, batch_size=-1, learning_rate=float("nan"))
-    assert len(caught.value.problems) == 3
 
 
 @pytest.mark.parametrize("change", [{"accelerator": "abacus"}, {"precision": "7-bit"}])
@@ -135,6 +130,57 @@ def test_progress_is_shown_only_on_request(capsys):
     assert capsys.readouterr().err == ""
     train(make_unit(), *make_points(), QUICK, progress=True)
     assert "training" in capsys.readouterr().err
+
+
+def test_an_inner_split_stops_a_training_that_no_longer_helps_and_keeps_its_best_weights():
+    x, _ = make_points(40)
+    y = (
+        torch.rand(40, generator=torch.Generator().manual_seed(5)) < 0.5
+    ).float()  # nothing to learn
+    settings = TrainingSettings(**{**vars(QUICK), "epochs": 60, "patience": 3})
+    unit = make_unit()
+    history = train(unit, x, y, settings)
+    losses = [record["inner_loss"] for record in history]
+    assert len(history) < 60 and losses.index(min(losses)) == len(losses) - 4
+    _, inner = split_off(y.numpy(), settings)
+    with torch.no_grad():
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(unit(x[inner]), y[inner])
+    assert loss.item() == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_the_inner_split_is_a_fifth_of_each_class_and_never_learnt_from():
+    x, y = make_points(50)
+    seen = []
+
+    def change(batch, labels, generator, mine):
+        seen.append(batch)
+        return batch, labels
+
+    settings = TrainingSettings(**{**vars(QUICK), "epochs": 2, "patience": 1})
+    train(make_unit(), x, y, settings, change=change)
+    learn, inner = split_off(y.numpy(), settings)
+    assert y[inner].tolist().count(1) == 5 and len(inner) == 10
+    assert not set(learn) & set(inner) and len(learn) == 40
+    shown = {tuple(row.tolist()) for row in torch.cat(seen)}
+    assert shown == {tuple(row.tolist()) for row in x[learn]}
+
+
+def test_the_mean_of_the_weights_is_the_model():
+    """After one step its weight is 2 / 11, and later 0.9 at most."""
+    units = [make_unit() for _ in range(3)]
+    one_step = {**vars(QUICK), "epochs": 1, "batch_size": 40, "learning_rate": 1e-2}
+    train(units[1], *make_points(), TrainingSettings(**one_step))
+    train(units[2], *make_points(), TrainingSettings(**{**one_step, "ema": 0.9}))
+    first, last, mean = (unit.linear.weight.detach() for unit in units)
+    assert not torch.equal(first, last)
+    torch.testing.assert_close(mean, first + 9 / 11 * (last - first))
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.05, 1.0])
+def test_any_warm_up_can_be_asked_for(warm_up):
+    settings = TrainingSettings(**{**vars(QUICK), "warm_up": warm_up})
+    rates = [record["learning_rate"] for record in train(make_unit(), *make_points(), settings)]
+    assert rates[0] < 0.1 or warm_up < 0.3
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
