@@ -122,7 +122,8 @@ def prepare(args: Namespace) -> Result:
     _, prepared, code = _prepared(args)
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
     lines = _look_at(prepared)
-    lines.append(f"{len(prepared)} exams prepared, {len(prepared.reasons)} to look at: {folder}")
+    exams = f"{len(prepared)} exam{'s' * (len(prepared) != 1)}"
+    lines.append(f"{exams} prepared, {len(prepared.reasons)} to look at: {folder}")
     look = prepared.table["verdict"][list(prepared.reasons)].to_dict()
     found = {"folder": folder, "exams": len(prepared), "look_at": look, **_reasons(prepared)}
     return Result(lines, found | {"failures": prepared.failures}, code)
