@@ -19,7 +19,7 @@ __all__ = ["PANEL_PATTERNS", "Reading", "read_exam"]
 
 THRESHOLD = 0.72  # fraction of expected binding below which an exam is called abnormal; design
 IMAGE_NOISE = 0.04  # SD of what the image shows around the truth, for all readers; design
-STORED_READER, PANEL_READER = 0.09, 0.07  # SDs of a reader's own error; design: they give kappa
+STORED_READER, PANEL_READER = 0.08, 0.07  # SDs of a reader's own error; design: they give kappa
 # 0.80-0.93 between readers as published (Makinen 2016, utupub.fi/handle/10024/155837; Papathanasiou
 # 2012, 10.1007/s12149-011-0564-1)
 FLIPS = 0.01  # stored labels flipped whatever the severity; design

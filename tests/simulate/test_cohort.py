@@ -112,7 +112,7 @@ def test_a_tiny_cohort_has_many_centres_and_both_labels(tiny_cohort):
 
 def test_cohort_json_says_what_defines_the_cohort(tiny_cohort):
     info, settings = tiny_cohort.info, tiny_cohort.info["settings"]
-    assert (info["version"], info["seed"], info["licence"]) == ("6", 2026, "CC0-1.0")
+    assert (info["version"], info["seed"], info["licence"]) == ("7", 2026, "CC0-1.0")
     assert (settings["size"], settings["set"], settings["exams"]) == ("tiny", "train", 24)
     assert set(tiny_cohort.exams["centre"]) <= set(settings["centre_shares"])
     assert sum(settings["centre_shares"].values()) == pytest.approx(1, abs=1e-3)

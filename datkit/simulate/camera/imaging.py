@@ -38,7 +38,7 @@ __all__ = ["Counts", "Head", "acquire", "camera_of", "camera_over", "count", "re
 
 FIELD, FIELD_MM = (72, 72, 55), 3.9
 SAMPLED_MM = 3.0  # FWHM before sampling 2 mm voxels at 3.9 mm; counted as part of the crystal's
-SCATTER = 0.35  # scattered over primary counts; 0.25-0.40, no firm source: see the data card
+SCATTER = 0.30  # scattered over primary counts; 0.25-0.40, no firm source: see the data card
 BROAD_MM = 35.0  # SD of scatter and penetration in a projection; 25-40 mm, design
 WINDOW = 0.5  # counts of the second energy window over those it stands for; design
 WINDOW_MM = 20.0  # FWHM by which its noisy estimate is smoothed; design

@@ -21,7 +21,7 @@ SIDES = ("left", "right")
 TABLES = yaml.safe_load(Path(__file__).with_name("loss.yaml").read_text(encoding="utf-8"))
 DEGENERATIVE: dict[str, float] = TABLES["degenerative"]
 OTHER: dict[str, float] = TABLES["other"]
-SEVERITY_SPREAD = 0.40  # log-SD of the worst posterior putamen at a given time; design
+SEVERITY_SPREAD = 0.35  # log-SD of the worst posterior putamen at a given time; design
 YEARLY_LOSS = 0.07  # PPMI putamen -0.05 a year from 0.66 (PMC5087900)
 BORDERLINE = (0.70, 0.88)  # 17.6 % below normal scans (Makinen 2016); the range: design
 DRUG = (0.15, 0.60)  # what blocking drugs leave, evenly; design (review: Chahid 2023)

@@ -41,7 +41,7 @@ def paint(patient: Patient) -> tuple[np.ndarray, dict[str, float]]:
     >>> from datkit.simulate.patient.person import standard_normal
     >>> uptake, truth = paint(standard_normal())
     >>> uptake.shape, round(truth["caudate_left"], 1)
-    ((99, 121, 128), 4.8)
+    ((99, 121, 128), 4.5)
     """
     anatomy, tissues = standard_anatomy(), patient.background
     regions = anatomy.regions
