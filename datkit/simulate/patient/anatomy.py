@@ -100,9 +100,9 @@ def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
     -----
     Limits in mm. The caudate's were read off the template: behind y = 4 it lies above a floor that
     rises towards its tail. The putamen's walls are the mean of three published atlases (aseg,
-    CIT168: 10.1038/sdata.2018.63, Melbourne: 10.1038/s41593-020-00711-6), drawn :data:`INWARDS`; in front of
-    y = 0 the lateral one is 0.5 to 1.5 mm nearer still: in both maps the ridge lies there, and is
-    narrower than the atlases' walls give. For the same reason the caudate ends 7 mm from the midline.
+    CIT168: 10.1038/sdata.2018.63, Melbourne: 10.1038/s41593-020-00711-6), drawn :data:`INWARDS`; from
+    y = -8 to the front they are about 1 mm nearer still: in both maps the ridge lies there, and is
+    narrower than the atlases' walls give. So the caudate's head ends 6 mm from the midline.
 
     The template is a mean of many people: where it is half grey along the ventricle, few of them
     have caudate. The putamen looks pale in T1 for its myelin, so its grey fraction says nothing of
@@ -110,8 +110,8 @@ def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
     """
     x, y, z = np.ix_(*(o + np.arange(n) for o, n in zip(TEMPLATE_ORIGIN, grey.shape, strict=True)))
     floor = np.where(y < 4, 4 + 0.85 * (4 - y), -4)
-    medial = np.where(y < 0, 10, 7)
-    caudate = (grey > 0.4) & (x >= medial) & (x <= 21) & (z >= floor) & (z <= 32)
+    medial = np.where(y < 0, 10, 6)
+    caudate = (grey > 0.4) & (x >= medial) & (x <= 21) & (z >= floor) & (z <= 28)
     caudate &= ~((x > 16) & (z < 2)) & (y >= -30) & (y <= 28)
     caudate = _component_at(caudate, (13, 12, 10))
     putamen = _putamen(x / INWARDS, y, z) & ~caudate
@@ -125,9 +125,9 @@ def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
 def _putamen(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Return where the right putamen lies: its walls, floor and ceiling at each y, bool."""
     at = np.arange(-20, 21, 4)
-    lateral = np.interp(y, at, [32.5, 33.5, 34, 34, 33.5, 32.5, 31, 29.5, 27.5, 25, 22])
+    lateral = np.interp(y, at, [32.5, 33.5, 34, 34, 33.5, 32.7, 31.4, 29.8, 27.8, 25, 22])
     lateral = lateral - 0.5 * np.clip(-5 - z, 0, None) - 0.2 * np.clip(z - 4, 0, None)
-    medial = np.interp(y, at, [28.5, 27.5, 27, 26, 25, 23.5, 20, 16.5, 16.5, 17.5, 18.5])
+    medial = np.interp(y, at, [28.5, 27.5, 26.8, 25.2, 24, 22.5, 19, 16.5, 16.5, 17.5, 18.5])
     medial = medial + np.interp(y, [-12, 0, 8, 20], [-0.1, -0.2, 0.3, 0.3]) * z.clip(-6, 10)
     floor = np.interp(y, at, [-4, -7, -10, -10, -8, -7, -10, -13.5, -12.5, -11.5, -8])
     ceiling = np.interp(y, at, [8, 11, 12.5, 15, 15, 15, 13, 11.5, 9, 7, 1])

@@ -108,7 +108,7 @@ def expected_sbr(region: str, age: float, sex: str) -> float:
     Examples
     --------
     >>> expected_sbr("putamen", 65, "M")
-    5.3
+    5.2
     >>> round(expected_sbr("putamen", 75, "M") / expected_sbr("putamen", 65, "M"), 3)
     0.958
     """
