@@ -9,7 +9,7 @@ import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -19,7 +19,6 @@ from datkit.rules import Found, RuleGroup
 __all__ = ["CONTENT", "SAFE_SUFFIXES", "Member"]
 
 _PICKLES = (".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
-_OBJECTS = "an array of Python objects"
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 # As TorchScript writes them: 5 is float16 and 15 bfloat16 (c10/core/ScalarType.h).
 _FIXED = re.compile(r'torch\.device\("[^"]*"\)|dtype=(?:5|15)\b|torch\.to\(.*, (?:5|15)[,)]')
@@ -73,7 +72,7 @@ class Member:
             return "the bytes of a pickle"
         if any(entry.endswith("data.pkl") for entry in self.entries):
             return "a PyTorch archive, which holds a pickle"
-        if self.suffix in (".npy", ".npz") and _load_numpy(self.content) == _OBJECTS:
+        if self.suffix in (".npy", ".npz") and "Object arrays" in self.damage:
             return "an array of Python objects, which NumPy stores as a pickle"
         return ""
 
@@ -95,12 +94,17 @@ class Member:
         except _UNREADABLE:
             return None
 
-    @property
+    @cached_property
     def damage(self) -> str:
         """What is wrong with weights that are no pickle; '' if they can be read."""
-        if self.suffix in _LOADERS:
-            return _LOADERS[self.suffix](self.content)
-        return "a damaged TorchScript file" if self.code is None else ""
+        if self.suffix not in _LOADERS:
+            return "a damaged TorchScript file" if self.code is None else ""
+        kind, load = _LOADERS[self.suffix]
+        try:
+            load(self.content)
+        except Exception as error:  # whatever a library makes of damage
+            return f"no {kind} file ({error})"
+        return ""
 
 
 CONTENT: RuleGroup[Member] = RuleGroup("What does not belong there")
@@ -181,14 +185,6 @@ def _keys(content: bytes) -> set[str]:
     return {key for row in rows if isinstance(row, dict) for key in row}
 
 
-def _load_json(content: bytes) -> str:
-    try:
-        json.loads(content)
-    except (ValueError, RecursionError) as error:
-        return f"no JSON ({error})"
-    return ""
-
-
 def _is_pickle(content: bytes) -> bool:
     # Protocols 2 to 5 begin with byte 0x80 and the protocol, and all end with a full stop.
     if not (content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5" and content[-1:] == b"."):
@@ -199,35 +195,27 @@ def _is_pickle(content: bytes) -> bool:
         return False  # not every opcode makes sense: something else that begins alike
 
 
-def _load_numpy(content: bytes) -> str:
+def _load_numpy(content: bytes) -> None:
     import numpy as np
 
     if not content.startswith((b"\x93NUMPY", b"PK")):
-        return "no NumPy file (its first bytes are other ones)"
-    try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        for name in getattr(loaded, "files", ()):
-            loaded[name]
-    except (*_UNREADABLE, MemoryError) as error:
-        return _OBJECTS if "Object arrays" in str(error) else f"no NumPy file ({error})"
-    return ""
+        raise ValueError("its first bytes are other ones")
+    loaded = np.load(io.BytesIO(content), allow_pickle=False)
+    for name in getattr(loaded, "files", ()):
+        loaded[name]
 
 
-def _load_safetensors(content: bytes) -> str:
-    from safetensors import SafetensorError, deserialize
+def _load_safetensors(content: bytes) -> None:
+    from safetensors import deserialize
 
-    try:
-        deserialize(content)
-    except (SafetensorError, ValueError) as error:
-        return f"no safetensors file ({error})"
-    return ""
+    deserialize(content)
 
 
-# Each says what is wrong with a file of its kind, '' if nothing is.
-_LOADERS = {
-    ".json": _load_json,
-    ".npy": _load_numpy,
-    ".npz": _load_numpy,
-    ".safetensors": _load_safetensors,
+# What a file of each kind is called, and what reads it or raises.
+_LOADERS: dict[str, tuple[str, Callable[[bytes], object]]] = {
+    ".json": ("JSON", json.loads),
+    ".npy": ("NumPy", _load_numpy),
+    ".npz": ("NumPy", _load_numpy),
+    ".safetensors": ("safetensors", _load_safetensors),
 }
 SAFE_SUFFIXES = tuple(_LOADERS)

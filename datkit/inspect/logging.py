@@ -34,7 +34,7 @@ def prints_uids(source: Source) -> Iterator[Found]:
 
     Print counts only: logging anything about test exams disqualifies.
     """
-    return (source.at(one.call) for one in _find_prints(source) if one.has_uid)
+    return (source.at(one.call) for one in _Visitor(source).found if one.has_uid)
 
 
 @CODE.rule("prints-per-exam", expected="a few lines", severity="warning")
@@ -43,7 +43,7 @@ def prints_per_exam(source: Source) -> Iterator[Found]:
 
     Print every hundredth, or nothing: the platform keeps 300 lines, the test set is larger.
     """
-    for one in _find_prints(source):
+    for one in _Visitor(source).found:
         if one.each_exam and not one.has_uid:
             yield source.at(one.call, f"{shown(one.call)} in a loop over exams")
 
@@ -84,19 +84,14 @@ class _Print(NamedTuple):
     each_exam: bool
 
 
-def _find_prints(source: Source) -> list[_Print]:
-    visitor = _Visitor(source)
-    visitor.visit(source.tree)
-    return visitor.found
-
-
 class _Visitor(ast.NodeVisitor):
-    """Walks the tree, knowing which names hold uids and whether each exam passes here."""
+    """Walks a source, knowing which names hold uids and whether each exam passes here."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.each_exam = source, False
         self.names: set[str] = set()
         self.found: list[_Print] = []
+        self.visit(source.tree)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         made = isinstance(node.value, ast.JoinedStr | ast.BinOp) or self._is_path(node.value)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
-from datkit.inspect.source import CODE, UNKNOWN, Source, keywords_of
-from datkit.rules import Found
+from datkit.inspect.source import UNKNOWN, Source, call_rule, keywords_of
 
 _CLIENTS = re.compile(
     r"(requests|httpx)\.(get|post|put|patch|delete|head|request|stream|Session|Client|AsyncClient)"
@@ -38,35 +36,29 @@ _STAY = "nothing that leaves the machine"
 _FETCH_BEFORE = "Put all that is needed into the zip: the platform has no network."
 
 
-@CODE.rule("installs", expected=_STAY)
-def installs(source: Source) -> Iterator[Found]:
+@call_rule("installs", expected=_STAY)
+def installs(source: Source, name: str, call: ast.Call) -> object:
     """The code would install packages.
 
     Put the package's sources into the zip, or do without: the platform installs nothing.
     """
-    for name, call in source.calls:
-        if name in _PIP or _INSTALL.search(_command(source, name, call)):
-            yield source.at(call)
+    return name in _PIP or _INSTALL.search(_command(source, name, call))
 
 
-@CODE.rule("download", expected=_STAY, remedy=_FETCH_BEFORE)
-def download(source: Source) -> Iterator[Found]:
+@call_rule("download", expected=_STAY, remedy=_FETCH_BEFORE)
+def download(source: Source, name: str, call: ast.Call) -> object:
     """Weights or files would be downloaded."""
-    for name, call in source.calls:
-        command = _command(source, name, call)
-        fetches = _FETCH.search(command) and not _INSTALL.search(command)
-        if fetches or _downloads(source, name, call):
-            yield source.at(call)
+    command = _command(source, name, call)
+    fetches = _FETCH.search(command) and not _INSTALL.search(command)
+    return fetches or _downloads(source, name, call)
 
 
-@CODE.rule("network-use", expected=_STAY, remedy=_FETCH_BEFORE)
-def network_use(source: Source) -> Iterator[Found]:
+@call_rule("network-use", expected=_STAY, remedy=_FETCH_BEFORE)
+def network_use(source: Source, name: str, call: ast.Call) -> object:
     """The code talks to the network."""
-    for name, call in source.calls:
-        first = call.args[0] if call.args else None
-        connects = name.endswith(".connect") and isinstance(first, ast.Tuple)
-        if (connects or _CLIENTS.fullmatch(name)) and not _is_local(source, first):
-            yield source.at(call)
+    first = call.args[0] if call.args else None
+    connects = name.endswith(".connect") and isinstance(first, ast.Tuple)
+    return (connects or _CLIENTS.fullmatch(name)) and not _is_local(source, first)
 
 
 def _command(source: Source, name: str, call: ast.Call) -> str:
@@ -82,7 +74,9 @@ def _downloads(source: Source, name: str, call: ast.Call) -> bool:
         return True
     if name.endswith(".from_pretrained"):
         first = call.args[0] if call.args else given.get("pretrained_model_name_or_path")
-        return first is not None and _is_of_a_hub(source, source.text(first))
+        model = "" if first is None else source.text(first)
+        folders = source.contents.bundled  # a model of the archive, not of a hub
+        return bool(_HUB_NAME.fullmatch(model)) and model.partition("/")[0] not in folders
     if _KERAS_ZOO.fullmatch(name) and name.rpartition(".")[2][:1].isupper():
         return "weights" not in given or source.text(given["weights"]) == "imagenet"
     return bool(_ZOOS.fullmatch(name)) and _wants_weights(given)
@@ -98,11 +92,6 @@ def _wants_weights(given: dict[str, ast.expr]) -> bool:
         for node in wanted
         if not isinstance(node, ast.Name)  # a variable: not known
     )
-
-
-def _is_of_a_hub(source: Source, name: str) -> bool:
-    """Whether a model's name is that of a hub, not a folder of the archive."""
-    return bool(_HUB_NAME.fullmatch(name)) and name.partition("/")[0] not in source.contents.bundled
 
 
 def _is_local(source: Source, address: ast.expr | None) -> bool:

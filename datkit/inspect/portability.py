@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from datkit.inspect.logging import mentions_uid
-from datkit.inspect.source import CODE, Source, keywords_of
+from datkit.inspect.source import CODE, Source, call_rule, keywords_of
 from datkit.rules import Found
 
 # Folders of one desk or of another platform. /tmp and /dev/shm are there, /code_execution is ours.
@@ -100,43 +100,37 @@ def _asked_keys(source: Source) -> Iterator[str]:
             yield source.text(call.args[0])
 
 
-@CODE.rule("pickle-load", expected="weights that are no pickle")
-def pickle_load(source: Source) -> Iterator[Found]:
+@call_rule("pickle-load", expected="weights that are no pickle")
+def pickle_load(_source: Source, name: str, call: ast.Call) -> object:
     """The code loads a pickle.
 
     Store weights as safetensors, NPZ or JSON, and load those.
     """
-    for name, call in source.calls:
-        given = keywords_of(call)
-        objects = name == "numpy.load" and _is_constant(given.get("allow_pickle"), True)
-        unsafe = name == "torch.load" and _is_constant(given.get("weights_only"), False)
-        if _PICKLES.fullmatch(name) or objects or unsafe:
-            yield source.at(call)
+    given = keywords_of(call)
+    objects = name == "numpy.load" and _is_constant(given.get("allow_pickle"), True)
+    unsafe = name == "torch.load" and _is_constant(given.get("weights_only"), False)
+    return _PICKLES.fullmatch(name) or objects or unsafe
 
 
-@CODE.rule("torch-load", expected="weights_only=True", severity="warning")
-def torch_load(source: Source) -> Iterator[Found]:
+@call_rule("torch-load", expected="weights_only=True", severity="warning")
+def torch_load(_source: Source, name: str, call: ast.Call) -> object:
     """`torch.load` is called without `weights_only`.
 
     Write `weights_only=True`: the default differs between versions.
     """
-    for name, call in source.calls:
-        if name == "torch.load" and not {"weights_only", "**"} & keywords_of(call).keys():
-            yield source.at(call)
+    return name == "torch.load" and not {"weights_only", "**"} & keywords_of(call).keys()
 
 
-@CODE.rule("lists-data", expected="exams opened by their names", severity="warning")
-def lists_data(source: Source) -> Iterator[Found]:
+@call_rule("lists-data", expected="exams opened by their names", severity="warning")
+def lists_data(source: Source, name: str, call: ast.Call) -> object:
     """The code lists the folder of exams.
 
     Loop over `submission_format.csv` and open each exam by its name: the mount may look empty for
     20 s, and a folder has another order.
     """
-    for name, call in source.calls:
-        text = _listed(source, name, call)
-        unknown = source.name == "main.py" and re.search(r"niftis|^[{}/*]+\.nii", text)
-        if unknown or re.match(r"(\./)?data(/|$)", text):
-            yield source.at(call)
+    text = _listed(source, name, call)
+    unknown = source.name == "main.py" and re.search(r"niftis|^[{}/*]+\.nii", text)
+    return unknown or re.match(r"(\./)?data(/|$)", text)
 
 
 def _listed(source: Source, name: str, call: ast.Call) -> str:
@@ -148,35 +142,31 @@ def _listed(source: Source, name: str, call: ast.Call) -> str:
     return ""
 
 
-@CODE.rule("reads-labels", expected="no labels", severity="warning")
-def reads_labels(source: Source) -> Iterator[Found]:
+@call_rule("reads-labels", expected="no labels", severity="warning")
+def reads_labels(source: Source, _name: str, call: ast.Call) -> object:
     """The code reads `data/train_labels.csv`.
 
     Take it out of what predicts: there are no labels on the platform.
     """
-    for _, call in source.calls:
-        if any(re.match(r"(\./)?data/train_labels", source.text(one)) for one in call.args):
-            yield source.at(call)
+    return any(re.match(r"(\./)?data/train_labels", source.text(one)) for one in call.args)
 
 
-@CODE.rule("waits-for-input", expected="no question")
-def waits_for_input(source: Source) -> Iterator[Found]:
+@call_rule("waits-for-input", expected="no question")
+def waits_for_input(_source: Source, name: str, _call: ast.Call) -> object:
     """The code waits for a person: `input()` or a debugger.
 
     Take it out: nobody sits before the platform.
     """
-    return (source.at(call) for name, call in source.calls if _WAITING.fullmatch(name))
+    return _WAITING.fullmatch(name)
 
 
-@CODE.rule("uid-as-number", expected="uids as text", severity="warning")
-def uid_as_number(source: Source) -> Iterator[Found]:
+@call_rule("uid-as-number", expected="uids as text", severity="warning")
+def uid_as_number(source: Source, name: str, call: ast.Call) -> object:
     """uids are read, or turned, into numbers.
 
     Read them as text: `pandas.read_csv(…, dtype={'uid': str})`.
     """  # noqa: D403 (uid is written small)
-    for name, call in source.calls:
-        if _turns_uids(name, call) or _guesses(source, name, call):
-            yield source.at(call)
+    return _turns_uids(name, call) or _guesses(source, name, call)
 
 
 def _turns_uids(name: str, call: ast.Call) -> bool:
@@ -277,15 +267,13 @@ def _is_required(source: Source, call: ast.Call) -> bool:
     return positional and not optional and "default" not in given
 
 
-@CODE.rule("fits-at-inference", expected="a model that is fitted already", severity="warning")
-def fits_at_inference(source: Source) -> Iterator[Found]:
+@call_rule("fits-at-inference", expected="a model that is fitted already", severity="warning")
+def fits_at_inference(source: Source, name: str, _call: ast.Call) -> object:
     """`main.py` fits or ranks something.
 
     Fit in training and load the result: nothing may be learnt across test exams.
     """
-    for name, call in source.calls if source.name == "main.py" else []:
-        if _FITS.fullmatch(name):
-            yield source.at(call)
+    return source.name == "main.py" and _FITS.fullmatch(name)
 
 
 def _is_constant(node: ast.expr | None, value: object) -> bool:

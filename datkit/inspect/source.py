@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from datkit.inspect.runtime import PYTHON
 from datkit.rules import Found, RuleGroup
 
-__all__ = ["CODE", "Contents", "Source", "keywords_of", "shown"]
+__all__ = ["CODE", "Contents", "Source", "call_rule", "keywords_of", "shown"]
 
 CODE: RuleGroup[Source] = RuleGroup("The code")
 
@@ -246,6 +246,27 @@ class Source:
             if call.func.attr in _KEEP_PATH:
                 return base
         return UNKNOWN
+
+
+CallTest = Callable[[Source, str, ast.Call], object]
+
+
+def call_rule(code: str, **told: str) -> Callable[[CallTest], CallTest]:
+    """Return a decorator that makes a test of one call a rule on sources.
+
+    The rule finds each call that the test, of the source, the dotted name of what is called and
+    the call, holds for; `told` goes to :meth:`datkit.rules.RuleGroup.rule`.
+    """
+
+    def enter(holds: CallTest) -> CallTest:
+        def check(source: Source) -> Iterator[Found]:
+            return (source.at(call) for name, call in source.calls if holds(source, name, call))
+
+        check.__doc__ = holds.__doc__
+        CODE.rule(code, **told)(check)
+        return holds
+
+    return enter
 
 
 def keywords_of(call: ast.Call) -> dict[str, ast.expr]:
