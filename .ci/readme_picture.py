@@ -55,7 +55,7 @@ def plot_views(exams: dict[str, Exam]) -> Picture:
 def plot_spacings(exams: dict[str, Exam]) -> Picture:
     """Plot the normal exam with its own slice spacing and with a wrong one, seen from behind."""
     scan = _scan(exams["normal"])
-    picture, grid = new_picture(1, 2, 3.1, "")
+    picture, grid = new_picture(1, 2, 3.4, "")
     for axes, mm in zip(grid.flat, (scan.spacing[2], WRONG_MM), strict=True):
         affine = np.diag([*scan.spacing[:2], mm, 1.0])
         affine[:3, 3] = -np.diag(affine)[:3] * (np.array(scan.shape) - 1) / 2
@@ -64,7 +64,7 @@ def plot_spacings(exams: dict[str, Exam]) -> Picture:
             axes, scan.data.max(axis=1), affine, "coronal", f"slices {mm:.3g} mm apart", **look
         )
         axes.set_title("as acquired" if mm != WRONG_MM else "wrong slice spacing")
-        axes.set(xlim=(-130, 130), ylim=(-120, 60), facecolor="0.55")
+        axes.set(xlim=(-130, 130), ylim=(-75, 155), facecolor="0.55")
         axes.label_outer()
     return picture
 
