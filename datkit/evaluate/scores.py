@@ -1,0 +1,227 @@
+"""Scores that say how sure they are: each with a 95 % interval, the number of exams, the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from datkit.errors import UsageError
+from datkit.evaluate.intervals import Draws, bound, delong_interval, draw_exams
+from datkit.evaluate.metrics import Metric, check_scored, find_metric
+
+__all__ = ["Score", "make_score", "score_groups", "score_probabilities"]
+
+DEFAULT = ("log_loss", "auroc", "brier")
+LEAST = 20  # exams with fewer than which a percentile of draws says little
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of `n` exams with its 95 % interval from `low` to `high`.
+
+    `method` says where the interval comes from (``"bootstrap"`` or ``"DeLong"``), and `note`
+    why the value or the interval is missing (NaN) or should not be trusted.
+
+    Examples
+    --------
+    >>> print(Score("log_loss", 0.412, 0.350, 0.480, n=96, seed=0))
+    log loss 0.412 (95 % CI 0.350–0.480), n = 96, seed 0
+    >>> print(Score("auroc", 0.9, 0.82, 0.98, n=96, seed=0, method="DeLong"))
+    AUROC 0.900 (95 % CI 0.820–0.980), n = 96, DeLong
+    >>> print(Score("auroc", float("nan"), float("nan"), float("nan"), 7, 0, note="one class only"))
+    AUROC: none (one class only), n = 7
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    seed: int
+    method: str = "bootstrap"
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """The score's name as it is printed."""
+        return find_metric(self.name).title
+
+    @property
+    def source(self) -> str:
+        """The number of exams, and what drew the interval."""
+        drawn = f"seed {self.seed}" if self.method == "bootstrap" else self.method
+        return f"n = {self.n}, {drawn}"
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return f"{self.title}: none ({self.note}), n = {self.n}"
+        if np.isnan(self.low):
+            return f"{self.title} {self.value:.3f} (no interval: {self.note}), n = {self.n}"
+        note = f"; {self.note}" if self.note else ""
+        interval = f"95 % CI {self.low:.3f}–{self.high:.3f}{note}"
+        return f"{self.title} {self.value:.3f} ({interval}), {self.source}"
+
+
+def score_probabilities(
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    metrics: Sequence[str] = DEFAULT,
+    strata: ArrayLike | None = None,
+    seed: int = 0,
+    n_boot: int = 2000,
+    delong: bool = False,
+) -> dict[str, Score]:
+    """Score probabilities of abnormal exams, each score with its interval.
+
+    Parameters
+    ----------
+    y : array, shape (n,)
+        Labels 0 or 1, both present.
+    p : array, shape (n,)
+        Probabilities of class 1.
+    metrics : sequence of str
+        Names of :data:`datkit.evaluate.METRICS`, those at a threshold as ``"sensitivity@0.5"``.
+    strata : array, shape (n,), optional
+        The centre of each exam. A centre with one exam of a class keeps it in every draw, so
+        very small centres make intervals too narrow.
+    seed, n_boot : int
+        Of the bootstrap, and its number of draws.
+    delong : bool
+        Whether the AUROC has DeLong's interval, which needs no draws and knows no centres.
+
+    Returns
+    -------
+    dict
+        Name → Score.
+
+    Raises
+    ------
+    UsageError
+        If p is not one probability per label, strata are not one per label, or a metric is unknown.
+    ModelError
+        If the labels are not 0 and 1, both present.
+
+    Examples
+    --------
+    >>> y, p = [0, 1] * 20, [0.2, 0.8] * 10 + [0.6, 0.7] * 10
+    >>> for score in score_probabilities(y, p, metrics=["auroc", "specificity@0.5"]).values():
+    ...     print(score)
+    AUROC 1.000 (95 % CI 1.000–1.000; every draw gives the same value), n = 40, seed 0
+    specificity (p ≥ 0.5) 0.500 (95 % CI 0.300–0.700), n = 40, seed 0
+    """
+    labels, values = check_scored(y, p)
+    draws = draw_exams(labels, strata, seed, n_boot)
+    return {name: make_score(name, values, draws, delong) for name in metrics}
+
+
+def score_groups(
+    y: ArrayLike,
+    p: ArrayLike,
+    groups: ArrayLike,
+    *,
+    metrics: Sequence[str] = DEFAULT,
+    least: int = LEAST,
+    strata: ArrayLike | None = None,
+    seed: int = 0,
+    n_boot: int = 2000,
+    delong: bool = False,
+) -> pd.DataFrame:
+    """Score each group of exams: centres, patterns, or bands of severity (:func:`pandas.cut`).
+
+    Parameters
+    ----------
+    y, p : array, shape (n,)
+        Labels and probabilities.
+    groups : array, shape (n,)
+        The group of each exam. A categorical keeps its order; exams without a group (NaN) are a
+        group too.
+    least : int
+        A group with fewer exams, or a score with fewer than half of that in a class that it needs,
+        has no interval.
+    metrics, strata, seed, n_boot, delong
+        As in :func:`score_probabilities`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each group and score: group, abnormal (exams), name, value, low, high, n, seed,
+        method, note. The note says why a value or an interval is missing.
+
+    Raises
+    ------
+    UsageError
+        If there is not one group per exam, or as :func:`score_probabilities`.
+    ModelError
+        If the labels are not 0 and 1, both present among all exams.
+
+    Examples
+    --------
+    >>> y, p = [0, 1] * 20 + [0] * 20, [0.2, 0.9] * 20 + [0.3] * 20
+    >>> table = score_groups(y, p, ["A"] * 40 + ["B"] * 20, metrics=["auroc"])
+    >>> table[["group", "value", "n", "note"]].values.tolist()[1]
+    ['B', nan, 20, 'no abnormal exam']
+    """
+    labels, values = check_scored(y, p)
+    members = pd.Series(groups).reset_index(drop=True)
+    centres = np.zeros(len(labels)) if strata is None else np.asarray(strata)
+    if not len(members) == len(centres) == len(labels):
+        raise UsageError(
+            f"Expected a group and a stratum for each of {len(labels)} exams, found {len(members)} "
+            f"groups and {len(centres)} strata."
+        )
+    rows = []
+    for group, exams in members.groupby(members, dropna=False, observed=False):
+        draws = draw_exams(labels[exams.index], centres[exams.index], seed, n_boot)
+        shown = {"group": group, "abnormal": int(draws.y.sum())}
+        for name in metrics:
+            score = make_score(name, values[exams.index], draws, delong, least)
+            rows.append(shown | asdict(score))
+    return pd.DataFrame(rows)
+
+
+def make_score(
+    name: str, p: np.ndarray, draws: Draws, delong: bool = False, least: int = 0
+) -> Score:
+    """Score exams that were drawn; parameters as in :func:`score_groups`."""
+    metric, y, method = find_metric(name), draws.y, "bootstrap"
+    missing = _missing(metric, y)
+    if missing:
+        return Score(name, np.nan, np.nan, np.nan, len(y), draws.seed, note=missing)
+    spread = metric.draws(y, p, draws.counts)
+    value, low, high = bound(spread)
+    if delong and name == "auroc":
+        method, (_, low, high, _) = "DeLong", delong_interval(y, p)
+        low, high = max(low, 0.0), min(high, 1.0)
+    note = _doubt(value, low, high, spread)
+    if _is_small(metric, y, least) and not np.isnan(value):
+        low, high, note = np.nan, np.nan, f"fewer than {least} exams, or {least / 2:g} of a class"
+    return Score(name, value, low, high, len(y), draws.seed, method, note)
+
+
+def _missing(metric: Metric, y: np.ndarray) -> str:
+    """Return why the exams have no such score, or ''."""
+    if not len(y):
+        return "no exam"
+    absent = [("normal", "abnormal")[label] for label in metric.classes if label not in y]
+    return f"no {absent[0]} exam" if absent else ""
+
+
+def _doubt(value: float, low: float, high: float, spread: np.ndarray) -> str:
+    """Return why a value or its interval is missing or too narrow, or ''."""
+    if np.isnan(value):
+        return "no finite value is best: equal probabilities, or classes that they separate"
+    if np.isnan(low):
+        none = int(np.isnan(spread).sum())
+        return f"no value in {none} of {len(spread)} draws" if none else "one exam of a class"
+    return "every draw gives the same value" if low == high else ""
+
+
+def _is_small(metric: Metric, y: np.ndarray, least: int) -> bool:
+    """Return whether the exams, or those of a class that the score needs, are too few."""
+    rarest = min((np.sum(y == label) for label in metric.classes), default=len(y))
+    return bool(len(y) < least or rarest < least / 2)

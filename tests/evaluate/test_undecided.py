@@ -1,0 +1,85 @@
+"""Exams left undecided, by hand."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+
+from datkit.errors import UsageError
+from datkit.evaluate import log_loss, risk_coverage, score_undecided
+
+# Sure and right, sure and right, near one half and wrong, farther and right.
+Y, P = [0, 1, 0, 1], [0.1, 0.9, 0.6, 0.8]
+
+
+def test_risk_and_coverage_by_hand():
+    table = risk_coverage(Y, P)
+    assert table["n"].tolist() == [2, 3, 4]  # 0.1 and 0.9 are as far from one half
+    assert table["low"].tolist() == pytest.approx([0.1, 0.2, 0.4])
+    assert table["high"].tolist() == pytest.approx([0.9, 0.8, 0.6])
+    assert table["error"].tolist() == pytest.approx([0, 0, 1 / 4])
+    right = [-2 * log(0.9), -2 * log(0.9) - log(0.8), -2 * log(0.9) - log(0.8) - log(0.4)]
+    assert table["log_loss"].tolist() == pytest.approx([right[0] / 2, right[1] / 3, right[2] / 4])
+    half = [(right[0] + 2 * log(2)) / 4, (right[1] + log(2)) / 4, right[2] / 4]
+    assert table["log_loss_half"].tolist() == pytest.approx(half)
+
+
+def test_the_last_row_decides_all(make_scores):
+    y, p = make_scores()
+    last = risk_coverage(y, p).iloc[-1]
+    assert (last["coverage"], last["log_loss"]) == pytest.approx((1, log_loss(y, p)))
+    assert last["error"] == pytest.approx(np.mean((p >= 0.5) != y))
+
+
+def test_the_surer_the_exams_the_fewer_are_wrong(make_scores):
+    table = risk_coverage(*make_scores(2000))
+    error = [table["error"][table["n"].searchsorted(n)] for n in (500, 1000, 1500, 2000)]
+    assert error == sorted(error)
+
+
+@pytest.mark.parametrize("band", [(0.3, 0.7), (0.6, 0.6), 0.25, 0.1])
+def test_a_band_by_hand(band):
+    """The exam at 0.6 is undecided: normal, it costs −ln 0.4, and one half would cost ln 2."""
+    values = score_undecided(Y, P, band=band, n_boot=10)["value"]
+    assert values["coverage"] == 3 / 4
+    assert values["decided_error"] == 0
+    assert values["decided_log_loss"] == pytest.approx(-(2 * log(0.9) + log(0.8)) / 3)
+    assert values["gain"] == pytest.approx((-log(0.4) - log(2)) / 4)
+
+
+def test_exams_as_near_as_the_last_are_undecided_too():
+    assert score_undecided(Y, P, band=0.75, n_boot=10)["value"]["coverage"] == 0
+    assert score_undecided(Y, P, band=0.0, n_boot=10)["value"]["coverage"] == 1
+    hundred = np.linspace(0.01, 0.49, 100)
+    table = score_undecided([0, 1] * 50, hundred, band=0.07, n_boot=10)
+    assert table["value"]["coverage"] == pytest.approx(0.93)  # 0.07 · 100 is 7.000000000000001
+
+
+def test_where_none_is_decided_there_is_no_error():
+    table = score_undecided(Y, P, band=(0.0, 1.0), n_boot=10)
+    assert table["value"].isna().tolist() == [False, True, True, False]
+
+
+def test_a_calibrated_model_loses_by_one_half_and_a_sure_one_gains(make_scores):
+    y, p = make_scores(4000)
+    sure = p**3 / (p**3 + (1 - p) ** 3)
+    calm, hasty = (
+        score_undecided(y, q, band=(0.2, 0.8), n_boot=300).loc["gain"] for q in (p, sure)
+    )
+    assert calm["low"] <= calm["value"] <= calm["high"] < 0
+    assert 0 < hasty["low"] <= hasty["value"] <= hasty["high"]
+
+
+def test_an_interval_is_that_of_the_share(make_scores):
+    y, p = make_scores(1000)
+    row = score_undecided(y, p, band=0.2).loc["coverage"]
+    assert row["value"] == pytest.approx(0.8)
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("band", [(0.7, 0.3), (-0.1, 0.5), 1.2, -0.5])
+def test_a_band_outside_0_and_1_is_refused(band):
+    with pytest.raises(UsageError, match="Expected a band within 0 and 1"):
+        score_undecided(Y, P, band=band)
