@@ -35,7 +35,7 @@ from datkit.errors import CohortError, UsageError
 from datkit.io.dicom_files import DicomExam, files_below, find_exams
 from datkit.io.dicom_header import is_dicom
 from datkit.io.nifti import header_path, is_nifti
-from datkit.io.scan import is_safe_uid
+from datkit.io.scan import is_safe_uid, scan_name
 from datkit.problems import Problem, found_instead, list_some, repeated
 
 __all__ = ["open_path"]
@@ -77,7 +77,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
             problem = Problem("no-exam", str(path), expected, "another file", remedy)
             raise CohortError.of([problem], where=path)
         exam = [*find_exams([path])[0], DicomExam(path, {})][0]
-        return _cohort(path.parent, [_row(exam, path.parent)], name=_stem(path))
+        return _cohort(path.parent, [_row(exam, path.parent)], name=scan_name(path))
     if not path.is_dir():
         raise UsageError(f"Expected exams at {path}, found nothing; check the path.")
     if any((path / name).exists() for name in OURS):
@@ -98,13 +98,9 @@ def _exams(files: Iterable[Path]) -> tuple[list[DicomExam], dict[str, int]]:
     return sorted(exams, key=lambda exam: rank[exam.path]), dict(others)
 
 
-def _stem(path: Path) -> str:
-    return re.sub(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", "", path.name, flags=re.IGNORECASE)
-
-
 def _row(exam: DicomExam, folder: Path, name: str = "") -> Row:
     """Name an exam by its place in the folder, so that equal names in other places stay apart."""
-    name = name or "-".join([*exam.path.parent.relative_to(folder).parts, _stem(exam.path)])
+    name = name or "-".join([*exam.path.parent.relative_to(folder).parts, scan_name(exam.path)])
     facts = {key: value for key, value in exam.facts.items() if value and key in COLUMNS}
     return {"uid": _safe_uid(exam, name), "path": exam.path} | facts
 
@@ -153,7 +149,7 @@ def _bids_row(exam: DicomExam, folder: Path, people: dict[str, Row]) -> Row:
     if not is_nifti(exam.path):
         who = {"subject": person.removeprefix("sub-")}
         return people.get(person, {}) | _row(exam, folder) | who
-    name = _stem(exam.path)
+    name = scan_name(exam.path)
     words = dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9]+)", name))
     sidecar = read_json(exam.path.with_name(f"{name}.json"))
     tracer = sidecar.get("TracerName") or words.get("trc")

@@ -8,6 +8,7 @@ refused with the reason.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import numpy as np
 from datkit.errors import ScanError
 from datkit.io.dicom_files import describe_dicom, headers_of, is_slice
 from datkit.io.dicom_geometry import CONVERT, Fault, frames_affine, slice_order, stack_affine
-from datkit.io.dicom_header import is_dicom, items_of, number, read_header, shown
+from datkit.io.dicom_header import is_dicom, items_of, number, read_header, shown, text
 from datkit.io.scan import AGAIN, MAX_VOXELS, Scan, one_line, scan_error, sound_scan
 from datkit.problems import Problem
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_dicom", "is_dicom", "load_dicom"]
 
+ONE_OF = {"EnergyWindow": "energy window", "TimeSlot": "gate", "RRInterval": "interval of beats"}
 SIZES = ("Columns", "Rows", "NumberOfFrames")
 JPEG_SYNTAX = "1.2.840.10008.1.2.4."  # of every kind
 JPEG = "Install what unpacks it, pip install 'dat-spect-kit[jpeg]', or export it uncompressed."
@@ -63,7 +65,8 @@ def load_dicom(
     path = Path(path)
     headers = headers_of(path)
     header = next(iter(headers.values()))
-    faults = [*_frame_faults(header, len(headers))]
+    faults = [fault for one in headers.values() for fault in _several(one)]
+    faults += _frame_faults(header, len(headers))
     order, affine = np.arange(len(headers)), np.eye(4)
     if not faults and is_slice(header):
         order, affine = stack_affine([*headers.values()], orientation, faults)
@@ -79,10 +82,16 @@ def load_dicom(
     return sound_scan(data, affine, path, orientation="stated" if orientation else "known")
 
 
+def _several(header: Dataset) -> Iterator[Fault]:
+    """Tell frames of several windows or gates, by their number or by a vector of one a frame."""
+    for name, what in ONE_OF.items():
+        vector = {*text(header, f"{name}Vector").split("\\")}
+        count = max(number(header, f"NumberOf{name}s", 1.0), len(vector))
+        if count != 1:
+            yield "frames-several", (f"one {what}", f"{count:g}", "Export each alone.")
+
+
 def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
-    for name, what in (("NumberOfEnergyWindows", "energy window"), ("NumberOfTimeSlots", "gate")):
-        if number(header, name, 1.0) != 1:
-            yield name, (f"one {what}", shown(header, name), "Export each alone.")
     sizes = [number(header, name) for name in SIZES]
     slices = number(header, "NumberOfSlices", sizes[2])
     if is_slice(header):
@@ -113,6 +122,8 @@ def _scale(header: Dataset, faults: list[Fault]) -> np.ndarray:
     if not np.isfinite(scales).all() or scales[:, 0].min() <= 0:
         found = found.replace("+nan", "+ absent").replace("nan", "absent")
         faults.append(("rescale", ("a finite rescale slope above 0", found, AGAIN)))
+    elif "ModalityLUTSequence" in header:
+        faults.append(("rescale", ("a slope and an intercept", "a ModalityLUTSequence", AGAIN)))
     elif not np.allclose(zeros := scales[:, 1] / scales[:, 0], zeros[0], rtol=1e-3, atol=1e-3):
         remedy = "Export it without a value mapping."
         faults.append(("rescale", ("one stored value for no counts", found, remedy)))
@@ -123,12 +134,14 @@ def _slices(path: Path, slope: float, intercept: float) -> np.ndarray:
     """Return the values of a file, shape (slices, rows, columns), float32."""
     header = read_header(path, pixels=True)
     try:
-        pixels = np.asarray(header.pixel_array, dtype=np.float32)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*sufficient to contain")  # more than are named
+            pixels = np.asarray(header.pixel_array, dtype=np.float32)
     except Exception as error:
         expected = f"{shown(header, 'NumberOfFrames')} frames of pixels"
         found = f"a file that lacks some or is packed in another way ({one_line(error)})"
         packed = str(header.file_meta.TransferSyntaxUID).startswith(JPEG_SYNTAX)
         remedy = JPEG if packed else "Export it again, uncompressed."
         raise scan_error(path, "frames-missing", expected, found, remedy) from error
-    pixels = pixels if pixels.ndim == 3 else pixels[None]
-    return pixels * np.float32(slope) + np.float32(intercept)
+    slices = pixels.reshape(-1, *pixels.shape[-2:])
+    return slices * np.float32(slope) + np.float32(intercept)

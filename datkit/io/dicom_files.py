@@ -118,7 +118,7 @@ def headers_of(path: Path) -> dict[Path, Dataset]:
         raise scan_error(path, code, *words)
     if not is_slice(header):
         return {file: header}
-    found = {}
+    found: dict[object, tuple[Path, Dataset]] = {}
     for place in sorted(filter(is_dicom, filter(Path.is_file, file.parent.iterdir()))):
         try:
             beside = read_header(place)
@@ -126,8 +126,10 @@ def headers_of(path: Path) -> dict[Path, Dataset]:
             continue
         same = _series(place, beside) == _series(file, header)
         if same and is_slice(beside) and not _other_kind(beside):
-            found[place] = beside
-    return found
+            places = (text(one, "ImagePositionPatient") for one in places_of(beside))
+            copy = (text(beside, "SOPInstanceUID") or place, *places)
+            found.setdefault(copy, (place, beside))
+    return dict(found.values())
 
 
 def files_of(path: Path) -> list[Path]:
@@ -162,22 +164,21 @@ def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
     kinds = text(header, "ImageType").upper().replace("_", " ").split("\\")
     third, said = "".join(kinds[2:3]), "\\".join(kinds) or "no image type"
     sop = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
-    modality, samples = text(header, "Modality") or "absent", shown(header, "SamplesPerPixel")
+    modality, samples = shown(header, "Modality"), shown(header, "SamplesPerPixel")
     foreign, coloured = modality not in TOMOGRAPHY, samples not in ("1", "absent")
+    palette = text(header, "PhotometricInterpretation").startswith("PALETTE")
+    transmitted = "TRANSMISSION" in kinds
     missing = third not in RECONSTRUCTED and not _is_tomography(header)
     recon, code = "a reconstructed volume (RECON TOMO)", "not-reconstructed"
-    choose, screens, tx = (
-        "Choose the reconstructed SPECT series.",
-        "screen captures",
-        "TRANSMISSION",
-    )
+    choose, screens = "Choose the reconstructed SPECT series.", "screen captures"
     again = "Export it again with its ImageType, or convert it with dcm2niix."
     cases = [
         (sop == DIRECTORY, "DICOMDIR", "directory", recon, "a disc's directory", choose),
         (sop.startswith(CAPTURE), screens, "picture", recon, "a picture", choose),
         (foreign, f"{modality} images", "modality", "modality NM", repr(modality), choose),
         (coloured, screens, "picture", "one grey value a pixel", samples, choose),
-        (tx in kinds, "transmission maps", "transmission", "an emission volume", said, choose),
+        (palette, screens, "picture", "grey values", "a palette of colours", choose),
+        (transmitted, "transmission maps", "transmission", "an emission volume", said, choose),
         (third in RAW, "raw projections", code, recon, said, "Reconstruct it first."),
         (third in PLANAR, "planar images", code, recon, said, choose),
         (missing, "other images", code, recon, said, again),

@@ -101,13 +101,17 @@ def stack_affine(
     Slices lie where their positions say, whatever else is told.
     """
     turn, spacing = _turn(headers[0], told, faults), _in_plane(headers[0], faults)
-    names = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient")
+    sizes = {"Rows": 1, "Columns": 1, "PixelSpacing": 2, "ImageOrientationPatient": 6}
     places = [_from_places(header, "ImagePositionPatient", 3) for header in headers]
     known = np.array([place for place in places if place is not None]).reshape(-1, 3)
     order = np.argsort(known @ turn[:, 2], kind="stable")
     steps = np.diff(known[order] @ turn[:, 2])
     step = np.median(steps) if len(steps) else 0.0
-    if mixed := [name for name in names if len({text(one, name) for one in headers}) > 1]:
+    said = {
+        key: {str(np.array(_from_places(one, key, size), float).round(3) + 0) for one in headers}
+        for key, size in sizes.items()
+    }
+    if mixed := [key for key, values in said.items() if len(values) > 1]:
         expected, remedy = f"the same {mixed[0]} in all slices", "Keep each series in a folder."
         faults.append(("slices-mixed", (expected, "several", remedy)))
     elif len(known) < len(headers):

@@ -127,7 +127,7 @@ def open_nifti(path: Path) -> NiftiFile:
         found, remedy = f"a damaged file ({one_line(error)})", "Copy or export it again."
         raise scan_error(path, "file-damaged", "a NIfTI volume", found, remedy) from error
     if file is None:
-        found = "another file, or one that is damaged from its beginning"
+        found = "another file, or one that is damaged from its beginning" if block else "no byte"
         remedy = "Copy, export or convert it again; of a pair, keep both files together."
         raise scan_error(path, "no-nifti", "a NIfTI volume (.nii, .nii.gz, .hdr)", found, remedy)
     if not file.voxels.is_file():
@@ -185,6 +185,8 @@ def _header_faults(file: NiftiFile, path: Path) -> Iterator[Fault]:
         found = "colours" if kind.names else f"the voxel type {kind}"
         remedy = "Export the counts themselves, not a picture of them."
         yield Problem("voxel-type", str(path), "counts as plain numbers", found, remedy), ""
+    if (slope := file.header["scl_slope"]) < 0:
+        yield Problem("rescale", str(path), "no scl_slope below 0", f"{slope:g}", AGAIN), ""
     if file.offset > MAX_OFFSET:
         expected = f"voxels from byte {MAX_OFFSET} at the latest"
         yield Problem("voxels-far", str(path), expected, str(file.offset), AGAIN), ""

@@ -256,15 +256,15 @@ def stated_affine(orientation: str, spacing: npt.ArrayLike) -> np.ndarray:
     >>> stated_affine("PSL", [2, 3, 4])[:3, :3].tolist()
     [[0.0, 0.0, -4.0], [-2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]
     """
-    places = [divmod("LRPAIS".find(letter), 2) for letter in orientation.upper()]
-    if sorted(axis for axis, _ in places) != [0, 1, 2]:
+    letters = tuple(orientation.upper())
+    if [sum(map(letters.count, pair)) for pair in ("LR", "PA", "IS")] != [1, 1, 1]:
         raise UsageError(
             f"Expected an orientation of three letters, R or L, A or P, S or I, found "
             f"{orientation!r}; say where i, j and k point to: RAS is to the right, front and top."
         )
     affine = np.diag([0.0, 0.0, 0.0, 1.0])
-    for index, (axis, positive) in enumerate(places):
-        affine[axis, index] = np.asarray(spacing)[index] * (1 if positive else -1)
+    for index, (axis, sign) in enumerate(nib.orientations.axcodes2ornt(letters).astype(int)):
+        affine[axis, index] = np.asarray(spacing)[index] * sign
     return affine
 
 

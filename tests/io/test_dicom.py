@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_a_byte_that_makes_a_deflated_file_even_is_not_waited_for(tmp_path):
         load_scan(path)
 
 
+def test_more_frames_than_are_named_are_not_left_out(tmp_path):
+    counts = {"NumberOfFrames": 20, "NumberOfSlices": 20}
+    path = save_dicom(tmp_path / "exam.dcm", small(), AFFINE, **counts)
+    with pytest.raises(ScanError, match="expected 20 frames of pixels, found .* 24 frames"):
+        load_dicom(path)
+
+
+@pytest.mark.parametrize("vector", ["EnergyWindow", "TimeSlot", "RRInterval"])
+def test_frames_of_several_windows_or_gates_are_no_one_volume(tmp_path, vector):
+    one, two = {f"{vector}Vector": [1] * 24}, {f"{vector}Vector": [1] * 12 + [2] * 12}
+    assert load_dicom(save_dicom(tmp_path / "one", small(), AFFINE, **one)).shape == (32, 36, 24)
+    for changes in (two, {f"NumberOf{vector}s": 2}):
+        with pytest.raises(ScanError, match="expected one .*, found 2. Export each alone"):
+            load_dicom(save_dicom(tmp_path / "two", small(), AFFINE, **changes))
+
+
 def test_jpeg_names_the_extra_that_unpacks_it(tmp_path):
     from pydicom.encaps import encapsulate
 
@@ -180,7 +197,55 @@ def test_mappings_that_contradict_or_are_no_line_are_refused(tmp_path, maps, sai
         load_dicom(path)
 
 
+def test_a_table_of_values_is_refused(tmp_path):
+    from pydicom.dataset import Dataset
+
+    path = save_dicom(tmp_path / "a.dcm", small(), AFFINE, ModalityLUTSequence=[Dataset()])
+    with pytest.raises(ScanError, match="expected a slope and an intercept, found .*LUT"):
+        load_dicom(path)
+
+
 # ------------------------------------------------------------ one file a slice
+
+
+def altered(folder, files, **elements):
+    """Change elements of some files of a series."""
+    import pydicom
+
+    for path in sorted(folder.iterdir())[files]:
+        header = pydicom.dcmread(path)
+        for name, value in elements.items():
+            setattr(header, name, value)
+        header.save_as(path)
+    return folder
+
+
+def test_copies_of_slices_count_once(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE)
+    for path in sorted(folder.iterdir())[3:]:
+        shutil.copy(path, folder / f"copy of {path.name}")
+    assert load_scan(folder).data.sum() == small().sum()
+
+
+def test_slices_may_spell_a_number_in_two_ways_but_not_lie_in_two(tmp_path):
+    from pydicom.dataset import Dataset
+
+    every_other = slice(None, None, 2)
+    folder = save_series(tmp_path / "P1", small(), AFFINE, PixelSpacing=["5.5", "5"])
+    altered(folder, every_other, PixelSpacing=["5.500", "5.0"])
+    assert load_scan(folder).data.sum() == small().sum()
+    mirrored = Dataset()
+    mirrored.ImageOrientationPatient = [-1, 0, 0, 0, 1, 0]
+    mirrored.ImagePositionPatient = [70, -102.5, 0]
+    altered(folder, slice(5, 6), DetectorInformationSequence=[mirrored])
+    with pytest.raises(ScanError, match="the same ImageOrientationPatient in all slices"):
+        load_scan(folder)
+
+
+def test_a_fault_of_any_slice_is_told(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE)
+    with pytest.raises(ScanError, match="one energy window, found 2"):
+        load_scan(altered(folder, slice(5, 6), NumberOfEnergyWindows=2))
 
 
 def test_a_series_of_one_slice_files_is_one_volume(tmp_path):

@@ -20,6 +20,7 @@ KINDS = {
     "a screen": ({"SOPClassUID": SCREEN}, "screen captures"),
     "a colour screen": ({"SOPClassUID": f"{SCREEN}.4", "Modality": "OT"}, "screen captures"),
     "a coloured NM image": ({"SamplesPerPixel": 3}, "screen captures"),
+    "a palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, "screen captures"),
     "raw": ({"ImageType": ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]}, "raw projections"),
     "gated raw": ({"ImageType": ["ORIGINAL", "PRIMARY", "GATED TOMO"]}, "raw projections"),
     "planar": ({"ImageType": ["ORIGINAL", "PRIMARY", "STATIC"]}, "planar images"),

@@ -296,3 +296,19 @@ def test_an_exam_is_all_its_files(head, tmp_path):
     assert sha256_scan(tmp_path / "exam.hdr") != before
     alone = save(head, tmp_path / "exam.nii")
     assert sha256_scan(alone) == sha256_file(alone)
+
+
+def test_a_slope_that_turns_counts_over_is_refused(head, tmp_path):
+    path = save(head, tmp_path / "exam.nii")
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([-2, 0], "<f4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(ScanError, match="expected no scl_slope below 0, found -2"):
+        load_scan(path)
+
+
+@pytest.mark.parametrize("name", ["exam.nii", "exam.nii.gz", "exam.dcm"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ScanError, match="found no byte"):
+        load_scan(tmp_path / name)
