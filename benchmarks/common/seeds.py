@@ -132,4 +132,21 @@ def render_seeds(seeds: dict[str, Sections]) -> str:
             name, value, target, holds = mean.row()
             cells = [shorten(each[seed].value) if seed in each else "" for seed in seeds]
             lines.append([name, *cells, value, target, holds] + [mean.beside_text] * wide)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{table}\n{describe_cohorts(seeds)}\n"
+
+
+def describe_cohorts(seeds: dict[str, Sections]) -> str:
+    """Return what stands below the table: how many seeds, of which versions of the simulator.
+
+    Examples
+    --------
+    >>> cohorts = {"simulated-600-5": {"version": "7"}}
+    >>> describe_cohorts({"5": {"physics": {"figures": [], "source": {"cohorts": cohorts}}}})
+    'Seeds: 1. Versions of the simulated cohort: 7.'
+    """
+    records = [record for sections in seeds.values() for record in sections.values()]
+    cohorts = (record.get("source", {}).get("cohorts", {}) for record in records)
+    found = {str(one["version"]) for each in cohorts for one in each.values() if "version" in one}
+    versions = f" Versions of the simulated cohort: {', '.join(sorted(found))}." if found else ""
+    return f"Seeds: {len(seeds)}.{versions}"

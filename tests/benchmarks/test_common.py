@@ -72,7 +72,8 @@ def test_seeds_are_merged_and_judged_on_their_mean(tmp_path):
     assert mean.value == pytest.approx(0.8) and mean.holds and each["11"].holds is False
     lines = here.with_suffix(".md").read_text().splitlines()
     assert lines[0].startswith("| Figure | Seed 5 | Seed 7 | Seed 11 | Mean")
-    assert lines[-1].startswith("| r | 0.800 | 0.500 | 1.1 | 0.800 (")
+    assert lines[-3].startswith("| r | 0.800 | 0.500 | 1.1 | 0.800 (")
+    assert lines[-1] == "Seeds: 3."
 
 
 def test_what_is_no_file_of_seeds_is_not_merged(tmp_path):
