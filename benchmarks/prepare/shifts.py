@@ -190,7 +190,7 @@ def make_exam(drawn: Drawn, how: Paint) -> Scan:
     grain = blur(grain, field, GRAIN_MM)
     image = np.maximum(image + grain * np.float32(NOISE / grain.std()), 0)
     if how.stripped:
-        image *= ndimage.map_coordinates(_brain(), voxels, order=1) > 0.5
+        image *= ndimage.map_coordinates(brain(), voxels, order=1) > 0.5
     return Scan(imaging.store(image, exam).astype(np.float32), exam.affine)
 
 
@@ -208,7 +208,7 @@ def deform_striata(activity: np.ndarray, how: Paint) -> np.ndarray:
     return ndimage.map_coordinates(activity, voxels, order=1)
 
 
-def _brain() -> np.ndarray:
+def brain() -> np.ndarray:
     """Return the share of brain tissue in each voxel of the standard head."""
     tissue, regions = standard_anatomy().tissue, standard_anatomy().regions
     striata = (each for name, each in regions.items() if name.startswith(("cau", "put", "ventral")))
@@ -217,7 +217,7 @@ def _brain() -> np.ndarray:
 
 def look(index: int, kind: str) -> dict[str, Any]:
     """Return where a head of a kind is found, its errors, and what was known."""
-    drawn = _drawn(index)
+    drawn = drawn_still(index)
     how = KINDS[kind] if kind in KINDS else DRAWN[kind](index)
     row = {"kind": kind, "head": index}
     try:
@@ -234,7 +234,8 @@ def look(index: int, kind: str) -> dict[str, Any]:
     }
 
 
-def _drawn(index: int) -> Drawn:
+def drawn_still(index: int) -> Drawn:
+    """Return the draws of one of the suite's exams; the head does not move."""
     drawn = draw_exam(SEED, index)
     return replace(drawn, acquisition=replace(drawn.acquisition, motion=None))
 

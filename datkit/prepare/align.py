@@ -180,7 +180,7 @@ def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
     if pose.similarity >= TRUSTED:
         return pose
     others = (_fit(volume, affine, level, start @ turn, ROUGH) for turn in _turns())
-    best = max(pose, *others, key=lambda pose: pose.similarity * pose.in_view)
+    best = max(pose, *others, key=lambda pose: pose.similarity**2 * pose.in_view)  # explained
     return best if best is pose else replace(best, fallback="other starts")
 
 

@@ -50,8 +50,8 @@ def load_parts() -> tuple[list[np.ndarray], int]:
     """Load the parts of the template's head, on its grid, and the number of those not striatal.
 
     A part is 1 where it fills a voxel, blurred to 3 mm. First come ventricles, fluid around the
-    brain, skull, scalp, thalamus, brainstem and cerebellum; then caudate, ventral striatum and
-    the front and back of the putamen, each of the left and of the right side.
+    brain, skull, scalp, thalamus, brainstem, cerebellum and soft tissue; then caudate, ventral
+    striatum and the front and back of the putamen, each of the left and of the right side.
     """
     stored = np.asarray(nib.nifti1.load(RESOURCES / "parts.nii.gz").dataobj, np.float32) / 255
     whole = list(np.moveaxis(stored, -1, 0))

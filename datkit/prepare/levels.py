@@ -95,7 +95,7 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
     few = [volumes[0], volumes[1 + SCALP]]
     coarse = _build(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling, None)
     # Points 6 or 7 mm apart, at two to three times the cost, find repainted heads no better.
-    look = [0, 1 + SCALP, *range(1 + background, len(volumes))]
+    look = [0, 1 + SCALP, *range(background, len(volumes))]
     fine = _build(8.0, 2.5, 8.0, volumes, look, moves, ceiling, striatal_weight)
     return coarse, fine
 

@@ -5,8 +5,9 @@ back. On a prepared volume each side is explained as the head was (:mod:`datkit.
 the template, caudate and both halves of the putamen with amplitudes of their own, and by what they
 would change by under a shift. So an empty putamen pulls nowhere, nor does a bright caudate push.
 The shift is held towards 0 by what is known before looking, more firmly the worse the model fits:
-noise does not move it. What holds less than non-specific uptake, fluid or what somebody zeroed,
-says nothing about striata and counts as non-specific. Volumes are left alone; it is the masks that
+noise does not move it, nor does cortex where a striatum is absent. What holds less than
+non-specific uptake, fluid or what somebody zeroed, says nothing about striata and counts as
+non-specific. Volumes are left alone; it is the masks that
 :mod:`datkit.measure` moves.
 """
 
@@ -33,6 +34,9 @@ STEP_MM = 6.0  # between points
 # What is known before looking: 1 mm in SD along each axis, of simulated heads; and residuals are
 # alike over 11 mm, so that (6 / 11)³ of a point's is its own. Errors are flat from half to twice.
 PRIOR = 6.0
+# The model itself is no better than this, over non-specific uptake (healthy striata: 0.1 to 0.2).
+# So an absent striatum, whose residual is small and which tells no place, stays near its mask.
+MISFIT = 0.2
 TOLERANCE, MAX_ROUNDS = 0.003, 20  # mm
 
 
@@ -40,8 +44,8 @@ def locate_striata(volume: np.ndarray) -> dict[str, float]:
     """Find how far each striatum lies from its mask.
 
     Minimises ``|volume(x + s) - parts(x) · a|² / σ² + PRIOR · |s|²`` over the shift s and the
-    amplitudes a, σ² being the mean squared residual, by Gauss-Newton. A mirrored volume gives
-    exactly the mirrored shifts, and a gain changes nothing.
+    amplitudes a, σ² being the mean squared residual, at least ``MISFIT²``, by Gauss-Newton. A
+    mirrored volume gives exactly the mirrored shifts, and a gain changes nothing.
 
     Parameters
     ----------
@@ -69,7 +73,7 @@ def locate_striata(volume: np.ndarray) -> dict[str, float]:
     (4, True)
     """
     volume = np.asarray(volume, np.float32)
-    volume = np.maximum(volume, np.float32(reference_level(volume)))
+    volume = np.maximum(volume / np.float32(reference_level(volume)), 1)
     right = _locate_left(volume[::-1]) * (-1, 1, 1)
     return dict(zip(SHIFTS, map(float, (*_locate_left(volume), *right)), strict=True))
 
@@ -85,7 +89,7 @@ def _locate_left(volume: np.ndarray) -> np.ndarray:
         uptake, _ = sample(box, affine, points + shift[:, None], mode="nearest")
         amplitude = regress(design, uptake)
         residual = uptake - np.einsum("np,p->n", design, amplitude)
-        ridge[-3:], known[-3:] = PRIOR * np.mean(residual**2), -shift
+        ridge[-3:], known[-3:] = PRIOR * max(np.mean(residual**2), MISFIT**2), -shift
         full = np.column_stack([design, -np.einsum("nap,p->na", slopes, amplitude[1:])])
         step = regress(full, uptake, ridge=ridge, towards=known)[-3:]
         size = np.linalg.norm(step)

@@ -26,7 +26,7 @@ SHAPE, SPACING_MM = (66, 81, 71), 3.0
 TEMPLATE_AFFINE = from_matvec(SPACING_MM * np.eye(3), (-97.5, -132, -102))  # lower lies only neck
 LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
 # What registration tells apart, since its uptake differs from exam to exam.
-PARTS = ("ventricles", "fluid", "skull", "scalp", "thalamus", "brainstem", "cerebellum",
+PARTS = ("ventricles", "fluid", "skull", "scalp", "thalamus", "brainstem", "cerebellum", "soft",
          "caudate", "ventral_striatum", "putamen_front", "putamen_back")  # fmt: skip
 VENTRICLES_MM = (40.0, 55.0)  # fluid within |x|, and from their middle along y and z, is theirs
 VENTRICLES_AT = (-15.0, 10.0)
@@ -43,20 +43,18 @@ def build_template() -> tuple[np.ndarray, np.ndarray]:
 
 
 def build_parts() -> tuple[np.ndarray, np.ndarray]:
-    """Return what each of :data:`PARTS` fills, uint8 (66, 81, 71, 11), and the affine.
+    """Return what each of :data:`PARTS` fills, uint8 (66, 81, 71, 12), and the affine.
 
-    The grid is the template's; 255 is the fullest voxel of a part, and each is symmetric. `scalp`
-    holds all soft tissue. The putamen is shared out linearly between its front and its back end.
+    The grid is the template's; 255 is the fullest voxel of a part, and each is symmetric. `soft`
+    is soft tissue below the scalp, of face and neck. The putamen is shared out linearly between its
+    front and its back end.
     """
     drawn, (x, y, z) = standard_anatomy(), axes_mm()
     volumes = {name: both_sides(drawn.regions, name) for name in STRIATUM}
     inner = np.hypot(y - VENTRICLES_AT[0], z - VENTRICLES_AT[1]) < VENTRICLES_MM[1]
     inner = inner & (np.abs(x) < VENTRICLES_MM[0])
     volumes |= {"ventricles": drawn.tissue["csf"] * inner, "fluid": drawn.tissue["csf"] * ~inner}
-    volumes |= {
-        "skull": drawn.tissue["skull"],
-        "scalp": drawn.tissue["scalp"] + drawn.tissue["soft"],
-    }
+    volumes |= {name: drawn.tissue[name] for name in ("skull", "scalp", "soft")}
     for name in ("thalamus", "brainstem", "cerebellum"):
         volumes[name] = drawn.regions[name] * (drawn.tissue["grey"] + drawn.tissue["white"])
     volumes["putamen_front"] = volumes["putamen"] * (1 - drawn.putamen_depth)

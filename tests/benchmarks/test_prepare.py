@@ -52,7 +52,7 @@ def test_repainted_heads_are_found(sections):
 
 
 def test_a_repaint_changes_what_it_says_and_nothing_else():
-    drawn = shifts._drawn(1)
+    drawn = shifts.drawn_still(1)
     plain = shifts.repaint(drawn.patient, shifts.PLAIN)
     assert plain == drawn.patient
     ventral = shifts.repaint(drawn.patient, shifts.Paint(ventral=0.6)).healthy

@@ -17,9 +17,11 @@ from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.grid import load_parts, load_template
 from datkit.prepare.levels import GENERATORS, RADIUS, brain_level, load_levels
 from datkit.prepare.sampling import blur, crop, is_inside, sample, shift, transform
+from datkit.simulate import simulate_exam
 from datkit.simulate.camera.acquisition import draw_acquisition
 from datkit.simulate.camera.centres import usual_centres
 from datkit.simulate.camera.imaging import acquire
+from datkit.simulate.exam import draw_exam
 from datkit.simulate.patient.head_shape import standard_shape
 from datkit.simulate.patient.person import standard_normal
 from datkit.simulate.patient.uptake import paint
@@ -93,6 +95,14 @@ def test_known_size_is_found_or_left_out(template):
     assert np.linalg.det(rigid[:3, :3]) == pytest.approx(1)
 
 
+def test_bright_scalp_and_a_field_that_cuts_it_lose_no_head():
+    """Its coarse similarity is low; a head of half the size fits the field, yet explains less."""
+    exam, drawn = simulate_exam(4242, 8), draw_exam(4242, 8)
+    pose = find_pose(exam.volume.astype(np.float32), exam.acquisition.affine)
+    true = drawn.acquisition.mean_pose @ np.diag([*drawn.patient.shape.scale, 1])
+    assert error_mm(pose.matrix, true) < 4.0  # 37 mm when half the size was taken
+
+
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("degrees", [-30, 60, 90, 180])
 def test_head_may_lie_any_way(template, axis, degrees):
@@ -142,11 +152,12 @@ def test_lost_putamen_does_not_shift_the_head(template):
     assert error_mm(find_pose(lost, affine).matrix, np.eye(4)) < 0.3
 
 
-@pytest.mark.parametrize("part", ["scalp", "ventricles", "thalamus", "ventral striatum"])
+@pytest.mark.parametrize("part", ["scalp", "soft", "ventricles", "thalamus", "ventral striatum"])
 def test_level_of_a_part_does_not_move_the_head(template, part):
     data, affine = template
     parts, _ = load_parts()
-    where = {"ventricles": [0], "scalp": [3], "thalamus": [4], "ventral striatum": [9, 10]}[part]
+    places = {"ventricles": [0], "scalp": [3], "thalamus": [4], "soft": [7]}
+    where = places.get(part, [10, 11])
     changed = blur(sum(parts[index] for index in where), affine, 9.0)
     level = -0.3 if part == "ventricles" else 0.5
     changed = data + level * brain_level(data, affine) * changed
