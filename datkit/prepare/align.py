@@ -214,7 +214,9 @@ def _fit(
         slopes = np.einsum("ngp,p->ng", level.slopes, amplitude)
         softer = np.einsum("np,p->n", level.softer, amplitude)
         fixed = [np.ones(uptake.size), level.parts, level.trend, softer]
-        fitted = regress(np.column_stack([*fixed, slopes]), uptake, told)
+        design = np.column_stack([*fixed, slopes])
+        ridge = np.pad(level.held, (1, design.shape[1] - parts - 1))
+        fitted = regress(design, uptake, told, ridge=ridge)
         amplitude, off = fitted[1 : 1 + parts], fitted[-slopes.shape[1] :]
         size = np.abs(off).max()
         off *= min(1.0, MAX_STEP / max(size, TOLERANCE))
