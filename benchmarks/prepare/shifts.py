@@ -128,7 +128,7 @@ BEFORE = {
     "like map A": 1.42, "like map B": 0.89,
     "everything at once": 1.32, "everything at once, by the camera": 1.75,
 }  # fmt: skip
-BEFORE_SCALE = "before 98.3 %"
+BEFORE_SCALE = "before (simulator 5) 98.3 %"
 
 
 def draw_paint(index: int, camera: bool) -> Paint:
@@ -281,7 +281,7 @@ def _kind(kind: str, rows: pd.DataFrame, plain: pd.Series) -> Figure:
         f"{turned:.1f}°, its size by {100 * (resized - 1):+.1f} %"
     )
     if kind in BEFORE:
-        note += f"; before {BEFORE[kind]:.2f} mm"
+        note += f"; before (simulator 5) {BEFORE[kind]:.2f} mm"
     return Figure(f"{kind}: striatal error, median", rows["error"].median(), unit="mm", note=note)
 
 
@@ -289,5 +289,5 @@ def _quantile(name: str, values: pd.Series, q: float, target: tuple, unit: str) 
     """Return a quantile over all kinds, beside that of the aligner of version 0.1."""
     array = values.to_numpy()
     interval = bootstrap(lambda rows: np.percentile(array[rows], q), len(array))
-    value, note = float(np.percentile(array, q)), f"before {BEFORE[name]:.2f} {unit}"
+    value, note = float(np.percentile(array, q)), f"before (simulator 5) {BEFORE[name]:.2f} {unit}"
     return Figure(f"all kinds: {name}", value, target, tuple(interval), unit, note)
