@@ -68,7 +68,9 @@ def test_the_commands_of_readme_work_as_typed(shell, kit):
     done = shell("\n".join(lines))
     assert done.returncode == 0, done.stderr
     assert "putamen_left" in done.stdout and "24 simulated exams" in done.stdout
-    assert {"sheet.html", "sim-2026-0003_report.html"} <= {path.name for path in kit.iterdir()}
+    assert {"sheet.html", "sim-2026-0003_report_with_normals.html"} <= {
+        path.name for path in kit.iterdir()
+    }
 
 
 def test_the_python_of_readme_works_as_typed(shell):

@@ -288,13 +288,14 @@ def report(args: Namespace) -> Result:
 
     The page is one HTML file: it opens offline, prints on A4, and holds no script. The same file
     gives the same bytes. Measures stand beside the normal range once age and sex are given. PLACE
-    is a folder, or for one scan a file that ends in .html; by default the present folder. With
-    --radiological the patient's left is on the picture's right, as hospitals look at images.
-    SCAN, --orientation and --repair are as for datkit measure. NAME is a reconstruction as in
+    is a folder, where a page of the same exam is replaced and another exam's never, or for one
+    scan a file that ends in .html; by default the present folder. With --radiological the
+    patient's left is on the picture's right, as hospitals look at images. SCAN, --orientation and --repair are as for datkit measure. NAME is a reconstruction as in
     exams.csv, such as 'OSEM, attenuation (map), scatter'.
 
     For example:
       datkit report scan.nii.gz                             # writes scan_report.html
+      datkit report scan.nii.gz --age 67 --sex F            # scan_report_with_normals.html
       datkit report scan.nii.gz --age 67 --sex F --out patient.html
       datkit report scan.nii.gz --age 67 --sex F --normals mine.json   # see datkit normals
       datkit report cohort/niftis/*.nii.gz --out reports    # a bad scan does not stop the others
@@ -303,17 +304,34 @@ def report(args: Namespace) -> Result:
 
     patient = _person(args) | reading(args) | {"radiological": args.radiological}
     one_file = args.out.suffix.lower() in (".html", ".htm") and not args.out.is_dir()
-    targets = {path: args.out if one_file else args.out / report_name(path) for path in args.scans}
+    names = {path: report_name(path, with_normals=args.age is not None) for path in args.scans}
+    targets = {path: args.out if one_file else args.out / name for path, name in names.items()}
     if double := repeated(map(str, targets.values())):
         raise UsageError(
             f"Expected a place of its own for each report, found that {', '.join(double)} would "
             "hold several; let --out name a folder, or report on scans of one name one by one."
         )
-    pages, failures, code = _each(
-        args.scans, lambda path: str(write_report(path, targets[path], **patient))
-    )
+
+    def write(path: Path) -> str:
+        if not one_file:
+            _check_place(path, targets[path])
+        return str(write_report(path, targets[path], **patient))
+
+    pages, failures, code = _each(args.scans, write)
     found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
     return Result(pages.values(), found, code)
+
+
+def _check_place(scan: Path, page: Path) -> None:
+    """Refuse to write over what is no report of this scan: its name may be another exam's too."""
+    from datkit.io.scan import sha256_scan
+
+    there = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    if there and scan.exists() and sha256_scan(scan)[:12] not in there:
+        raise UsageError(
+            f"Expected {page} to be a report of {scan}, found that of another exam, or of an older "
+            "file; move it away, or name a file or folder with --out."
+        )
 
 
 def _person(args: Namespace) -> dict[str, Any]:

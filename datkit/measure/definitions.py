@@ -22,7 +22,7 @@ from datkit.errors import UsageError
 from datkit.measure.regions import SOFT, STRUCTURES
 from datkit.measure.shape import elongation, half_volume, striatal_length
 from datkit.measure.southampton import southampton
-from datkit.problems import list_some, repeated
+from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["DEFINITIONS", "MEASURES", "SBR_MEASURES", "UNITS", "Kind", "Measure", "add",
            "asymmetry", "forget"]  # fmt: skip
@@ -102,6 +102,7 @@ class Striata(NamedTuple):
 
 
 REPORT = ("report",)
+PAGES = {"report", "contact sheet"}
 CLASSICAL = ("caudate", "putamen", "striatum")
 
 
@@ -154,20 +155,42 @@ def add(*measures: Measure) -> None:
     Raises
     ------
     UsageError
-        If a name is taken; nothing is entered then.
+        If a name is taken, or a kind, a side or a page is none. All that is wrong is listed, and
+        nothing is entered then.
     """
-    if taken := repeated([*DEFINITIONS, *(one.name for one in measures)]):
-        raise UsageError(
-            f"Expected measures of new names, found {list_some(taken)} twice; choose another name, "
-            "or forget the measure that has it first."
-        )
+    taken = [f"{name} twice" for name in repeated([*DEFINITIONS, *(one.name for one in measures)])]
+    remedy = "Choose another name, or forget the measure that has it first."
+    problems = found_instead("name-taken", "measures", "new names", taken, remedy)
+    for one in measures:
+        for code, expected, found, is_right in (
+            ("kind", "a Kind", one.kind, isinstance(one.kind, Kind)),
+            (
+                "side",
+                "the side 'left', 'right' or ''",
+                one.side,
+                one.side in ("", *Striata._fields),
+            ),
+            ("shown", f"a tuple of {sorted(PAGES)}", one.shown, PAGES.issuperset(one.shown)),
+        ):
+            if not is_right:
+                problems.append(Problem(code, one.name, expected, repr(found), "Correct it."))
+    UsageError.raise_any(problems, where="measures")
     DEFINITIONS.update({one.name: one for one in measures})
     _follow()
 
 
 def forget(name: str) -> None:
-    """Take a measure out of the registry."""
-    del DEFINITIONS[name]
+    """Take a measure out of the registry.
+
+    Raises
+    ------
+    UsageError
+        If there is no such measure.
+    """
+    if DEFINITIONS.pop(name, None) is None:
+        raise UsageError(
+            f"Expected a measure of datkit.measure.MEASURES to forget, found {name!r}."
+        )
     _follow()
 
 

@@ -102,6 +102,20 @@ def test_report_goes_on_after_bad_scans_and_lists_them(run_json, head, tmp_path)
     assert main(["report", str(scans[0]), "--out", str(tmp_path)]) == 1
 
 
+def test_a_report_replaces_its_own_page_and_no_other(capsys, head, tmp_path):
+    words = ["report", str(head), "--out", str(tmp_path)]
+    plain, compared = (tmp_path / f"head_report{end}.html" for end in ("", "_with_normals"))
+    assert main([*words, "--age", "67", "--sex", "F"]) == 0
+    with_range = compared.read_bytes()
+    assert main(words) == 0 == main([*words, "--radiological"])
+    assert "on the picture’s right" in plain.read_text(encoding="utf-8")
+    assert compared.read_bytes() == with_range
+    plain.write_text("another exam's")
+    assert main(words) == 2
+    assert "found that of another exam" in capsys.readouterr().err
+    assert plain.read_text() == "another exam's"
+
+
 def test_report_writes_the_file_it_was_told(capsys, head, tmp_path):
     assert main(["report", str(head), "--radiological", "--out", str(tmp_path / "one.html")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'one.html'}\n"

@@ -72,3 +72,21 @@ def test_a_taken_name_is_refused_and_nothing_is_entered():
     with pytest.raises(UsageError, match="new names, found 'putamen_left' twice"):
         add(twin)
     assert (dict(DEFINITIONS), list(SBR_MEASURES)) == before
+
+
+def test_all_that_is_wrong_with_measures_is_told_and_nothing_is_entered():
+    before = dict(DEFINITIONS)
+    good = Measure("peak", "striatum", KIND, total)
+    with pytest.raises(UsageError) as caught:
+        add(good, replace(good, kind="sbr", side="both"), replace(good, name="far", shown="report"))
+    assert [(one.code, one.where, one.found) for one in caught.value.problems] == [
+        ("name-taken", "measures", "'peak' twice"),
+        ("kind", "peak", "'sbr'"),
+        ("side", "peak", "'both'"),
+        ("shown", "far", "'report'"),
+    ]
+    assert dict(DEFINITIONS) == before
+    with pytest.raises(UsageError, match="'left', 'right' or '', found 'both'. Correct it"):
+        add(replace(good, side="both"))
+    with pytest.raises(UsageError, match="MEASURES to forget, found 'peak'"):
+        forget("peak")

@@ -149,15 +149,15 @@ def read_exam(scan_path: str | os.PathLike[str], **patient: Unpack[Patient]) -> 
     return ReportContents(*exam, normals, *person, patient.get("radiological", False))
 
 
-def report_name(scan_path: str | os.PathLike[str]) -> str:
-    """Return the name of a scan's report.
+def report_name(scan_path: str | os.PathLike[str], *, with_normals: bool = False) -> str:
+    """Return the name of a scan's report: another one where it holds a normal range.
 
     Examples
     --------
-    >>> report_name("exams/007.nii.gz")
-    '007_report.html'
+    >>> report_name("exams/007.nii.gz"), report_name("exams/007.nii.gz", with_normals=True)
+    ('007_report.html', '007_report_with_normals.html')
     """
-    return f"{scan_name(Path(scan_path))}_report.html"
+    return f"{scan_name(Path(scan_path))}_report{'_with_normals' if with_normals else ''}.html"
 
 
 def render(report: ReportContents) -> str:
