@@ -99,7 +99,8 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
     template, affine = scaled_template()
     sharp = float(np.sqrt(TEMPLATE_FWHM**2 - PARTS_FWHM**2))  # what the parts lack of its blur
     volumes = [(template, affine, 0.0), *((part, affine, sharp) for part in parts)]
-    few = [volumes[0], volumes[1 + SCALP]]
+    around = parts[SCALP] + parts[background - 1]  # scalp and soft tissue
+    few: list[Volume] = [volumes[0], (around, affine, sharp)]
     coarse = _build(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling, None)
     held = HELD * (np.arange(len(volumes)) <= background) * (np.arange(len(volumes)) > 0)
     # Points 6 or 7 mm apart, at two to three times the cost, find repainted heads no better.
