@@ -2,9 +2,11 @@
 
     python -m benchmarks.train --device cuda               # the full cohort's training exams
     python -m benchmarks.train --size small --device cpu   # no GPU: out-of-fold figures alone
+    python -m benchmarks.train --only throughput           # no cohort; needs MONAI
 
 Sections: speed (one network trained alike on both devices: time, and how far the results lie
-apart) and networks (the 3-D network out of fold, its seeds, and its difference to the measures).
+apart), networks (the 3-D network out of fold, its seeds, and its difference to the measures) and
+throughput (exams a second in our training loop and in a plain one of MONAI, in turn).
 A CPU trains on one thread, so that its sums do not depend on the number of cores.
 """
 
@@ -23,6 +25,7 @@ import pandas as pd
 from benchmarks.cohort.difficulty import Exams, scored
 from benchmarks.common.figures import SEED, Figure
 from benchmarks.common.run import Benchmark
+from benchmarks.train.throughput import speeds, throughput
 from datkit.evaluate import paired_difference
 from datkit.measure import measure_cohort
 from datkit.models import MeasuresClassifier, ProjectionClassifier, VolumeClassifier
@@ -37,16 +40,23 @@ class TrainBenchmark(Benchmark):
 
     name = "train"
     title = "The networks on a CPU and on a GPU"
-    sections = dict.fromkeys(("speed", "networks"), "benchmarks.train.__main__")
+    sections = dict.fromkeys(("speed", "networks"), "benchmarks.train.__main__") | {
+        "throughput": "benchmarks.train.throughput"
+    }
 
     @classmethod
     def add_options(cls, parser: argparse.ArgumentParser) -> None:
         """Add the device, and how long a network out of fold is trained."""
         parser.add_argument("--device", default="cpu", help="cpu (default), cuda or mps")
+        parser.add_argument("--rounds", type=int, default=5, help="of throughput (default: 5)")
         parser.add_argument("--epochs", type=int, help="of a network out of fold; default: its own")
 
     def measure(self, section: str) -> Iterator[Figure]:
         """Yield a section's figures."""
+        if section == "throughput":
+            yield from throughput(self.options.device, self.options.rounds)
+            yield from speeds(self.options.device, self.options.rounds)
+            return
         exams = Exams.of(self.cohort, self.prepared)
         yield from {"speed": self.speed, "networks": self.networks}[section](exams)
 
@@ -97,7 +107,8 @@ class TrainBenchmark(Benchmark):
 
     def source(self, section: str) -> dict[str, Any]:
         """Return what a section's figures were made from, the device too."""
-        return super().source(section) | {"device": device_name(self.options.device)}
+        made = self.describe if section == "throughput" else super().source
+        return made(section) | {"device": device_name(self.options.device)}
 
 
 def time_epoch(kind: type, device: str, exams: Exams) -> tuple[float, np.ndarray]:

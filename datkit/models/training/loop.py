@@ -25,7 +25,7 @@ from datkit.models.training.processes import shared_statistics, start_fabric
 from datkit.models.training.settings import TrainingSettings
 from datkit.threads import one_thread
 
-__all__ = ["seeded", "train"]
+__all__ = ["repeatable", "seeded", "train"]
 
 # change(exams, labels, generator, mine): the own part of a batch, changed, and its labels.
 Change = Callable[
@@ -81,7 +81,7 @@ def train(
 
     folder = None if checkpoint is None else Path(checkpoint)
     of = fingerprint(network, X, y, settings) if folder else ""
-    with seeded(settings.seed), one_thread(), torch.backends.cudnn.flags(deterministic=True):
+    with repeatable(settings.seed):
         run = Run(network, X, y, settings, change)
         if folder and (state := read_checkpoint(folder, of, run.fabric.device)):
             run.resume(state)
@@ -239,6 +239,13 @@ def seeded(seed: int) -> Iterator[None]:
     """Give PyTorch a seed inside the block, and its own random state back afterwards."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def repeatable(seed: int) -> Iterator[None]:
+    """Let PyTorch compute the same twice in the block: a seed, one CPU thread, fixed kernels."""
+    with seeded(seed), one_thread(), torch.backends.cudnn.flags(deterministic=True):
         yield
 
 
