@@ -41,7 +41,7 @@ def test_regions_lie_where_they_should(phantom: Phantom) -> None:
 
 
 def test_truth_is_what_was_painted(phantom: Phantom) -> None:
-    assert phantom.truth == pytest.approx({"caudate": 4.8, "putamen": 4.8}, abs=0.05)
+    assert phantom.truth == pytest.approx({"caudate": 4.5, "putamen": 5.2}, abs=0.05)
     ill = make_phantom(mean_patient(left=0.6)).truth
     assert ill["putamen"] / phantom.truth["putamen"] == pytest.approx(0.6)
 
