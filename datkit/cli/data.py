@@ -19,16 +19,19 @@ variables:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datkit import data  # its names load what they need when they are first used
 from datkit.cli.command import FINDINGS, FINE, READING, Group, Result, arg, note, reading, to_json
-from datkit.errors import CohortError, problems_of
+from datkit.errors import CohortError, PrepareError, problems_of
 from datkit.files import data_folder, replace_atomically
 from datkit.problems import Problem
+
+if TYPE_CHECKING:
+    from datkit.io.scan import Scan
 
 T = TypeVar("T")
 DATA = Group(__doc__)
@@ -169,9 +172,8 @@ def check(args: Namespace) -> Result:
         cohort = open_exams(args.path, told)
         lines = [f"{uid:24} {cohort.path_of(uid)}" for uid in cohort if cohort.paths]
         said = f"no problem found in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
-        problems = data.find_problems(cohort, progress=not args.json)
-        if args.verdict and not problems:
-            problems = _find_reasons(cohort, progress=not args.json)
+        look = _find_reasons if args.verdict else None
+        problems = data.find_problems(cohort, progress=not args.json, look=look)
     except CohortError as error:
         problems = [*problems_of(error, args.path)]
     lines += [*map(str, problems)] or [f"{args.path}: {said}"]
@@ -179,16 +181,15 @@ def check(args: Namespace) -> Result:
     return Result(lines, records, FINDINGS if problems else FINE)
 
 
-def _find_reasons(cohort: data.Cohort, *, progress: bool) -> list[Problem]:
-    """Prepare every exam; return why to look at each, and why one could not be prepared."""
-    from datkit.prepare.cohort import not_prepared, prepare_cohort
+def _find_reasons(uid: str, scan: Scan) -> list[Problem]:
+    """Prepare an exam; return why to look at it, or why it could not be prepared."""
+    from datkit.prepare import prepare_scan
 
-    prepared = prepare_cohort(cohort, progress=progress)
-    return not_prepared(prepared.failures) + [
-        replace(reason, where=f"{uid}, {reason.where}")
-        for uid, reasons in prepared.reasons.items()
-        for reason in reasons
-    ]
+    try:
+        reasons: Iterable[Problem] = prepare_scan(scan).reasons
+    except PrepareError as error:
+        reasons = error.problems
+    return [replace(reason, where=f"{uid}, {reason.where}") for reason in reasons]
 
 
 def open_exams(path: Path, told: dict[str, Any]) -> data.Cohort:

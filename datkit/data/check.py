@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,8 @@ from datkit.io.scan import Scan
 from datkit.problems import Problem
 
 __all__ = ["check_cohort", "find_problems", "image_hash", "image_hashes", "tracer_of"]
+
+Look = Callable[[str, Scan], Iterable[Problem]]
 
 # Fields of view of the challenge run from 126 mm (few slices) to 630 mm. A head does not fit into
 # less than 80 mm, and no SPECT camera sees more than a metre.
@@ -42,7 +46,9 @@ def check_cohort(cohort: Cohort) -> None:
     CohortError.raise_any(find_problems(cohort), where=cohort.folder)
 
 
-def find_problems(cohort: Cohort, *, progress: bool = False) -> list[Problem]:
+def find_problems(
+    cohort: Cohort, *, progress: bool = False, look: Look | None = None
+) -> list[Problem]:
     """Return everything that is wrong with the volumes of a cohort.
 
     Volumes that cannot be read or whose geometry is impossible, exams under two uids (the same
@@ -52,28 +58,40 @@ def find_problems(cohort: Cohort, *, progress: bool = False) -> list[Problem]:
     Parameters
     ----------
     cohort : Cohort
-        Its volumes are read one at a time.
+        Its volumes are read once, one at a time.
     progress : bool
         Draw a progress bar on stderr, if that is a terminal.
+    look : callable, optional
+        What else is asked of each exam that can be read: from its uid and scan to problems. Then
+        exams are looked at on every core.
     """
+    from joblib import Parallel, delayed
     from tqdm import tqdm
 
     problems: list[Problem] = []
     uids_of: dict[str, list[str]] = {}
-    for uid in tqdm(cohort.uids, "checking", unit="exam", disable=None if progress else True):
-        try:
-            scan = cohort.load(uid)
-        except (DatkitError, OSError) as error:
-            problems += problems_of(error, str(cohort.path_of(uid)))
-            continue
-        uids_of.setdefault(image_hash(scan), []).append(uid)
-        problems += _field_problems(uid, scan)
+    work = (delayed(_look_at)(cohort, uid, look) for uid in cohort.uids)
+    rows = Parallel(os.cpu_count() if look else 1, return_as="generator")(work)
+    shown = {"total": len(cohort), "unit": "exam", "disable": None if progress else True}
+    for uid, (digest, found) in zip(cohort.uids, tqdm(rows, "checking", **shown), strict=True):
+        problems += found
+        if digest:
+            uids_of.setdefault(digest, []).append(uid)
     for uids in uids_of.values():
         if len(uids) > 1:
-            found = f"one under {', '.join(map(repr, uids))}"
+            twice = f"one under {', '.join(map(repr, uids))}"
             expected = "another image under each uid"
-            problems.append(Problem("image-repeated", uids[0], expected, found, "Keep one."))
+            problems.append(Problem("image-repeated", uids[0], expected, twice, "Keep one."))
     return problems + _mixed_tracers(cohort)
+
+
+def _look_at(cohort: Cohort, uid: str, look: Look | None) -> tuple[str, list[Problem]]:
+    """Return an exam's image hash, empty if it cannot be read, and what is wrong with it."""
+    try:
+        scan = cohort.load(uid)
+    except (DatkitError, OSError) as error:
+        return "", [*problems_of(error, str(cohort.path_of(uid)))]
+    return image_hash(scan), [*_field_problems(uid, scan), *(look(uid, scan) if look else ())]
 
 
 def image_hash(scan: Scan) -> str:

@@ -47,6 +47,8 @@ class Kind:
         After the point, where a person reads a value.
     signed : bool
         Whether its sign is written.
+    least : float
+        Below which no value lies, nor the end of a normal range.
     sd_is_share : bool
         Whether the normal SD is a share of the expected value, see
         :func:`datkit.measure.normals.fit_normals`; not where that is near 0.
@@ -59,11 +61,13 @@ class Kind:
     digits: int = 2
     signed: bool = False
     sd_is_share: bool = True
+    least: float = -np.inf
 
 
 SBR = Kind("sbr", "SBR", "specific binding ratio (no unit)")
 ASYMMETRY = Kind("asymmetry", "Asymmetry (%)", "asymmetry, left − right (%)", "%", 1, True, False)
-UNSIGNED = replace(ASYMMETRY, name="unsigned asymmetry", axis="asymmetry (%)", signed=False)
+UNSIGNED = replace(ASYMMETRY, name="unsigned asymmetry", axis="asymmetry (%)", signed=False,
+                   least=0.0)  # fmt: skip
 RATIO = Kind("ratio", "Ratio of SBR", "ratio (no unit)")
 LENGTH = Kind("length", "Length (mm)", "length (mm)", "mm", digits=1)
 VOLUME = Kind("volume", "Volume (mL)", "volume (mL)", "mL", digits=1)

@@ -13,7 +13,7 @@ from datkit.measure.definitions import DEFINITIONS, MEASURES, Side, Striata
 from datkit.measure.regions import SIDES, Shifts, binding_ratios, shifts_of, take_side
 from datkit.measure.shape import half_maximum, smooth_side
 from datkit.prepare.exam import prepare_scan
-from datkit.prepare.reference import reference_level
+from datkit.prepare.uptake import reference_level
 
 if TYPE_CHECKING:
     from datkit.prepare.cohort import PreparedCohort

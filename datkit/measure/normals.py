@@ -134,9 +134,10 @@ def compare_with_normals(
     """Compare an exam's measures with healthy people of the same age and sex.
 
     ``z = (value − expected) / SD``, with the mean and SD of :func:`fit_normals`; 95 % of healthy
-    people lie between `low` and `high`, ``expected ± 1.96 SD``. Ages beyond the reference's are
-    extrapolated. An exam whose resolution the normals do not have is not compared: blur lowers
-    every binding ratio, so there the columns but `value` are NaN.
+    people lie between `low` and `high`, ``expected ± 1.96 SD``; `low` ends where a measure does, an
+    asymmetry without a sign at 0. Ages beyond the reference's are extrapolated. An exam whose
+    resolution the normals do not have is not compared: blur lowers every binding ratio, so there
+    the columns but `value` are NaN.
 
     Parameters
     ----------
@@ -192,7 +193,8 @@ def compare_with_normals(
     expected = fit[:, :3] @ _design(np.array([float(age)]), np.array([sex]))[0]
     base = np.where(_are_shares(names), expected, 1)
     sd = fit[:, 3] * np.where(base > 0, base, np.nan)  # a line that has run below 0 says nothing
-    columns = {"value": value, "expected": expected, "low": expected - NORMAL_95 * sd,
+    low = np.maximum(expected - NORMAL_95 * sd, [_least(name) for name in names])
+    columns = {"value": value, "expected": expected, "low": low,
                "high": expected + NORMAL_95 * sd, "z": (value - expected) / sd}  # fmt: skip
     table = pd.DataFrame(columns, index=pd.Index(names, name="measure"))
     if any(limit.is_error for limit in limits):
@@ -264,6 +266,11 @@ def _are_shares(names: Iterable[str]) -> np.ndarray:
     """Return for which measures the SD is a share of the expected value, bool."""
     known = [DEFINITIONS.get(name) for name in names]
     return np.array([one is None or one.kind.sd_is_share for one in known], bool)
+
+
+def _least(name: str) -> float:
+    """Return below what no value of a measure lies."""
+    return DEFINITIONS[name].kind.least if name in DEFINITIONS else -np.inf
 
 
 def _check_person(age: float, sex: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def fit_own_normals(
 
     Raises
     ------
+    UsageError
+        If there is no such table.
     CohortError
         With every problem found: exams or ages that are missing or stand twice, ages and sexes that
         cannot be, fewer than 20 good exams, fewer than 5 of a sex, ages within 15 years.
@@ -104,10 +107,12 @@ def fit_own_normals(
 def _read_people(path: Path, uids: list[str]) -> pd.DataFrame:
     """Read age and sex of every exam, indexed by uid in the exams' order; or say all that lacks."""
     problems: list[Problem] = []
-    table = read_table(path, COLUMNS, problems)
+    table, name = read_table(path, COLUMNS, problems), str(path)
+    problems = [replace(one, where=name) for one in problems]
     if table is None:
-        raise CohortError.of(problems, where=path)
-    name, known = path.name, set(table["uid"])
+        error = CohortError if path.exists() else UsageError
+        raise error.of(problems, where=name)
+    known = set(table["uid"])
     ages = pd.to_numeric(table["age"], errors="coerce")
     told = (table["uid"] + ": " + table["age"].map(repr))[~ages.between(*AGES)]
     sexes = (table["uid"] + ": " + table["sex"].map(repr))[~table["sex"].isin(["F", "M"])]
@@ -123,7 +128,7 @@ def _read_people(path: Path, uids: list[str]) -> pd.DataFrame:
         lead = "none for " if code.endswith("missing") else ""
         problems += found_instead(code, name, expected, found, remedy, lead)
     people = table.assign(age=ages).set_index("uid")
-    CohortError.raise_any([*problems, *_too_few(people, name)], where=path)
+    CohortError.raise_any([*problems, *_too_few(people, name)], where=name)
     return people.loc[uids]
 
 
@@ -148,7 +153,7 @@ def _tell(left_out: dict[str, str], where: str) -> list[Problem]:
     """Return the exams that a fit does without, each with the reason."""
     remedy = "Look at it; what is mended counts."
     return [
-        Problem("left-out", where, "good normal exams", f"{uid}: {reason}", remedy)
+        Problem("left-out", where, "good normal exams", f"{uid}: {reason.rstrip('.')}", remedy)
         for uid, reason in left_out.items()
     ]
 

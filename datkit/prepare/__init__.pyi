@@ -5,8 +5,8 @@ from .exam import Prepared as Prepared
 from .exam import prepare_scan as prepare_scan
 from .grid import GRID as GRID
 from .grid import load_regions as load_regions
-from .reference import find_reference as find_reference
-from .reference import reference_level as reference_level
 from .sampling import blur as blur
 from .striatum import SHIFTS as SHIFTS
 from .striatum import locate_striata as locate_striata
+from .uptake import find_reference as find_reference
+from .uptake import reference_level as reference_level

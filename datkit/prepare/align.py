@@ -49,6 +49,7 @@ from datkit.prepare.sampling import (
     spacing,
     transform,
 )
+from datkit.problems import Problem
 
 __all__ = ["PrepareSettings", "find_pose"]
 
@@ -64,6 +65,14 @@ LIFTS = (-80.0, 80.0)  # mm along z
 # Fine similarity of simulated exams: 0.97 and more, in noise of 160 % still 0.7; of noise: 0.3.
 LIKE_A_HEAD = 0.6
 MIN_IN_VIEW = 0.1  # of the points; the similarity of fewer means nothing
+NO_BRAIN = Problem(
+    "no-brain", "the scan", f"uptake in at least {BRAIN_ML} mL, half a brain", "less",
+    "Look at it: is the head in it, and is the voxel size right?",
+)  # fmt: skip
+NO_HEAD = Problem(
+    "no-head", "the scan", f"a head, whose similarity to the template is {LIKE_A_HEAD} or more",
+    "none", "Look at it: is it a brain’s?",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,19 +165,14 @@ def find_pose(
     volume, its_affine = shrink(data, affine, coarse.largest_voxel)
     level = brain_level(volume, its_affine)
     if level <= 0:
-        raise PrepareError(
-            f"Expected uptake in at least {BRAIN_ML} mL, half a brain, found less; look at the "
-            "scan: is the head in it, and is the voxel size right?"
-        )
+        raise PrepareError.of([NO_BRAIN], where=NO_BRAIN.where)
     start = _fit_coarse(volume / level, its_affine, coarse)
     data, affine = crop(data, affine, transform(start.matrix, fine.points), CROP_MM)
     volume, affine = shrink(data, affine, fine.largest_voxel)
-    pose = _fit(blur(volume / level, affine, fine.fwhm), affine, fine, start.matrix)
+    pose = fit(blur(volume / level, affine, fine.fwhm), affine, fine, start.matrix)
     if pose.similarity < LIKE_A_HEAD:
-        raise PrepareError(
-            f"Expected a head, whose similarity to the template is {LIKE_A_HEAD} or more, found "
-            f"{pose.similarity:.2f} at best; look at the scan: is it a brain's?"
-        )
+        found = f"{pose.similarity:.2f} at best"
+        raise PrepareError.of([replace(NO_HEAD, found=found)], where=NO_HEAD.where)
     return replace(pose, fallback=start.fallback)
 
 
@@ -176,10 +180,10 @@ def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
     """Fit from where the head seems to be; if that does not convince, from elsewhere too."""
     start = shift(head_centre(volume, affine) - template_centre())
     volume = blur(volume, affine, level.fwhm)
-    pose = _fit(volume, affine, level, start, ROUGH)
+    pose = fit(volume, affine, level, start, ROUGH)
     if pose.similarity >= TRUSTED:
         return pose
-    others = (_fit(volume, affine, level, start @ turn, ROUGH) for turn in _turns())
+    others = (fit(volume, affine, level, start @ turn, ROUGH) for turn in _turns())
     best = max(pose, *others, key=lambda pose: pose.similarity**2 * pose.in_view)  # explained
     return best if best is pose else replace(best, fallback="other starts")
 
@@ -194,7 +198,7 @@ def _turns() -> Iterator[np.ndarray]:
         yield shift([0, 0, lift])
 
 
-def _fit(
+def fit(
     volume: np.ndarray,
     affine: np.ndarray,
     level: Level,
@@ -220,7 +224,7 @@ def _fit(
         amplitude, off = fitted[1 : 1 + parts], fitted[-slopes.shape[1] :]
         size = np.abs(off).max()
         off *= min(1.0, MAX_STEP / max(size, TOLERANCE))
-        matrix = matrix @ expm(-np.tensordot(off, GENERATORS[: off.size], axes=1))
+        matrix = matrix @ expm(-np.tensordot(off, level.generators, axes=1))
         if size < tolerance:
             break
     look = np.column_stack([np.ones(uptake.size), level.parts[:, level.look]])

@@ -159,17 +159,9 @@ def _finish(journal: Journal, where: Path) -> None:
     """Write the table, which says that all is there; leave nothing if nothing could be prepared."""
     if not journal.quality:
         shutil.rmtree(journal.folder)
-        raise PrepareError.of(not_prepared(journal.failures), where=where)
+        said = "".join(f"\n  - {uid}: {reason}" for uid, reason in journal.failures.items())
+        raise PrepareError(f"{where}: expected exams that can be prepared, found none:{said}")
     journal.finish()
-
-
-def not_prepared(failures: dict[str, str]) -> list[Problem]:
-    """Return a problem for each exam that could not be prepared, of uid and the reason."""
-    expected = "an exam that can be prepared"
-    return [
-        Problem("not-prepared", uid, expected, reason, "Look at it.")
-        for uid, reason in failures.items()
-    ]
 
 
 @contextmanager

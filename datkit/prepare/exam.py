@@ -13,13 +13,12 @@ from scipy import ndimage
 from datkit.errors import PrepareError
 from datkit.io.scan import Scan
 from datkit.prepare.align import PrepareSettings, find_pose
+from datkit.prepare.geometry import find_proportions, find_resolution
 from datkit.prepare.grid import GRID
-from datkit.prepare.plausibility import find_proportions, look_at_uptake
 from datkit.prepare.quality import Extremes, assess, find_reasons
-from datkit.prepare.reference import find_reference
-from datkit.prepare.resolution import find_resolution
 from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
+from datkit.prepare.uptake import find_reference, look_at_uptake
 from datkit.problems import Problem
 
 __all__ = ["Prepared", "prepare_scan"]
@@ -48,10 +47,12 @@ class Prepared:
         is not shown), `hottest` (voxel of the scan, over the reference) and `hottest_in`
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
         `lowest` (as `hottest`), `upright` (1 if the vertex points up in the scanner, −1 if down),
-        `height`, `width`, `in_head`, `striatal_uptake`, `cortex` and `unevenness` (see
-        :mod:`datkit.prepare.plausibility`), `orientation` (of the scan), `mended` (its repairs in
-        words), `fallback` (``"none"``, or how registration had to be helped), `resolution` (FWHM,
-        mm; left out where the scan does not tell it: see :mod:`datkit.prepare.resolution`),
+        `height`, `width` and `in_head` (see :func:`datkit.prepare.geometry.find_proportions`),
+        `striatal_uptake`, `cortex` and `unevenness` (see
+        :func:`datkit.prepare.uptake.look_at_uptake`), `orientation` (of the scan), `mended` (its
+        repairs in words), `fallback` (``"none"``, or how registration had to be helped),
+        `resolution` (FWHM, mm; left out where the scan does not tell it: see
+        :func:`datkit.prepare.geometry.find_resolution`),
         `left_shift_x` …
         `right_shift_z` (mm; see :func:`datkit.prepare.locate_striata`), and `verdict`, which is
         ``"good"`` or the `reasons` in words, for people.
@@ -80,7 +81,8 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
     settings = settings or PrepareSettings()
     image = nib.as_closest_canonical(nib.Nifti1Image(scan.data, scan.affine))  # moves no voxel
     data, affine, extremes = _frame(np.asarray(image.dataobj, np.float32), image.affine)
-    pose = find_pose(data, affine, settings)
+    air = np.float32(max(extremes.lowest, 0.0))  # a constant added to all voxels hides no head
+    pose = find_pose(data - air if air else data, affine, settings)
     volume = _resample(data, affine, pose.matrix, settings.order)
     reference = find_reference(volume)
     volume = (volume / reference[1]).astype(np.float32)
@@ -116,7 +118,8 @@ def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray
     result is the same however wide an empty border a scan has.
     """
     if not data.any():
-        raise PrepareError("Expected uptake, found zeros alone; export the exam again.")
+        empty = Problem("empty", "the scan", "uptake", "zeros alone", "Export the exam again.")
+        raise PrepareError.of([empty], where=empty.where)
     ends = [np.flatnonzero(shown)[[0, -1]] for shown in _shown(data)]
     box = data[tuple(slice(first, last + 1) for first, last in ends)]
     start = np.array([first for first, _ in ends])
@@ -124,14 +127,14 @@ def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray
     on_border = bool(((voxel == 0) | (voxel == np.array(box.shape) - 1)).any())
     place = transform(affine, (start + voxel).reshape(3, 1)).ravel()
     extremes = Extremes(place, float(box[tuple(voxel)]), on_border, float(box.min()))
-    bright = _bright_borders(box)
+    air, bright = max(extremes.lowest, 0.0), _bright_borders(box)
     whole = tuple(slice(low, n - high) for (low, high), n in zip(bright, box.shape, strict=True))
     box, start = box[whole], start + bright[:, 0]
     pad, size = np.zeros((3, 2), int), spacing(affine)
     for axis, end in np.ndindex(3, 2):
-        face = np.count_nonzero(_layers(box, axis)[-end]) * size.prod() / size[axis]
+        face = np.count_nonzero(_layers(box, axis)[-end] > air) * size.prod() / size[axis]
         pad[axis, end] = np.ceil(AIR_MM / size[axis]) if face < CUT_MM2 else 0
-    return np.pad(box, pad), affine @ shift(start - pad[:, 0]), extremes
+    return np.pad(box, pad, constant_values=air), affine @ shift(start - pad[:, 0]), extremes
 
 
 def _layers(data: np.ndarray, axis: int) -> np.ndarray:

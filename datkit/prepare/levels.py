@@ -73,6 +73,8 @@ class Level:
         most from exam to exam, scalp and striata.
     ceiling, weight : numpy.ndarray, shape (n,)
         Uptake above which a value is cut off, so that glands do not matter; weight of the point.
+    generators : numpy.ndarray, shape (g, 4, 4)
+        The directions in which the pose is corrected, per mm.
     """
 
     fwhm: float
@@ -86,6 +88,7 @@ class Level:
     look: list[int]
     ceiling: np.ndarray
     weight: np.ndarray
+    generators: np.ndarray
 
 
 @cache
@@ -94,18 +97,18 @@ def load_levels(scaling: bool, ceiling: float, striatal_weight: float) -> tuple[
 
     See :class:`datkit.prepare.PrepareSettings` for the parameters.
     """
-    moves = 7 if scaling else 6
+    moves = GENERATORS[: 7 if scaling else 6]
     parts, background = load_parts()
     template, affine = scaled_template()
     sharp = float(np.sqrt(TEMPLATE_FWHM**2 - PARTS_FWHM**2))  # what the parts lack of its blur
     volumes = [(template, affine, 0.0), *((part, affine, sharp) for part in parts)]
     around = parts[SCALP] + parts[background - 1]  # scalp and soft tissue
     few: list[Volume] = [volumes[0], (around, affine, sharp)]
-    coarse = _build(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling, None)
+    coarse = build_level(20.0, 8.0, 10.0, few, [0, 1], moves, ceiling)
     held = HELD * (np.arange(len(volumes)) <= background) * (np.arange(len(volumes)) > 0)
     # Points 6 or 7 mm apart, at two to three times the cost, find repainted heads no better.
     look = [0, 1 + SCALP, *range(background, len(volumes))]
-    fine = _build(8.0, 2.5, 8.0, volumes, look, moves, ceiling, striatal_weight)
+    fine = build_level(8.0, 2.5, 8.0, volumes, look, moves, ceiling, striatal_weight)
     return coarse, replace(fine, held=held)
 
 
@@ -155,20 +158,20 @@ def head_lattice(distance: float) -> np.ndarray:
     return points[:, inside & (distances < RIM_MM)]
 
 
-def _build(
+def build_level(
     fwhm: float,
     largest_voxel: float,
     step: float,
     volumes: list[Volume],
     look: list[int],
-    moves: int,
+    generators: np.ndarray,
     ceiling: float,
-    striatal_weight: float | None,
+    striatal_weight: float | None = None,
 ) -> Level:
     """Build a level of points at steps of so many mm; without a striatal weight, no striata."""
     points = head_lattice(step)
     volumes = [(volume, affine, float(np.hypot(fwhm, width))) for volume, affine, width in volumes]
-    parts, slopes = regressors(volumes, points, GENERATORS[:moves])
+    parts, slopes = regressors(volumes, points, generators)
     soft = [
         (volume, affine, float(np.hypot(width, SOFTER_MM))) for volume, affine, width in volumes
     ]
@@ -184,7 +187,7 @@ def _build(
     slopes[parts[:, 0] > limit, :, 0] = 0
     parts[:, 0] = np.minimum(parts[:, 0], limit)
     trend = parts[:, :1] * (points.T / RADIUS) ** 2
-    rest = softer, trend, np.zeros(len(volumes)), look, limit, weight
+    rest = softer, trend, np.zeros(len(volumes)), look, limit, weight, generators
     return Level(fwhm, largest_voxel, points, parts, slopes, *rest)
 
 

@@ -72,14 +72,17 @@ RULES = {
     "in_head": Rule("share of the uptake in and around the head", 0.7, np.inf,
         "Something else is in the scan, a second head or a body: cut the scan down to the head."),
     # Reconstructions without a bound at 0 undershoot, but not by more than the brain's uptake.
-    "lowest": Rule("lowest voxel (reference = 1)", -1.5, np.inf,
-        "Counts are not negative: was a number of 16 bits read with a sign, or is it CT?"),
+    "lowest": Rule("lowest voxel (reference = 1)", -1.5, 0.05,
+        "Air has no counts, and none are negative: was a constant added to every voxel, was a "
+        "number of 16 bits read with a sign, or is it CT?"),
     "striatal_uptake": Rule("brighter striatum over the brightest brain elsewhere", 1.1, np.inf,
         "No uptake stands out in either striatum: total loss, or not a DaT exam."),
     "cortex": Rule("cortex over white matter", 0.75, 1.2,
         "Cortex and white matter differ as in FDG, perfusion, amyloid or MRI: is it a DaT exam?"),
-    "unevenness": Rule("spread of the brain’s uptake away from the striata", 0.0, 0.3,
-        "The brain is too uneven for a DaT exam: is it one, and not mostly noise?"),
+    # Exams have 0.09 to 0.25; counts whose logarithm was stored 0.06 and less.
+    "unevenness": Rule("spread of the brain’s uptake away from the striata", 0.07, 0.3,
+        "The brain is too even or too uneven for a DaT exam: is it one, not mostly noise, and "
+        "stored as counts, not as their logarithm?"),
     # Normal exams have 8 to 14 mm (datkit/resources/normals.json), all simulated ones 6 to 19.
     "resolution": Rule("effective resolution (FWHM, mm)", 4.5, 20.0,
         "Normal ranges come from sharper or smoother images: binding ratios do not compare."),
@@ -131,7 +134,7 @@ def assess(
         Region and level of :func:`datkit.prepare.find_reference`.
     found : mapping
         What else was found: of :func:`datkit.prepare.locate_striata` and of
-        :mod:`datkit.prepare.plausibility`, and the scan's orientation.
+        :mod:`datkit.prepare.geometry` and :mod:`datkit.prepare.uptake`, and the scan's orientation.
     """
     linear, to_voxels = pose.matrix[:3, :3], np.linalg.inv(affine) @ pose.matrix
     scale = float(np.cbrt(np.linalg.det(linear)))
@@ -140,7 +143,7 @@ def assess(
     quality: dict[str, Any] = {
         "similarity": pose.similarity,
         "head_in_view": pose.in_view,
-        "regions_in_view": _regions_in_view(shape, to_voxels),
+        "regions_in_view": regions_in_view(shape, to_voxels),
         "cut": _cut_sides(shape, to_voxels),
         "scale": scale,
         "rotation": float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
@@ -157,7 +160,7 @@ def assess(
     return quality | {"verdict": f"look at it: {reasons}" if reasons else "good"}
 
 
-def _regions_in_view(shape: tuple[int, ...], to_voxels: np.ndarray) -> float:
+def regions_in_view(shape: tuple[int, ...], to_voxels: np.ndarray) -> float:
     """Return the visible share of the least visible region."""
     masks, to_index = load_regions(), to_voxels @ GRID.affine
     index = [transform(to_index, np.argwhere(masks[name]).T) for name in LABELS]

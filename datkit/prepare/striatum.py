@@ -19,8 +19,8 @@ import numpy as np
 
 from datkit.prepare.grid import GRID, distance_to, grid_mm, load_regions
 from datkit.prepare.levels import GENERATORS, Volume, regressors, scaled_template
-from datkit.prepare.reference import reference_level
 from datkit.prepare.sampling import blur, crop, regress, sample
+from datkit.prepare.uptake import reference_level
 
 __all__ = ["FURTHEST", "SHIFTS", "locate_striata"]
 

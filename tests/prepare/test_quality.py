@@ -131,7 +131,8 @@ def test_each_rule_speaks_beyond_its_ends_and_says_what_to_do(name, end):
 
 def test_what_a_rule_expects_reads_well():
     assert RULES["scale"].expected == "0.75 to 1.15"
-    assert RULES["lowest"].expected == "at least -1.5"
+    assert RULES["lowest"].expected == "-1.5 to 0.05"
+    assert RULES["upright"].expected == "at least -0.5"
 
 
 def test_a_figure_that_is_no_number_is_a_reason_and_good_ends_are_none():
@@ -144,3 +145,19 @@ def test_the_verdict_is_every_reason_in_one_sentence(prepared):
     assert prepared.quality["verdict"] == "good" and not prepared.reasons
     worse = replace(prepared, quality=prepared.quality | {"scale": 2.0, "rotation": 50.0})
     assert [reason.code for reason in worse.reasons] == ["scale", "rotation"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 2.0])
+def test_a_constant_added_to_every_voxel_is_told_and_moves_no_head(straight, prepared, share):
+    added = np.float32(share * prepared.quality["reference"])
+    found = prepare_scan(Scan(straight.data + added, straight.affine))
+    assert [reason.code for reason in found.reasons] == ["lowest"]
+    assert "was a constant added to every voxel" in found.reasons[0].remedy
+    np.testing.assert_allclose(found.to_scan, prepared.to_scan, atol=0.5)
+
+
+def test_counts_stored_as_their_logarithm_are_told(straight):
+    counts = 1000 * straight.data / straight.data.max()
+    found = prepare_scan(Scan(np.log1p(counts).astype(np.float32), straight.affine))
+    (reason,) = [one for one in found.reasons if one.code == "unevenness"]
+    assert "not as their logarithm" in reason.remedy

@@ -1,4 +1,4 @@
-"""Proportions of the head, uptake as in a DaT exam: the template, stretched and repainted."""
+"""What non-specific uptake is, occipital or the brain's; and uptake as only a DaT exam has it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,45 @@ import numpy as np
 import pytest
 
 from benchmarks.prepare.painted import OTHERS, as_scan
-from datkit.io.scan import Scan
-from datkit.prepare import prepare_scan
-from datkit.prepare.grid import GRID, grid_mm, load_regions, load_template
-from datkit.prepare.plausibility import find_proportions, look_at_uptake
+from datkit.errors import PrepareError
+from datkit.prepare import GRID, find_reference, load_regions, prepare_scan, reference_level
+from datkit.prepare.grid import grid_mm, load_template
 from datkit.prepare.sampling import sample
+from datkit.prepare.uptake import look_at_uptake
+
+
+def test_stray_voxels_and_what_was_not_seen_do_not_count():
+    volume = np.full(GRID.shape, 2.0)
+    occipital = np.argwhere(load_regions()["occipital"])
+    volume[tuple(occipital[::10].T)] = 100.0
+    volume[tuple(occipital[1::10].T)] = 0.0
+    assert find_reference(volume) == ("occipital", 2.0)
+
+
+def test_brain_tells_what_the_occipital_region_would(prepared_tiny):
+    """Cut the back of the head off: non-specific uptake is still 1 within a few per cent."""
+    for volume in prepared_tiny.volumes[:6]:
+        cut = volume.copy()
+        cut[:, :30] = 0
+        region, level = find_reference(cut)
+        assert region == "brain"
+        assert level == pytest.approx(1, abs=0.1)
+        assert reference_level(cut / level) == pytest.approx(1)
+
+
+def test_striata_do_not_count_as_brain():
+    volume = np.ones(GRID.shape)
+    volume[:, :30] = 0
+    hot = volume.copy()
+    hot[load_regions()["striatum_left"]] = 20
+    assert find_reference(hot) == find_reference(volume)
+
+
+def test_too_little_of_the_brain_is_an_error():
+    volume = np.zeros(GRID.shape)
+    volume[:, -3:] = 1
+    with pytest.raises(PrepareError, match="occipital reference region.*is the head cut off"):
+        find_reference(volume)
 
 
 @pytest.fixture(scope="module")
@@ -19,29 +53,6 @@ def volume() -> np.ndarray:
     template = load_template()
     points = grid_mm().reshape(3, -1)
     return sample(template.data, template.affine, points)[0].reshape(GRID.shape)
-
-
-@pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 0.75), (1, 1, 1.3), (0.85, 1.1, 1)])
-def test_a_stretched_head_shows_in_its_proportions(size):
-    template = load_template()
-    affine = np.diag([*size, 1.0]) @ template.affine
-    found = find_proportions(template.data, affine, np.cbrt(np.prod(size)) * np.eye(4))
-    assert found["height"] == pytest.approx(size[2] / np.sqrt(size[0] * size[1]), rel=0.03)
-    assert found["width"] == pytest.approx(size[0] / size[1], rel=0.03)
-    assert 0.9 < found["in_head"] <= 1
-
-
-@pytest.mark.parametrize(("factor", "code"), [(0.7, "height"), (1.63, "height")])
-def test_a_wrong_slice_spacing_is_a_reason(factor, code):
-    template = load_template()
-    found = prepare_scan(Scan(template.data, np.diag([1, 1, factor, 1]) @ template.affine))
-    assert code in [reason.code for reason in found.reasons]
-
-
-def test_a_second_head_in_the_scan_is_told():
-    template = load_template()
-    two = np.concatenate([template.data, template.data])
-    assert "in_head" in [reason.code for reason in prepare_scan(Scan(two, template.affine)).reasons]
 
 
 def test_striata_stand_out_of_an_even_brain(volume):

@@ -1,17 +1,32 @@
-"""How sharp is an image? Its effective resolution, from the brain's own edges."""
+"""What a posed head says of its image: size along each axis, and effective resolution."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from scipy import ndimage
 
+from datkit.prepare.align import fit
 from datkit.prepare.grid import GRID, to_striata
-from datkit.prepare.levels import RADIUS, TEMPLATE_FWHM, scaled_template
-from datkit.prepare.sampling import SIGMA, blur, sample, spacing
+from datkit.prepare.levels import (
+    GENERATORS,
+    RADIUS,
+    TEMPLATE_FWHM,
+    Level,
+    brain_level,
+    build_level,
+    scaled_template,
+)
+from datkit.prepare.sampling import SIGMA, blur, crop, sample, shrink, spacing, transform
 
-__all__ = ["find_resolution"]
+__all__ = ["find_proportions", "find_resolution"]
+
+FWHM, VOXEL_MM, STEP_MM = 12.0, 8.0, 16.0  # of what proportions are fitted to
+MARGIN_MM = 60.0  # around the head: one that is stretched reaches beyond it
+CEILING = 1.6  # times the brain, as in registration: neither striata nor glands count
+ROUGH = 0.3  # mm at the head's surface
 
 STEP, BOTTOM = 5.0, -45.0  # mm; of the points, and the height below which they are mostly neck
 AWAY_MM = 20.0  # from the striatal masks: two blurs, so that their uptake does not matter
@@ -21,8 +36,51 @@ DEPTH_MM = 28.0
 SHARPEST, WIDEST, APART = -60.0, 360.0, 30.0  # mm² (FWHM²), added to the template's blur
 SHOWN = 0.99  # of what a value is made of; voxels of 0 were masked, or not scanned
 LEAST = 0.25  # of the points; fewer say too little
+EVEN = 1e-8  # share of the sum of squares beside the trend; less is rounding
 # Powers of x, y and z.
 TREND = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2))
+
+
+def find_proportions(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -> dict[str, float]:
+    """Fit the head's size along each of its axes, from a pose that has one size for all.
+
+    A wrong slice spacing squashes or stretches a head; no template of one size shows it.
+
+    Parameters
+    ----------
+    data : array, shape (i, j, k), float32
+        Uptake in any unit.
+    affine, to_scan : array, shape (4, 4)
+        Voxel indices to scan mm, and template mm to scan mm.
+
+    Returns
+    -------
+    dict of str to float
+        ``height``: the head's height over the mean of its width and length; ``width``: its width
+        over its length (the template's own are 1); ``in_head``: the share of the scan's uptake
+        that lies in a box around the head, where its lowest voxel is no uptake.
+    """
+    level, lowest = _three_sizes(), max(float(data.min()), 0.0)
+    box, affine = crop(data, affine, transform(to_scan, level.points), MARGIN_MM)
+    inside, total = (part.sum(dtype=np.float64) - lowest * part.size for part in (box, data))
+    volume, affine = shrink(box, affine, VOXEL_MM)
+    brain = max(brain_level(volume, affine), 1e-9)
+    pose = fit(blur(volume / brain, affine, FWHM), affine, level, to_scan, ROUGH)
+    x, y, z = np.linalg.norm(pose.matrix[:3, :3], axis=0)
+    in_head = inside / total if total > 0 else 1.0
+    proportions = {"height": float(z / np.sqrt(x * y)), "width": float(x / y)}
+    return proportions | {"in_head": float(in_head)}
+
+
+@cache
+def _three_sizes() -> Level:
+    """Return the level that fits a size along each axis, in place of one for all."""
+    sizes = np.zeros((3, 4, 4))
+    sizes[range(3), range(3), range(3)] = 1 / RADIUS
+    moves = np.concatenate([GENERATORS[:6], sizes])
+    head = [(*scaled_template(), 0.0)]
+    level = build_level(FWHM, VOXEL_MM, STEP_MM, head, [0], moves, CEILING)
+    return replace(level, trend=0 * level.trend)  # a trend along each axis looks like a size
 
 
 def find_resolution(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -> float | None:
@@ -56,8 +114,10 @@ def find_resolution(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -
     if used.mean() < LEAST:
         return None
     table = np.column_stack([design, uptake])[used]
-    best = _best(added, _correlations(np.einsum("nj,nk->jk", table, table), len(TREND)))
-    own = TEMPLATE_FWHM**2 + best + _interpolation(scaled_template()[1])
+    heights = _correlations(np.einsum("nj,nk->jk", table, table), len(TREND))
+    if heights is None:
+        return None
+    own = TEMPLATE_FWHM**2 + _best(added, heights) + _interpolation(scaled_template()[1])
     squared = np.cbrt(np.linalg.det(to_scan[:3, :3])) ** 2 * own - _interpolation(affine)
     return float(np.sqrt(max(squared, 0)))
 
@@ -93,13 +153,15 @@ def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points, added, np.column_stack([*trend, *(at[b] for b in added)])
 
 
-def _correlations(products: np.ndarray, trend: int) -> np.ndarray:
+def _correlations(products: np.ndarray, trend: int) -> np.ndarray | None:
     """Return how all columns but the last correlate with it, the first ones' trend taken off.
 
-    Takes the columns' products, (k, k).
+    Takes the columns' products, (k, k). None if the last one is even but for that trend.
     """
     own, mixed = products[:trend, :trend], products[:trend, trend:]
     left = products[trend:, trend:] - mixed.T @ np.linalg.solve(own, mixed)
+    if left[-1, -1] <= EVEN * products[-1, -1]:
+        return None
     return left[-1, :-1] / np.sqrt(np.diag(left)[:-1] * left[-1, -1])
 
 

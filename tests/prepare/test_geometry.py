@@ -1,4 +1,4 @@
-"""The image's own sharpness: of heads whose blur is known, of masked ones, and of a real map."""
+"""Size along each axis, of a stretched template; sharpness, of heads whose blur is known."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from datkit.io.scan import load_scan
+from datkit.io.scan import Scan, load_scan
+from datkit.prepare import prepare_scan
+from datkit.prepare.geometry import find_proportions, find_resolution
 from datkit.prepare.grid import load_template
-from datkit.prepare.resolution import find_resolution
 from datkit.prepare.sampling import SIGMA, shift
 
 
@@ -70,3 +71,40 @@ def test_the_real_map_is_as_blurred_as_an_atlas_says(real_map):
     """15-16 mm, by fits of an atlas to it; its head is told to be 0.97 of the template's."""
     scan, pose = load_scan(real_map), shift([2, -2.5, -2]) @ np.diag([0.97, 0.97, 0.97, 1])
     assert 15 <= find_resolution(scan.data, scan.affine, pose) <= 18
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 0.75), (1, 1, 1.3), (0.85, 1.1, 1)])
+def test_a_stretched_head_shows_in_its_proportions(size):
+    template = load_template()
+    affine = np.diag([*size, 1.0]) @ template.affine
+    found = find_proportions(template.data, affine, np.cbrt(np.prod(size)) * np.eye(4))
+    assert found["height"] == pytest.approx(size[2] / np.sqrt(size[0] * size[1]), rel=0.03)
+    assert found["width"] == pytest.approx(size[0] / size[1], rel=0.03)
+    assert 0.9 < found["in_head"] <= 1
+
+
+@pytest.mark.parametrize(("factor", "code"), [(0.7, "height"), (1.63, "height")])
+def test_a_wrong_slice_spacing_is_a_reason(factor, code):
+    template = load_template()
+    found = prepare_scan(Scan(template.data, np.diag([1, 1, factor, 1]) @ template.affine))
+    assert code in [reason.code for reason in found.reasons]
+
+
+def test_a_second_head_in_the_scan_is_told():
+    template = load_template()
+    two = np.concatenate([template.data, template.data])
+    assert "in_head" in [reason.code for reason in prepare_scan(Scan(two, template.affine)).reasons]
+
+
+def test_a_constant_image_has_no_sharpness():
+    scan = load_template()
+    with np.errstate(all="raise"):
+        assert find_resolution(np.full_like(scan.data, 7), scan.affine, np.eye(4)) is None
+
+
+def test_a_constant_in_all_voxels_is_no_second_head():
+    head = load_template()
+    wide = Scan(np.pad(head.data, 40), head.affine @ shift([-40] * 3))
+    plain = find_proportions(wide.data, wide.affine, np.eye(4))
+    lifted = find_proportions(wide.data + head.data.max() / 5, wide.affine, np.eye(4))
+    assert lifted == pytest.approx(plain, abs=0.01)
