@@ -35,19 +35,19 @@ Epoch = Callable[[], object]  # shows the exams of one round
 
 
 def throughput(device: str, rounds: int = ROUNDS) -> Iterator[Figure]:
-    """Yield exams a second and ratios on a device, and of a GPU beside this CPU."""
-    device = "cpu" if device == "cpu" else "cuda"
-    batch = BATCH[device]
-    yield from beside_monai(device, batch, rounds, workers=0 if device == "cpu" else WORKERS)
+    """Yield ratios on one CPU core, and those of a GPU if `device` is one."""
+    yield from beside_monai("cpu", BATCH["cpu"], rounds, workers=0)
     if device == "cpu":
         return
-    yield from beside_monai(device, LARGE, rounds, workers=WORKERS)
+    batch = BATCH[device]
+    yield from beside_monai(device, batch, rounds, WORKERS)
+    yield from beside_monai(device, LARGE, rounds, WORKERS)
     yield from beside_monai(device, batch, rounds, workers=8, target=None)
-    ours = standard(device, batch)
-    name, cpu = "standard network: GPU over one CPU core", standard("cpu", batch)
+    ours, core = standard(device, batch), standard("cpu", batch)
     with repeatable(0):
         n, m = (batch * STEPS[where] for where in (device, "cpu"))
-        figure = ratio(f"{name} (batch {batch})", ours, cpu, n, m, rounds, 10)
+        name = f"standard network: GPU over one CPU core (batch {batch})"
+        figure = ratio(name, ours, core, n, m, rounds, 10)
     yield figure
 
 

@@ -245,8 +245,13 @@ def seeded(seed: int) -> Iterator[None]:
 @contextmanager
 def repeatable(seed: int) -> Iterator[None]:
     """Let PyTorch compute the same twice in the block: a seed, one CPU thread, fixed kernels."""
-    with seeded(seed), one_thread(), torch.backends.cudnn.flags(deterministic=True):
-        yield
+    cudnn = torch.backends.cudnn
+    before, cudnn.deterministic = cudnn.deterministic, True
+    try:
+        with seeded(seed), one_thread():
+            yield
+    finally:
+        cudnn.deterministic = before
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
