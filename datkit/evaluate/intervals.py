@@ -1,8 +1,10 @@
 """How sure a score is: the bootstrap of exams, and DeLong's intervals of the AUROC.
 
 The bootstrap draws exams within each class, and within each centre where centres are given, so that
-the mix of the cohort stays as it is. One draw is one row of counts (how often each exam was drawn),
-and a score of all draws is a few products with the table of counts.
+the mix of the cohort stays as it is. Of m exams m − 1 are drawn, and each counts m / (m − 1): this
+keeps the variance of small centres right (Rao and Wu 1988, 10.1080/01621459.1988.10478591), where m
+draws of m make an interval too narrow. One draw is one row of counts, and a score of all draws is a
+few products with the table of counts.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ LEVEL = 0.95  #: of every interval
 
 @dataclass(frozen=True)
 class Draws:
-    """Labels (n,), how often each draw counts an exam (draws, n), and the seed.
+    """Labels (n,), how much each draw counts an exam (draws, n), and the seed.
 
     The first row of counts counts each exam once: that is the score itself.
     """
@@ -52,8 +54,8 @@ def draw_exams(y: np.ndarray, strata: ArrayLike | None, seed: int, n_boot: int) 
     counts = np.ones((n_boot + 1, len(y)))
     cells = pd.DataFrame({"stratum": strata, "label": y})
     for _, exams in cells.groupby(["stratum", "label"], dropna=False):
-        n = len(exams)
-        counts[1:, exams.index] = rng.multinomial(n, np.full(n, 1 / n), size=n_boot)
+        n, drawn = len(exams), max(len(exams) - 1, 1)
+        counts[1:, exams.index] = rng.multinomial(drawn, np.full(n, 1 / n), n_boot) * (n / drawn)
     return Draws(y, counts, seed)
 
 

@@ -112,7 +112,7 @@ def score_probabilities(
     >>> for score in score_probabilities(y, p, metrics=["auroc", "specificity@0.5"]).values():
     ...     print(score)
     AUROC 1.000 (95 % CI 1.000–1.000; every draw gives the same value), n = 40, seed 0
-    specificity (p ≥ 0.5) 0.500 (95 % CI 0.300–0.700), n = 40, seed 0
+    specificity (p ≥ 0.5) 0.500 (95 % CI 0.263–0.737), n = 40, seed 0
     """
     labels, values = check_scored(y, p)
     draws = draw_exams(labels, strata, seed, n_boot)
@@ -218,7 +218,7 @@ def _doubt(value: float, low: float, high: float, spread: np.ndarray) -> str:
     if np.isnan(low):
         none = int(np.isnan(spread).sum())
         return f"no value in {none} of {len(spread)} draws" if none else "one exam of a class"
-    return "every draw gives the same value" if low == high else ""
+    return "every draw gives the same value" if np.isclose(low, high, rtol=0, atol=1e-12) else ""
 
 
 def _is_small(metric: Metric, y: np.ndarray, least: int) -> bool:

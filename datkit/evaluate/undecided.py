@@ -122,12 +122,12 @@ def score_undecided(
 
 def _undecided(p: np.ndarray, band: tuple[float, float] | float) -> np.ndarray:
     """Return which exams are left undecided, shape (n,)."""
-    low, high = band if isinstance(band, tuple) else (0, band)
+    low, high = (0, band) if isinstance(band, int | float) else band
     if not 0 <= low <= high <= 1:
         raise UsageError(
             f"Expected a band within 0 and 1 such as (0.3, 0.7), or a share of exams, found {band}."
         )
-    if isinstance(band, tuple):
+    if not isinstance(band, int | float):
         return (p >= low) & (p <= high)
     undecided = int(np.ceil(round(band * len(p), 9)))  # 0.07 of 100 exams are 7
     last = np.sort(_distance(p))[undecided - 1] if undecided else -1

@@ -59,7 +59,8 @@ def test_the_interval_of_auroc_is_that_of_scikit_learn_on_the_same_draws(make_sc
     rows = [np.flatnonzero(y == label) for label in (0, 1)]
     counts = np.zeros((300, 40))
     for row in rows:
-        counts[:, row] = rng.multinomial(len(row), np.full(len(row), 1 / len(row)), 300)
+        n = len(row)  # n − 1 of n exams are drawn, and each counts n / (n − 1)
+        counts[:, row] = rng.multinomial(n - 1, np.full(n, 1 / n), 300) * n / (n - 1)
     spread = [metrics.roc_auc_score(y, p, sample_weight=draw) for draw in counts]
     score = score_probabilities(y, p, n_boot=300)["auroc"]
     np.testing.assert_allclose([score.low, score.high], np.percentile(spread, [2.5, 97.5]))

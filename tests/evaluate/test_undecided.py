@@ -39,7 +39,7 @@ def test_the_surer_the_exams_the_fewer_are_wrong(make_scores):
     assert error == sorted(error)
 
 
-@pytest.mark.parametrize("band", [(0.3, 0.7), (0.6, 0.6), 0.25, 0.1])
+@pytest.mark.parametrize("band", [(0.3, 0.7), [0.6, 0.6], 0.25, 0.1])
 def test_a_band_by_hand(band):
     """The exam at 0.6 is undecided: normal, it costs −ln 0.4, and one half would cost ln 2."""
     values = score_undecided(Y, P, band=band, n_boot=10)["value"]
