@@ -17,7 +17,8 @@ def risk_coverage(y: ArrayLike, p: ArrayLike) -> pd.DataFrame:
     """Return how the risk falls as the exams nearest one half are left undecided.
 
     Exams as far from one half as each other are decided together. Geifman and El-Yaniv (2017),
-    https://arxiv.org/abs/1705.08500.
+    https://arxiv.org/abs/1705.08500. :func:`datkit.view.plot_lines` draws the error, or the log
+    loss, against the coverage.
 
     Parameters
     ----------

@@ -108,6 +108,12 @@ def test_scores_at_a_threshold_by_hand(name, expected):
     assert value(name, [1, 1, 0, 0], [0.8, 0.4, 0.4, 0.2]) == pytest.approx(expected, abs=1e-15)
 
 
+def test_calling_every_exam_abnormal_is_a_line_of_the_decision_curve():
+    """Three of four are abnormal: 3/4 − 1/4 · t / (1 − t), which is nothing at t = 3/4."""
+    everyone = [value(f"net_benefit@{t}", [1, 1, 1, 0], [1.0] * 4) for t in (0.25, 0.5, 0.75)]
+    assert everyone == pytest.approx([3 / 4 - 1 / 12, 1 / 2, 0], abs=1e-15)
+
+
 def test_recalibration_by_hand():
     """At 0.5 one of five exams is abnormal, odds 1/4; at 0.9, odds 9, four of five, odds 4."""
     y, p = [1, 0, 0, 0, 0, 1, 1, 1, 1, 0], [0.5] * 5 + [0.9] * 5

@@ -39,6 +39,15 @@ def test_the_surer_the_exams_the_fewer_are_wrong(make_scores):
     assert error == sorted(error)
 
 
+def test_the_curve_is_drawn_as_lines(make_scores):
+    from datkit.view import plot_lines
+
+    table = risk_coverage(*make_scores())
+    lines = {"network": (table["coverage"], table["error"])}
+    (axes,) = plot_lines(lines, x_label="coverage (share decided)", y_label="error (share)").axes
+    assert axes.lines[0].get_xdata()[-1] == 1
+
+
 @pytest.mark.parametrize("band", [(0.3, 0.7), [0.6, 0.6], 0.25, 0.1])
 def test_a_band_by_hand(band):
     """The exam at 0.6 is undecided: normal, it costs −ln 0.4, and one half would cost ln 2."""
