@@ -1,6 +1,7 @@
 from .canvas import ABNORMAL as ABNORMAL
 from .canvas import BELOW as BELOW
 from .canvas import NORMAL as NORMAL
+from .charts import plot_learning as plot_learning
 from .charts import plot_measures as plot_measures
 from .charts import plot_reliability as plot_reliability
 from .charts import plot_scores as plot_scores

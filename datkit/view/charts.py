@@ -15,7 +15,7 @@ from datkit.errors import UsageError
 from datkit.measure.definitions import DEFINITIONS, SBR
 from datkit.view.canvas import CLASSES, NORMAL, STROKES, Picture, house_style, new_picture
 
-__all__ = ["plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
+__all__ = ["plot_learning", "plot_measures", "plot_reliability", "plot_scores", "plot_shares"]
 
 SCORE_LABELS = {
     "auroc": "AUROC\n(higher is better)",
@@ -84,6 +84,49 @@ def plot_measures(
     for name, (colour, marker, _) in zip(names, STROKES, strict=True):
         grid[0, 0].plot([], [], marker, color=colour, label=name)
     figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@house_style()
+def plot_learning(history: Sequence[Mapping[str, float]], title: str = "") -> Picture:
+    """Plot how the loss fell while a network was trained, and where its inner loss was lowest.
+
+    The training loss is that of changed exams, by weights that still move: it may lie above the
+    inner loss, which is that of exams as they are.
+
+    Parameters
+    ----------
+    history : sequence of records, one per epoch
+        The ``history_`` of a fitted network.
+    title : str
+        Which model.
+
+    Raises
+    ------
+    UsageError
+        If there is no epoch.
+
+    Examples
+    --------
+    >>> picture = plot_learning([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.5}])
+    >>> picture.axes[0].get_xlabel()
+    'epoch'
+    """
+    if not history:
+        raise UsageError("Expected one epoch at least, found none: a loaded model has no history.")
+    figure, ((axes,),) = new_picture(1, 1, 3.4, title)
+    names = {"loss": "changed exams that it learns from", "inner_loss": "inner split"}
+    for (colour, mark, dash), (key, name) in zip(STROKES, names.items(), strict=True):
+        points = [(one["epoch"], one[key]) for one in history if key in one]
+        if points:
+            axes.plot(
+                *zip(*points, strict=True), mark + dash, color=colour, markersize=3, label=name
+            )
+    if points:
+        epoch, loss = min(points, key=lambda point: point[1])
+        axes.plot(epoch, loss, "D", color="black", label=f"lowest, epoch {epoch:.0f}")
+    axes.set(xlabel="epoch", ylabel="log loss (lower is better)")
+    axes.legend()
     return figure
 
 

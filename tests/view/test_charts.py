@@ -9,7 +9,13 @@ import pytest
 from datkit.errors import UsageError
 from datkit.evaluate import Score
 from datkit.measure.definitions import LENGTH, Measure, add, forget
-from datkit.view.charts import plot_measures, plot_reliability, plot_scores, plot_shares
+from datkit.view.charts import (
+    plot_learning,
+    plot_measures,
+    plot_reliability,
+    plot_scores,
+    plot_shares,
+)
 
 TABLE = pd.DataFrame(
     {
@@ -67,6 +73,24 @@ def test_a_calibrated_model_lies_on_the_diagonal() -> None:
 def test_reliability_refuses_what_is_no_probability() -> None:
     with pytest.raises(UsageError, match=r"one probability in \[0, 1\] per label"):
         plot_reliability([0, 1], [0.5, 1.2])
+
+
+def test_learning_is_drawn_by_epoch_and_its_best_epoch_is_marked() -> None:
+    losses = [(0.7, 0.69), (0.5, 0.52), (0.4, 0.6)]
+    history = [
+        {"epoch": number, "loss": loss, "inner_loss": inner, "learning_rate": 1e-3}
+        for number, (loss, inner) in enumerate(losses, start=1)
+    ]
+    learnt, inner, best = plot_learning(history).axes[0].lines
+    np.testing.assert_allclose(learnt.get_xydata(), [[1, 0.7], [2, 0.5], [3, 0.4]])
+    np.testing.assert_allclose(inner.get_ydata(), [0.69, 0.52, 0.6])
+    assert best.get_xydata().tolist() == [[2, 0.52]] and best.get_label() == "lowest, epoch 2"
+
+
+def test_learning_without_an_inner_split_is_one_line_and_without_epochs_none() -> None:
+    assert len(plot_learning([{"epoch": 1, "loss": 0.7}]).axes[0].lines) == 1
+    with pytest.raises(UsageError, match="a loaded model has no history"):
+        plot_learning([])
 
 
 def test_scores_are_drawn_with_their_intervals() -> None:
