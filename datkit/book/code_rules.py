@@ -116,6 +116,18 @@ def seeded_draws(notebook: Notebook) -> Findings:
             yield Found(cell.place, f"{name}, which draws without a seed")
 
 
+@COMMITTED.rule("placed-legends", expected="a place for every legend, such as loc='upper center'")
+def placed_legends(notebook: Notebook) -> Findings:
+    """A legend looks for its own place.
+
+    Name one: if the search takes more than a second, on a busy machine, Matplotlib prints a
+    warning into the cell.
+    """
+    for cell, name, call in calls(notebook):
+        if name.endswith(".legend") and "loc" not in {word.arg for word in call.keywords}:
+            yield Found(cell.place, f"{name} without one")
+
+
 @COMMITTED.rule("early-figure", expected="a figure in the first 3 code cells")
 def early_figure(notebook: Notebook) -> Findings:
     """The first figure comes late.

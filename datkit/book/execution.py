@@ -127,6 +127,7 @@ def execute(
                 progress_bar=False,
                 coalesce_streams=True,  # else timing decides into how many outputs a print splits
                 start_timeout=START,
+                iopub_timeout=START,  # 4 s are too few for a picture to arrive on a busy machine
                 timeout_func=seconds_left,
                 resources={"metadata": {"path": str(folder)}},
                 config=Config({"KernelManager": ipc, "AsyncKernelManager": ipc}),

@@ -290,8 +290,9 @@ def report(args: Namespace) -> Result:
     gives the same bytes. Measures stand beside the normal range once age and sex are given. PLACE
     is a folder, where a page of the same exam is replaced and another exam's never, or for one
     scan a file that ends in .html; by default the present folder. With --radiological the
-    patient's left is on the picture's right, as hospitals look at images. SCAN, --orientation and --repair are as for datkit measure. NAME is a reconstruction as in
-    exams.csv, such as 'OSEM, attenuation (map), scatter'.
+    patient's left is on the picture's right, as hospitals look at images. SCAN, --orientation and
+    --repair are as for datkit measure. NAME is a reconstruction as in exams.csv, such as 'OSEM,
+    attenuation (map), scatter'.
 
     For example:
       datkit report scan.nii.gz                             # writes scan_report.html

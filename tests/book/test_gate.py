@@ -119,6 +119,7 @@ FAULTS = {
     "an unseeded split": (code("train_test_split(x)"), "train_test_split, which draws"),
     "an unseeded shuffle": (code("KFold(shuffle=True)"), "KFold, which draws"),
     "an unseeded sample": (code("table.sample(3)"), "table.sample, which draws"),
+    "a legend anywhere": (code("axes.legend(['a'])"), "axes.legend without one"),
     "a late figure": (
         lambda raw: raw["cells"].insert(3, dict(raw["cells"][3])),
         "expected a figure in the first 3 code cells",
@@ -175,6 +176,7 @@ FAULTS = {
 ALLOWED = {
     "seeded draws": code("x = np.random.default_rng(seed), torch.manual_seed(1), torch.randn(2)"),
     "a generator's shuffle": code("rng.shuffle(x)"),
+    "a legend in its place": code("axes.legend(loc='upper left')"),
     "a seeded split": code("train_test_split(x, random_state=seed), KFold(shuffle=False)"),
     "a data loader's generator": code("DataLoader(x, shuffle=True, generator=g)"),
     "public names": imported("from datkit import open_cohort; from datkit.view import plot_exam"),
