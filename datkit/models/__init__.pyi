@@ -1,6 +1,9 @@
 from .base import LogitClassifier as LogitClassifier
+from .blend import BlendClassifier as BlendClassifier
+from .boosting import BoostingClassifier as BoostingClassifier
 from .calibrated import TemperatureCalibrated as TemperatureCalibrated
 from .calibrated import fit_temperature as fit_temperature
+from .constant import ConstantClassifier as ConstantClassifier
 from .measures import MeasuresClassifier as MeasuresClassifier
 from .network import BOX_AFFINE as BOX_AFFINE
 from .network import NetworkClassifier as NetworkClassifier
@@ -16,3 +19,4 @@ from .training.settings import TrainingSettings as TrainingSettings
 from .volume import CompactCNN as CompactCNN
 from .volume import StandardCNN as StandardCNN
 from .volume import VolumeClassifier as VolumeClassifier
+from .voxels import VoxelsClassifier as VoxelsClassifier

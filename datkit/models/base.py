@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
 
+from datkit.data.groups import grouped_folds
 from datkit.errors import ModelError
 from datkit.models.store import Document
 from datkit.problems import found_instead
@@ -22,10 +24,11 @@ from datkit.problems import found_instead
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-__all__ = ["Features", "LogitClassifier", "check_labels", "take_rows"]
+__all__ = ["Features", "Folds", "LogitClassifier", "check_labels", "inner_folds", "take_rows"]
 
 # The X of a classifier: a table of measures (n, m), or an array of them or of volumes (n, i, j, k).
 Features = pd.DataFrame | np.ndarray
+Folds = list[tuple[np.ndarray, np.ndarray]]  # positions of the exams to train on, and of the others
 
 
 class LogitClassifier(ClassifierMixin, BaseEstimator):
@@ -88,6 +91,29 @@ class LogitClassifier(ClassifierMixin, BaseEstimator):
 def take_rows(X: Features, rows: np.ndarray) -> Features:
     """Return some exams of a table or of an array (memory-mapped ones included)."""
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def inner_folds(y: np.ndarray, groups: npt.ArrayLike | None, n_splits: int, seed: int) -> Folds:
+    """Part training exams once more: whole groups (n,) if given, else both classes evenly.
+
+    With fewer groups than `n_splits` each group is left out once.
+
+    Raises
+    ------
+    UsageError
+        If there is one group only: nothing can be left out.
+    ModelError
+        If a part would be trained on one class only.
+    """
+    if groups is None:
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+        folds = list(splitter.split(np.zeros(len(y)), y))
+    else:
+        groups = np.asarray(groups)
+        folds = grouped_folds(groups, None if len(set(groups)) <= n_splits else n_splits)
+    for train, _ in folds:
+        check_labels(y[train], len(train))
+    return folds
 
 
 def check_labels(y: npt.ArrayLike, n: int) -> np.ndarray:

@@ -12,12 +12,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import check_is_fitted
 
-from datkit.data import grouped_folds
 from datkit.errors import ModelError
-from datkit.models.base import Features, LogitClassifier, check_labels
+from datkit.models.base import Features, LogitClassifier, check_labels, inner_folds
 from datkit.models.registry import register
 from datkit.models.store import Document
 
@@ -120,7 +119,7 @@ class TemperatureCalibrated(LogitClassifier):
             If there is one group only: nothing can be left out.
         """
         labels = check_labels(y, len(X))
-        folds = self._folds(groups)
+        folds = inner_folds(labels, groups, self.n_splits, self.seed)
         logits = cross_val_predict(self.estimator, X, labels, cv=folds, method="decision_function")
         self.temperature_ = fit_temperature(logits, labels)
         self.estimator_ = clone(self.estimator).fit(X, labels)
@@ -147,14 +146,6 @@ class TemperatureCalibrated(LogitClassifier):
         """Return one calibrated logit per exam, shape (n,)."""
         check_is_fitted(self)
         return self.estimator_.decision_function(X) / self.temperature_
-
-    def _folds(self, groups: ArrayLike | None) -> object:
-        """Return how exams are parted, as scikit-learn's ``cv``."""
-        if groups is None:
-            return StratifiedKFold(self.n_splits, shuffle=True, random_state=self.seed)
-        groups = np.asarray(groups)
-        few = len(set(groups)) <= self.n_splits
-        return grouped_folds(groups, None if few else self.n_splits)
 
     def write_state(self, folder: Path) -> Document:  # noqa: ARG002  # the model inside is stored
         """Return the temperature."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,14 +23,96 @@ from datkit.models.registry import register
 from datkit.models.store import Document
 from datkit.problems import list_some
 
-__all__ = ["MeasuresClassifier"]
+__all__ = ["MeasuresClassifier", "TableClassifier", "read_values"]
 
 _VECTORS = ("mean_", "scale_", "coef_")
 
 
+class TableClassifier(LogitClassifier):
+    """What classifiers of a table of measures share: which columns they learn from, and know again.
+
+    A subclass has a parameter `columns`, the measures to learn from; None are those of `usual` of a
+    whole table of measures, and of any other table or array all.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        The measures' names, only after training on a table with named columns. Prediction then
+        demands them, and passes over other measures of datkit.
+    """
+
+    reads = "measures"
+    usual: ClassVar[Sequence[str]] = SBR_MEASURES
+    columns: Sequence[str] | None
+
+    def _take_columns(self, X: Features) -> np.ndarray:
+        """Return the measures learnt from, (n, m), of other exams; their order is free."""
+        check_is_fitted(self)
+        values = read_values(self._order_columns(X))
+        if values.shape[1] != self.n_features_in_:
+            raise ModelError(
+                f"Expected {self.n_features_in_} measures per exam, as in training, "
+                f"found {values.shape[1]}."
+            )
+        return values
+
+    def _known_columns(self) -> list[str] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else list(names)
+
+    def _restore_columns(self, columns: list[str] | None, count: int) -> None:
+        """Take the names of columns as they were stored.
+
+        Raises
+        ------
+        ValueError
+            If they are no names, or not `count` of them.
+        """
+        if columns is not None and [str(name) for name in columns] != columns:
+            raise ValueError(f"Expected names of columns, found {columns}.")
+        if columns is not None and len(columns) != count:
+            raise ValueError(f"Expected {count} columns, found {len(columns)}.")
+        self._name_columns(columns, count)
+
+    def _name_columns(self, names: Sequence[str] | None, count: int) -> None:
+        self.n_features_in_ = count
+        if names is not None:
+            self.feature_names_in_ = np.array([str(name) for name in names], dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _choose_columns(self, X: Features) -> Features:
+        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
+        known = self.columns is None and {*names} == {*MEASURES}
+        chosen = self.usual if known else self.columns
+        if chosen is None:
+            return X
+        if missing := [name for name in chosen if name not in names]:
+            raise ModelError(
+                f"Expected a table with the columns that the model is to learn from. Missing: "
+                f"{list_some(missing, 5)}. Add them, or choose others with columns=."
+            )
+        return X[list(chosen)]
+
+    def _order_columns(self, X: Features) -> Features:
+        known = getattr(self, "feature_names_in_", None)
+        if known is None or not isinstance(X, pd.DataFrame):
+            return X
+        missing = [name for name in known if name not in X.columns]
+        extra = [name for name in X.columns if name not in (*known, *MEASURES)]
+        if missing or extra or not X.columns.is_unique:
+            raise ModelError(
+                f"Expected the {len(known)} columns that the model was trained on. Missing: "
+                f"{list_some(missing, 5) or 'none'}. Unknown: {list_some(extra, 5) or 'none'}. "
+                "Measure the exams with the version of datkit that trained the model."
+            )
+        return X[list(known)]
+
+
 @register
 @dataclass(eq=False, repr=False)
-class MeasuresClassifier(LogitClassifier):
+class MeasuresClassifier(TableClassifier):
     """Logistic regression on standardised measures.
 
     The logit of an exam with measures x is ``intercept + Σ coef · (x − mean) / scale``, so a
@@ -64,7 +146,7 @@ class MeasuresClassifier(LogitClassifier):
     array([0, 1])
     """
 
-    kind, reads, cost = "measures", "measures", 1
+    kind, cost = "measures", 1
 
     C: float = 1.0
     seed: int = 0
@@ -84,13 +166,13 @@ class MeasuresClassifier(LogitClassifier):
         from sklearn.preprocessing import StandardScaler
 
         chosen = self._choose_columns(X)
-        values = _read_values(chosen)
+        values = read_values(chosen)
         regression = LogisticRegression(C=self.C, max_iter=1000, random_state=self.seed)
         pipeline = make_pipeline(StandardScaler(), regression)
         pipeline.fit(values, check_labels(y, len(values)))
         self.mean_, self.scale_ = pipeline[0].mean_, pipeline[0].scale_
         self.coef_, self.intercept_ = regression.coef_[0], float(regression.intercept_[0])
-        self._name_columns(getattr(chosen, "columns", None))
+        self._name_columns(getattr(chosen, "columns", None), len(self.coef_))
         return self
 
     def decision_function(self, X: Features) -> np.ndarray:
@@ -102,71 +184,27 @@ class MeasuresClassifier(LogitClassifier):
             If X lacks a column that the model learnt from (their order is free) or has one that is
             no measure of datkit, or a measure is not a finite number.
         """
-        check_is_fitted(self)
-        values = _read_values(self._order_columns(X))
-        if values.shape[1] != self.n_features_in_:
-            raise ModelError(
-                f"Expected {self.n_features_in_} measures per exam, as in training, "
-                f"found {values.shape[1]}."
-            )
+        values = self._take_columns(X)
         return (values - self.mean_) / self.scale_ @ self.coef_ + self.intercept_
-
-    def _name_columns(self, names: Sequence[str] | None) -> None:
-        self.n_features_in_ = len(self.coef_)
-        if names is not None:
-            self.feature_names_in_ = np.array([str(name) for name in names], dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _choose_columns(self, X: Features) -> Features:
-        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
-        chosen = SBR_MEASURES if self.columns is None and {*names} == {*MEASURES} else self.columns
-        if chosen is None:
-            return X
-        if missing := [name for name in chosen if name not in names]:
-            raise ModelError(
-                f"Expected a table with the columns that the model is to learn from. Missing: "
-                f"{list_some(missing, 5)}. Add them, or choose others with columns=."
-            )
-        return X[list(chosen)]
-
-    def _order_columns(self, X: Features) -> Features:
-        known = getattr(self, "feature_names_in_", None)
-        if known is None or not isinstance(X, pd.DataFrame):
-            return X
-        missing = [name for name in known if name not in X.columns]
-        extra = [name for name in X.columns if name not in (*known, *MEASURES)]
-        if missing or extra or not X.columns.is_unique:
-            raise ModelError(
-                f"Expected the {len(known)} columns that the model was trained on. Missing: "
-                f"{list_some(missing, 5) or 'none'}. Unknown: {list_some(extra, 5) or 'none'}. "
-                "Measure the exams with the version of datkit that trained the model."
-            )
-        return X[list(known)]
 
     def write_state(self, folder: Path) -> Document:  # noqa: ARG002  # model.json holds all of it
         """Return the weights as plain numbers."""
-        names = getattr(self, "feature_names_in_", None)
         vectors = {name: getattr(self, name).tolist() for name in _VECTORS}
-        columns = None if names is None else list(names)
-        return vectors | {"intercept_": self.intercept_, "columns": columns}
+        return vectors | {"intercept_": self.intercept_, "columns": self._known_columns()}
 
     def read_state(self, folder: Path, document: Document) -> None:  # noqa: ARG002
         """Take the weights: equally many finite numbers, positive scales, and names or none."""
         lists = [document[name] for name in _VECTORS]
-        self.intercept_, columns = float(document["intercept_"]), document["columns"]
+        self.intercept_ = float(document["intercept_"])
         self.mean_, self.scale_, self.coef_ = np.array(lists, dtype=float)
         numbers = {type(number) for each in lists for number in each} <= {int, float}
         finite = np.isfinite([*self.mean_, *self.scale_, *self.coef_, self.intercept_]).all()
-        named = columns is None or [str(name) for name in columns] == columns
-        if not (numbers and finite and named and (self.scale_ > 0).all()):
-            raise ValueError("Expected finite weights, positive scales and names of columns.")
-        if columns is not None and len(columns) != len(self.coef_):
-            raise ValueError(f"Expected {len(self.coef_)} columns, found {len(columns)}.")
-        self._name_columns(columns)
+        if not (numbers and finite and (self.scale_ > 0).all()):
+            raise ValueError("Expected finite weights and positive scales.")
+        self._restore_columns(document["columns"], len(self.coef_))
 
 
-def _read_values(X: Features) -> np.ndarray:
+def read_values(X: Features) -> np.ndarray:
     """Return the measures as float64 (n, m), or say which exams lack one."""
     try:
         values = np.asarray(X, dtype=float)

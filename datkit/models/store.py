@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import ModelError
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 
     from datkit.models.base import LogitClassifier
 
-__all__ = ["Document", "load_model", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "Document",
+    "load_arrays",
+    "load_model",
+    "load_weights",
+    "save_arrays",
+    "save_model",
+    "save_weights",
+]
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
@@ -106,18 +115,49 @@ def _read_json(folder: Path) -> Document:
 
 
 def save_weights(network: torch.nn.Module, folder: Path) -> dict[str, str]:
-    """Write the network's tensors to ``folder/weights.safetensors``.
+    """Write the network's tensors to ``folder/weights.safetensors``; see :func:`save_arrays`."""
+    return save_arrays(
+        {name: t.numpy(force=True) for name, t in network.state_dict().items()}, folder
+    )
+
+
+def save_arrays(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, str]:
+    """Write arrays to ``folder/weights.safetensors``.
 
     Returns
     -------
     dict
         ``file`` and ``sha256``, to be kept in ``model.json``: the two files then hold together.
     """
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
     with replace_atomically(folder / WEIGHTS) as part:
-        save_file({name: t.detach().cpu() for name, t in network.state_dict().items()}, part)
+        save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, part)
     return {"file": WEIGHTS, "sha256": sha256_file(folder / WEIGHTS)}
+
+
+def load_arrays(folder: Path, kept: dict[str, str]) -> dict[str, np.ndarray]:
+    """Read the arrays again; `kept` is what :func:`save_arrays` returned.
+
+    Raises
+    ------
+    ModelError
+        If the file is absent, damaged or not the one kept.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / WEIGHTS
+    try:
+        found, arrays = sha256_file(path), load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Save the model again.") from error
+    if found != kept["sha256"]:
+        raise ModelError(
+            f"{path}: Expected the sha256 {kept['sha256']} that model.json names, found {found}. "
+            "The two files are not of one model, or one was changed: save the model again."
+        )
+    return arrays
 
 
 def load_weights(network: torch.nn.Module, folder: Path, kept: dict[str, str]) -> None:
@@ -129,19 +169,9 @@ def load_weights(network: torch.nn.Module, folder: Path, kept: dict[str, str]) -
         If the file is absent, damaged or not the one kept; if tensors are missing, unknown or of
         another shape, which are all listed; or of another type or not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from torch import from_numpy
 
-    path = folder / WEIGHTS
-    try:
-        found, tensors = sha256_file(path), load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read: {error}. Save the model again.") from error
-    if found != kept["sha256"]:
-        raise ModelError(
-            f"{path}: Expected the sha256 {kept['sha256']} that model.json names, found {found}. "
-            "The two files are not of one model, or one was changed: save the model again."
-        )
+    tensors = {name: from_numpy(one) for name, one in load_arrays(folder, kept).items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:  # torch lists every tensor that does not fit
