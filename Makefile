@@ -76,7 +76,7 @@ serve:  ## Serve the built book on http://127.0.0.1:8000
 	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(HTML)
 
 test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(COVERAGE),--cov=datkit --cov-report=term:skip-covered)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(CI),--durations=15) $(if $(COVERAGE),--cov=datkit --cov-report=term:skip-covered)
 
 lint: $(VENV)/.ok  ## Check style, types, direction of imports, lines of code, and the notebooks
 	$(BIN)/ruff check .

@@ -65,6 +65,24 @@ def _open_data() -> list[tuple[str, int]]:
     return sorted((path.name, path.stat().st_size) for path in files)
 
 
+def _share_out(
+    sources: list[Path], parameters: Mapping[str, object]
+) -> dict[Path, dict[str, object]]:
+    """Return the parameters that each notebook takes; refuse one that none of them has."""
+    offered = {source: _parameters_of(source) for source in sources}
+    known = set().union(*offered.values())
+    if unknown := parameters.keys() - known:
+        raise UsageError(
+            f"No notebook has a parameter {sorted(unknown)[0]!r}. The parameters of "
+            f"{', '.join(source.name for source in sources)} are: "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
+    return {
+        source: {name: value for name, value in parameters.items() if name in own}
+        for source, own in offered.items()
+    }
+
+
 def run_notebooks(
     sources: Iterable[str | os.PathLike[str]],
     out_folder: str | os.PathLike[str],
@@ -107,27 +125,20 @@ def run_notebooks(
     NotebookError
         If notebooks fail: a problem for each, after all have run.
     """
-    out, parameters = Path(out_folder), parameters or {}
+    out = Path(out_folder)
     work = Path(work_folder or out / "work").resolve()
-    offered = {source: _parameters_of(source) for source in map(Path, sources)}
-    if unknown := parameters.keys() - set().union(*offered.values()):
-        raise UsageError(
-            f"No notebook has a parameter {sorted(unknown)[0]!r}. The parameters of "
-            f"{', '.join(source.name for source in offered)} are: "
-            f"{', '.join(sorted(set().union(*offered.values()))) or 'none'}."
-        )
+    given = _share_out(list(map(Path, sources)), parameters or {})
 
     def run(source: Path) -> Problem | None:
         target, folder, start = out / source.name, work / source.stem, time.monotonic()
-        own = {name: value for name, value in parameters.items() if name in offered[source]}
-        key = joblib.hash([source.read_bytes(), own, _open_data(), _package_hash()])
+        key = joblib.hash([source.read_bytes(), given[source], _open_data(), _package_hash()])
         key_file = work / f"{source.stem}.key"  # of the last execution
         is_there = target.is_file() and key_file.is_file()
         if if_changed and is_there and key_file.read_text() == key:
             report(f"{source.name}: unchanged")
             return None
         report(f"{source.name}: running")
-        if problem := execute(source, target, folder, own, budget):
+        if problem := execute(source, target, folder, given[source], budget):
             report(f"{source.name}: FAILED")
             return problem
         key_file.write_text(key)
@@ -140,10 +151,10 @@ def run_notebooks(
         mock.patch.dict(os.environ, {**ENVIRONMENT, "IPYTHONDIR": profile}),
         ThreadPoolExecutor(workers) as pool,
     ):
-        problems = [problem for problem in pool.map(run, offered) if problem]
+        problems = [problem for problem in pool.map(run, given) if problem]
     if problems:
         raise NotebookError.of(problems, where="the notebooks")
-    return [out / source.name for source in offered]
+    return [out / source.name for source in given]
 
 
 def _pair(text: str) -> tuple[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "sourc
 REMOTE = re.compile(r"(?:https?:)?//")
 
 
+@lru_cache(maxsize=2)  # the book of two pages and the real one: each is parsed once
 def pages(html: Path) -> list[tuple[Path, BeautifulSoup]]:
     found = [path for path in sorted(html.rglob("*.html")) if "_static" not in path.parts]
     assert found, f"no page in {html}"

@@ -9,7 +9,7 @@ from attacks import ANSWER
 from zips import save_zip
 
 import datkit.io.archive
-from datkit.cli import main
+from datkit.cli import main, parser
 from datkit.data import open_folder
 from datkit.errors import CohortError, SubmissionError, UsageError
 from datkit.replica import SCENARIOS, run_submission
@@ -32,11 +32,16 @@ def good(tmp_path):
     return save_zip(tmp_path / "good.zip", {"main.py": ANSWER})
 
 
-@pytest.mark.parametrize("option", ["--scenarios", "--trials"])
-def test_the_command_takes_an_isolation_and_runs_scenarios(option, cohort_folder, tmp_path, capsys):
+def test_scenarios_have_an_older_name():
+    words = ["submit", "run", "a.zip", "--cohort", "exams"]
+    told = [parser().parse_args([*words, *more]).scenarios for more in ([], ["--trials"])]
+    assert told == [False, True]
+
+
+def test_the_command_takes_an_isolation_and_runs_scenarios(cohort_folder, tmp_path, capsys):
     packed = save_zip(tmp_path / "scales.zip", {"main.py": SCALES})
     words = ["submit", "run", packed, "--cohort", cohort_folder, "--exams", "3", "--json"]
-    words += ["--isolation", "plain", option]
+    words += ["--isolation", "plain", "--scenarios"]
     assert main([str(word) for word in words]) == 1
     captured = capsys.readouterr()
     report = json.loads(captured.out)
