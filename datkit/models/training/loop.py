@@ -122,7 +122,7 @@ class Run:
         change: Change | None,
     ) -> None:
         self.network, self.settings, self.change = network, settings, change
-        self.fabric = fabric = start_fabric(settings)
+        self.fabric = fabric = start_fabric(settings, network)
         self.learn, self.inner = split_off(y.numpy(), settings)
         self.X, self.y = fabric.to_device((X, y))
         network.to(fabric.device).to(memory_format=fastest_format(network))  # type: ignore[call-overload]  # a gap in torch's stubs

@@ -6,6 +6,7 @@ every batch, and all end with the same weights. Without torchrun there is one pr
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,16 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["shared_statistics", "start_fabric"]
 
 
-def start_fabric(settings: TrainingSettings) -> Fabric:
+def start_fabric(settings: TrainingSettings, network: torch.nn.Module) -> Fabric:
     """Return Lightning Fabric on the devices of this process, or of all that torchrun started.
 
     Raises
     ------
     UsageError
-        If this machine lacks the accelerator or the precision asked for.
+        If this machine lacks the accelerator or the precision asked for, or its precision is not
+        to be trusted with this network.
     """
     from lightning_fabric import Fabric  # here, because only training needs it
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
     world, here = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     options: dict[str, Any] = {"accelerator": settings.accelerator, "devices": here}
     if world > 1:
@@ -47,6 +50,12 @@ def start_fabric(settings: TrainingSettings) -> Fabric:
             f"Training cannot start with accelerator={settings.accelerator!r} and "
             f'precision={settings.precision!r}: {error} Use accelerator="auto".'
         ) from error
+    volumes = any(weight.ndim == 5 for weight in network.parameters())
+    if volumes and fabric.device.type == "cpu" and "bf16" in settings.precision:
+        raise UsageError(
+            f"precision={settings.precision!r} on a CPU: PyTorch's 3-D convolutions gave gradients "
+            'beyond 1e30 there (2.13, 128 channels). Use precision="auto".'
+        )
     return fabric
 
 

@@ -10,6 +10,24 @@ import sys
 import pytest
 import torch
 
+from datkit.errors import UsageError
+from datkit.models.training.processes import start_fabric
+from datkit.models.training.settings import TrainingSettings
+
+
+def test_half_precision_of_3d_convolutions_is_refused_on_a_cpu():
+    """PyTorch 2.13 takes the gradient of 128 channels from memory that nobody wrote."""
+    settings = TrainingSettings(accelerator="cpu", precision="bf16-mixed")
+    with pytest.raises(UsageError, match="3-D convolutions gave gradients beyond"):
+        start_fabric(settings, torch.nn.Conv3d(1, 1, 3))
+    assert start_fabric(settings, torch.nn.Conv2d(1, 1, 3)).device.type == "cpu"
+
+
+def test_fabric_says_nothing(capfd):
+    start_fabric(TrainingSettings(accelerator="cpu", precision="bf16-mixed"), torch.nn.Linear(1, 1))
+    assert capfd.readouterr() == ("", "")
+
+
 SCRIPT = """
 import sys
 import torch
