@@ -23,8 +23,6 @@ _PAUSE, _NEWS = 0.1, 15.0  # seconds between two looks at the run, and between t
 _MOST_EVENTS = 200  # the hooks note a hundred at most in each process
 _SET_UP = 60.0  # seconds for making the sandbox and for ending what a run has started
 
-Process = subprocess.Popen[bytes]
-
 
 @dataclass(frozen=True)
 class Ending:
@@ -109,7 +107,7 @@ def _wait(process: subprocess.Popen[bytes], replica: Replica, say: Callable[[str
     return "time-limit"
 
 
-def _end(process: Process, replica: Replica) -> None:
+def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
     """Close the line to the launcher, which then ends the run; if it does not, end it."""
     with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=_SET_UP if process.poll() is None else 0)  # closes the line

@@ -47,7 +47,9 @@ def test_a_notebook_between_two_others(toy_book: Path, tmp_path: Path) -> None:
     sources = sorted(notebooks.glob("[0-9]*.ipynb"))
     assert [source.stem for source in sources] == ["01_toy", "01b_between", "02_last"]
     assert check_sources(sources, book) == []
-    run_notebooks(sources, tmp_path / "run", report=lambda line: None)
+    lines: list[str] = []
+    run_notebooks(sources, tmp_path / "run", if_changed=True, report=lines.append)
+    assert [line for line in lines if "01_toy" in line] == ["01_toy.ipynb: unchanged"]
     stage_book(book, notebooks, tmp_path / "run", tmp_path / "out")
     assert build_book(tmp_path / "out") == 0
     html = (tmp_path / "out" / "_build" / "html" / "notebooks" / "01_toy.html").read_text()
