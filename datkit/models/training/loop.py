@@ -174,12 +174,11 @@ class Run:
         if self.average is self.network:
             return
         step = self.schedule.last_epoch  # torch's name for the number of steps
-        decay = min(
-            self.settings.ema, (1 + step) / (10 + step)
-        )  # the first weights soon count less
-        torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - decay)
-        for mean, last in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(last)
+        decay = min(self.settings.ema, (1 + step) / (10 + step))  # the first ones soon fade
+        mean, last = self.average, self.network
+        torch._foreach_lerp_([*mean.parameters()], [*last.parameters()], 1 - decay)
+        if statistics := [*mean.buffers()]:
+            torch._foreach_copy_(statistics, [*last.buffers()])
 
     @torch.no_grad()
     def _inner_loss(self) -> float:
