@@ -31,6 +31,7 @@ __all__ = ["repeatable", "seeded", "train"]
 Change = Callable[
     [torch.Tensor, torch.Tensor, torch.Generator, slice], tuple[torch.Tensor, torch.Tensor]
 ]
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 INNER = 5  # one of so many exams is kept apart where training may stop early
 
 
@@ -269,10 +270,8 @@ def split_off(y: np.ndarray, settings: TrainingSettings) -> tuple[np.ndarray, np
 
 def fastest_format(network: torch.nn.Module) -> torch.memory_format:
     """Return how convolutions like their weights: channels last, of images or of volumes."""
-    sides = {weight.ndim for weight in network.parameters()}
-    if 5 in sides:
-        return torch.channels_last_3d
-    return torch.channels_last if 4 in sides else torch.contiguous_format
+    dimensions = max(weight.ndim for weight in network.parameters())
+    return FORMATS.get(dimensions, torch.contiguous_format)
 
 
 def make_optimizer(network: torch.nn.Module, settings: TrainingSettings, n: int) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from datkit.errors import UsageError
@@ -9,17 +10,9 @@ from datkit.problems import Problem
 
 __all__ = ["TrainingSettings"]
 
-# The least and the most of each number; "auto" of precision is settled by the device.
-RANGES: dict[str, tuple[float, float]] = {
-    "epochs": (1, float("inf")),
-    "batch_size": (1, float("inf")),
-    "learning_rate": (0, float("inf")),
-    "weight_decay": (0, float("inf")),
-    "warm_up": (0, 1),
-    "ema": (0, 1),
-    "patience": (0, float("inf")),
-    "seed": (0, float("inf")),
-}
+FROM_ZERO = ("learning_rate", "weight_decay", "warm_up", "ema", "patience", "seed")
+LEAST = {"epochs": 1, "batch_size": 1} | dict.fromkeys(FROM_ZERO, 0)
+MOST = {"warm_up": 1, "ema": 1}  # the others have no bound
 
 
 @dataclass(frozen=True)
@@ -75,13 +68,14 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         where = "the training settings"
         problems = [
-            Problem(name, where, _range_text(name, low, high), f"{found}", "Change it.")
-            for name, (low, high) in RANGES.items()
-            if not low <= (found := getattr(self, name)) <= high
+            Problem(name, where, _range_text(name), f"{found}", "Change it.")
+            for name, least in LEAST.items()
+            if not least <= (found := getattr(self, name)) <= MOST.get(name, math.inf)
         ]
         if problems:
             raise UsageError.of(problems, where=where)
 
 
-def _range_text(name: str, low: float, high: float) -> str:
-    return f"{name} of at least {low}" if high == float("inf") else f"{name} from {low} to {high}"
+def _range_text(name: str) -> str:
+    least, most = LEAST[name], MOST.get(name)
+    return f"{name} of at least {least}" if most is None else f"{name} from {least} to {most}"
