@@ -100,9 +100,9 @@ def striatum_shares(grey: np.ndarray) -> dict[str, np.ndarray]:
     -----
     Limits in mm. The caudate's were read off the template: behind y = 4 it lies above a floor that
     rises towards its tail. The putamen's walls are the mean of three published atlases (aseg,
-    CIT168: 10.1038/sdata.2018.63, Melbourne: 10.1038/s41593-020-00711-6), drawn :data:`INWARDS`; from
-    y = -8 to the front they are about 1 mm nearer still: in both maps the ridge lies there, and is
-    narrower than the atlases' walls give. So the caudate's head ends 6 mm from the midline.
+    CIT168: 10.1038/sdata.2018.63, Melbourne: 10.1038/s41593-020-00711-6), drawn :data:`INWARDS`;
+    from y = -8 to the front they are about 1 mm nearer still: in both maps the ridge lies there,
+    and is narrower than the atlases' walls give. So the caudate's head ends 6 mm from the midline.
 
     The template is a mean of many people: where it is half grey along the ventricle, few of them
     have caudate. The putamen looks pale in T1 for its myelin, so its grey fraction says nothing of
