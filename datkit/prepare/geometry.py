@@ -7,19 +7,20 @@ from functools import cache
 
 import numpy as np
 from scipy import ndimage
+from scipy.linalg import polar
 
 from datkit.prepare.align import fit
 from datkit.prepare.grid import GRID, to_striata
 from datkit.prepare.levels import (
-    GENERATORS,
     RADIUS,
     TEMPLATE_FWHM,
     Level,
     brain_level,
     build_level,
     scaled_template,
+    template_centre,
 )
-from datkit.prepare.sampling import SIGMA, blur, crop, sample, shrink, spacing, transform
+from datkit.prepare.sampling import SIGMA, blur, crop, sample, shift, shrink, spacing, transform
 
 __all__ = ["find_proportions", "find_resolution"]
 
@@ -27,6 +28,7 @@ FWHM, VOXEL_MM, STEP_MM = 12.0, 8.0, 16.0  # of what proportions are fitted to
 MARGIN_MM = 60.0  # around the head: one that is stretched reaches beyond it
 CEILING = 1.6  # times the brain, as in registration: neither striata nor glands count
 ROUGH = 0.3  # mm at the head's surface
+ADULT = np.diag([0.9, 0.9, 0.9, 1.0])  # adult heads measure about 0.9 of the MNI template
 
 STEP, BOTTOM = 5.0, -45.0  # mm; of the points, and the height below which they are mostly neck
 AWAY_MM = 20.0  # from the striatal masks: two blurs, so that their uptake does not matter
@@ -42,9 +44,12 @@ TREND = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 0, 0), (0, 2, 0), (0, 0
 
 
 def find_proportions(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) -> dict[str, float]:
-    """Fit the head's size along each of its axes, from a pose that has one size for all.
+    """Fit the head's size along each of the scan's axes, from a pose that has one size for all.
 
-    A wrong slice spacing squashes or stretches a head; no template of one size shows it.
+    A wrong slice spacing squashes or stretches a head; no template of one size shows it. A tilted
+    head is sheared too, so all that an affine transform can do is fitted, and what it stretches
+    along the voxels' axes is its polar decomposition's. A squashed head may have been found upside
+    down: the fit starts upright, too, and what looks more like a head counts.
 
     Parameters
     ----------
@@ -57,27 +62,31 @@ def find_proportions(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray) 
     -------
     dict of str to float
         ``height``: the head's height over the mean of its width and length; ``width``: its width
-        over its length (the template's own are 1); ``in_head``: the share of the scan's uptake
-        that lies in a box around the head, where its lowest voxel is no uptake.
+        over its length (the template's own are 1), along the axes of the voxels;
+        ``in_head``: the share of the scan's uptake that lies in a box around the head, where its
+        lowest voxel is no uptake.
     """
-    level, lowest = _three_sizes(), max(float(data.min()), 0.0)
+    level, lowest = _affine_level(), max(float(data.min()), 0.0)
     box, affine = crop(data, affine, transform(to_scan, level.points), MARGIN_MM)
     inside, total = (part.sum(dtype=np.float64) - lowest * part.size for part in (box, data))
-    volume, affine = shrink(box, affine, VOXEL_MM)
-    brain = max(brain_level(volume, affine), 1e-9)
-    pose = fit(blur(volume / brain, affine, FWHM), affine, level, to_scan, ROUGH)
-    x, y, z = np.linalg.norm(pose.matrix[:3, :3], axis=0)
-    in_head = inside / total if total > 0 else 1.0
-    proportions = {"height": float(z / np.sqrt(x * y)), "width": float(x / y)}
-    return proportions | {"in_head": float(in_head)}
+    volume, affine = shrink(box - np.float32(lowest), affine, VOXEL_MM)
+    volume = blur(volume / max(brain_level(volume, affine), 1e-9), affine, FWHM)
+    centre = to_scan @ [*template_centre(), 1.0]
+    upright = shift(centre[:3]) @ ADULT @ shift(-template_centre())
+    poses = (fit(volume, affine, level, start, ROUGH) for start in (to_scan, upright))
+    linear = max(poses, key=lambda pose: pose.similarity).matrix[:3, :3]
+    stretch, axes = polar(linear, side="left")[1], affine[:3, :3] / spacing(affine)
+    x, y, z = np.diag(axes.T @ stretch @ axes)
+    in_head = float(inside / total) if total > 0 else 1.0
+    return {"height": float(z / np.sqrt(x * y)), "width": float(x / y), "in_head": in_head}
 
 
 @cache
-def _three_sizes() -> Level:
-    """Return the level that fits a size along each axis, in place of one for all."""
-    sizes = np.zeros((3, 4, 4))
-    sizes[range(3), range(3), range(3)] = 1 / RADIUS
-    moves = np.concatenate([GENERATORS[:6], sizes])
+def _affine_level() -> Level:
+    """Return the level that fits an affine transform, in place of a similarity."""
+    moves = np.zeros((12, 4, 4))
+    moves[:, :3, [3, 0, 1, 2]] = np.eye(12).reshape(12, 4, 3).swapaxes(1, 2)  # shifts come first
+    moves[:, :, :3] /= RADIUS
     head = [(*scaled_template(), 0.0)]
     level = build_level(FWHM, VOXEL_MM, STEP_MM, head, [0], moves, CEILING)
     return replace(level, trend=0 * level.trend)  # a trend along each axis looks like a size

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from datkit.io.scan import Scan, load_scan
 from datkit.prepare import prepare_scan
 from datkit.prepare.geometry import find_proportions, find_resolution
 from datkit.prepare.grid import load_template
+from datkit.prepare.quality import RULES
 from datkit.prepare.sampling import SIGMA, shift
 
 
@@ -83,11 +85,44 @@ def test_a_stretched_head_shows_in_its_proportions(size):
     assert 0.9 < found["in_head"] <= 1
 
 
-@pytest.mark.parametrize(("factor", "code"), [(0.7, "height"), (1.63, "height")])
-def test_a_wrong_slice_spacing_is_a_reason(factor, code):
+@pytest.mark.parametrize("factor", [0.7, 1.63])
+def test_a_wrong_slice_spacing_is_a_reason(factor):
     template = load_template()
     found = prepare_scan(Scan(template.data, np.diag([1, 1, factor, 1]) @ template.affine))
-    assert code in [reason.code for reason in found.reasons]
+    assert "height" in [reason.code for reason in found.reasons]
+
+
+@pytest.fixture(scope="module", params=[(777, 57), (777, 108), (777, 193)])
+def exam(request):
+    """A whole exam whose head is tilted by 5 to 15 degrees: volume, affine, true pose."""
+    from datkit.simulate import simulate_exam
+
+    made = simulate_exam(*request.param)
+    posed = made.acquisition
+    head = posed.mean_pose @ np.diag([*made.patient.shape.scale, 1.0])
+    return made.volume.astype(np.float32), posed.affine, head
+
+
+@pytest.mark.parametrize("factor", [0.6, 0.7, 0.77, 1, 1.33, 1.5, 1.63, 1.7])
+def test_any_wrong_slice_spacing_shows_wherever_registration_went(exam, factor):
+    """A tilted head of wrong spacing is sheared, found turned by 20 to 50 degrees, or 180."""
+    volume, affine, head = exam
+    thick = np.diag([1, 1, factor, 1])
+    turns = [Rotation.from_euler("x", angle, degrees=True) for angle in (0, 40, 180)]
+    rule = RULES["height"]
+    for turn in turns:
+        start = thick @ head
+        start[:3, :3] = np.cbrt(np.linalg.det(start[:3, :3])) * turn.as_matrix()
+        found = find_proportions(volume, thick @ affine, start)
+        assert (rule.low <= found["height"] <= rule.high) == (factor == 1)
+        assert found["height"] == pytest.approx(factor, rel=0.07)  # heads differ by 5 % (SD)
+        assert 0.9 < found["width"] < 1.1
+
+
+def test_the_real_map_has_the_proportions_of_a_head(real_map):
+    quality = prepare_scan(load_scan(real_map)).quality
+    assert quality["height"] == pytest.approx(1.0, abs=0.06)
+    assert quality["width"] == pytest.approx(0.95, abs=0.04)
 
 
 def test_a_second_head_in_the_scan_is_told():
