@@ -184,8 +184,14 @@ def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
     if pose.similarity >= TRUSTED:
         return pose
     others = (fit(volume, affine, level, start @ turn, ROUGH) for turn in _turns())
-    best = max(pose, *others, key=lambda pose: pose.similarity**2 * pose.in_view)  # explained
+    best = max(pose, *others, key=_explained)
     return best if best is pose else replace(best, fallback="other starts")
+
+
+def _explained(pose: Pose) -> float:
+    """Return how much of the scan a pose explains: a shrunken head fits, yet little of it."""
+    size = np.cbrt(np.linalg.det(pose.matrix[:3, :3]))
+    return float(pose.similarity**2 * pose.in_view * min(size, 1.0))
 
 
 def _turns() -> Iterator[np.ndarray]:
