@@ -71,7 +71,8 @@ class PrepareBenchmark(Benchmark):
             return super().source(section)
         counts = {"sound": self.options.sound} if section == "others" else {
             "seed": shifts.SEED, "heads": self.options.heads}  # fmt: skip
-        with_map = {"map_sha256": sha256_file(self.map)} if section == "outline" else {}
+        path = self.map if section == "outline" else None
+        with_map = {"map_sha256": sha256_file(path)} if path else {}
         return self.describe(section) | counts | with_map
 
     def measure(self, section: str) -> Iterator[Figure]:

@@ -42,9 +42,9 @@ def measure(paths: list[Path]) -> Iterator[Figure]:
     for way in ways.values():
         _run(way, paths[0])  # what is made once per process does not count
     rows = [_row(path, name, way) for path in paths for name, way in ways.items()]
-    table = pd.DataFrame(rows).pivot(index="uid", columns="way", values=["error", "seconds"])
-    yield from _errors(table["error"][list(ways)])
-    yield from _times(table["seconds"][list(ways)])
+    table = pd.DataFrame(rows)
+    yield from _errors(table.pivot(index="uid", columns="way", values="error")[[*ways]])
+    yield from _times(table.pivot(index="uid", columns="way", values="seconds")[[*ways]])
 
 
 def _run(way: Callable, path: Path) -> tuple[np.ndarray, dict | None]:

@@ -26,7 +26,7 @@ from datkit.prepare.quality import RULES, regions_in_view
 from datkit.simulate import simulate_exam
 from datkit.simulate.exam import SETS, Exam
 
-SEEDS = (417, 5231, 6089)  # none that anything was tuned on
+SEEDS = (2273, 7841, 9413)  # none that anything was tuned on
 PRIVATE = 4  # every fourth exam is of the private test set: it holds the shifted centre
 
 

@@ -25,7 +25,7 @@ from datkit.prepare.grid import load_template
 from datkit.prepare.sampling import sample, shift, transform
 
 if TYPE_CHECKING:
-    import ants
+    import ants  # type: ignore[import-not-found, unused-ignore]
     import SimpleITK as sitk
 
 LPS = np.diag([-1.0, -1, 1, 1])  # ITK's axes point left and back
@@ -55,7 +55,7 @@ def by_datkit(path: Path) -> tuple[np.ndarray, np.ndarray, dict]:
 
 def by_floor(path: Path) -> Way:
     """Put the template's middle into the array's, and resample: the least that one can do."""
-    image = nib.load(path)
+    image = nib.Nifti1Image.from_filename(path)
     data = np.asarray(image.dataobj, np.float32)
     middle = transform(image.affine, (np.array(data.shape).reshape(3, 1) - 1) / 2).ravel()
     to_scan = shift(middle - transform(GRID.affine, np.array([[31.5], [39.5], [23.5]])).ravel())
@@ -79,7 +79,7 @@ def by_simpleitk_tuned(path: Path) -> Way:
 def _by_simpleitk(path: Path, settings: Callable) -> Way:
     from nilearn.image import resample_img
 
-    image = nib.load(path)
+    image = nib.Nifti1Image.from_filename(path)
     data = np.asarray(image.dataobj, np.float32)
     to_scan = simpleitk_affine(data, image.affine, settings)
     moved = nib.Nifti1Image(data, np.linalg.inv(to_scan) @ image.affine)
@@ -148,7 +148,7 @@ def by_ants(path: Path) -> Way:
     """Register with antspyx's affine, as it comes, to the template at 2 mm, and resample."""
     import ants
 
-    image = nib.load(path)
+    image = nib.Nifti1Image.from_filename(path)
     moving = _ants(np.asarray(image.dataobj, np.float32), image.affine)
     found = ants.registration(_ants(*_fine_template()), moving, type_of_transform="Affine")
     grid = _ants(np.zeros(GRID.shape, np.float32), GRID.affine)

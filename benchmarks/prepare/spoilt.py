@@ -60,10 +60,11 @@ def noise(exam: Exam, share: float) -> Exam:
 
 def light(exam: Exam, offset: tuple[float, ...], times: float) -> Exam:
     """Light a ball of 2 cm, at an offset in mm from the striata, times as hot as anything else."""
-    voxels = np.indices(exam.data.shape, sparse=True)
+    voxels: tuple[np.ndarray, ...] = np.indices(exam.data.shape, sparse=True)
     centre = exam.voxel(exam.true.mean(axis=0) + offset)
     size = spacing(exam.affine)
-    squared = sum(((v - c) * s) ** 2 for v, c, s in zip(voxels, centre, size, strict=True))
+    away = [(v - c) * s for v, c, s in zip(voxels, centre, size, strict=True)]
+    squared = sum(mm**2 for mm in away)
     ball = times * exam.data.max() * np.exp(-0.5 * squared / 8.5**2)
     return Exam(exam.data + ball.astype(np.float32), exam.affine, exam.true)
 

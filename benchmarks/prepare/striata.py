@@ -119,8 +119,8 @@ def _quantile(
 
 
 def _worst_family(found: pd.DataFrame) -> Figure:
-    medians = found.groupby("family")["error"].agg(["median", "size"])
-    medians = medians[medians["size"] >= MIN_FAMILY]["median"].sort_values(ascending=False)
+    families = found.groupby("family")["error"].agg(["median", "size"])
+    medians = families.loc[families["size"] >= MIN_FAMILY, "median"].sort_values(ascending=False)
     note = "; ".join(f"{name} {value:.2f}" for name, value in medians.items())
-    return Figure("striatal error, worst family's median", medians.max(), (None, 3), None, "mm",
-                  note)  # fmt: skip
+    worst = float(medians.max())
+    return Figure("striatal error, worst family's median", worst, (None, 3), None, "mm", note)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from datkit.cli import main
 from datkit.io.scan import save_scan
 from datkit.prepare.grid import load_template
@@ -109,3 +111,16 @@ def test_check_asks_for_the_verdict_if_told(run_json, tmp_path, monkeypatch):
     assert code == 1 and {one["where"].split(",")[0] for one in found} == {"upside"}
     assert {"rotation", "upright"} <= {one["code"] for one in found}
     assert all(one["remedy"] and one["severity"] == "warning" for one in found)
+
+
+def test_a_verdict_of_one_bad_file_leaves_the_good_ones(run_json, tmp_path, monkeypatch):
+    """A file that cannot be read, and one without a head, are told each; the sound one is not."""
+    monkeypatch.setenv("DATKIT_DATA", str(tmp_path / "data"))
+    template, exams = load_template(), tmp_path / "exams"
+    noise = np.random.default_rng(0).integers(0, 99, template.data.shape)
+    for name, data in (("sound", template.data), ("noise", noise)):
+        save_scan(data, template.affine, exams / f"{name}.nii.gz", dtype="uint8")
+    (exams / "torn.nii.gz").write_bytes((exams / "sound.nii.gz").read_bytes()[:2000])
+    code, found = run_json("data", "check", exams, "--verdict")
+    names = {Path(one["where"].split(",")[0]).name.removesuffix(".nii.gz") for one in found}
+    assert code == 1 and names == {"noise", "torn"}

@@ -56,6 +56,13 @@ def test_what_is_wrong_is_told_and_nothing_is_written(exams, capsys):
     assert "found 0: 'x'" in said and "none for 3" in said and "found 3." in said
 
 
+def test_a_missing_table_is_wrong_use_and_named_once(exams, capsys):
+    table, mine = exams / "no_ages.csv", exams / "mine.json"
+    words = ["normals", "fit", exams / "exams", "--table", table, "--out", mine]
+    assert main([str(word) for word in words]) == 2 and not mine.exists()
+    assert capsys.readouterr().err.count(str(table)) == 1
+
+
 @pytest.mark.parametrize("options", [[], ["--age", "60", "--sex", "F", "--reconstruction", "FBP"]])
 def test_normals_need_age_and_sex_and_are_the_only_ones(capsys, options):
     for verb in ("measure", "report"):

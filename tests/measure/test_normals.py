@@ -56,6 +56,17 @@ def test_z_and_range_by_pencil():
     assert (row["low"], row["high"]) == pytest.approx((2.0 - 0.392, 2.0 + 0.392))
 
 
+def test_the_range_of_an_asymmetry_without_a_sign_ends_at_0():
+    """5 ± 4 %: −2.84 to 12.84; of one with a sign both ends stay."""
+    fit = {"men": 5.0, "year": 0.0, "women": 0.0, "sd": 4.0}
+    names = ("absolute_putamen_asymmetry", "putamen_asymmetry")
+    table = {ANY: {"n": 9, "ages": [50, 80], "resolution": [9, 11]}}
+    table[ANY]["measures"] = dict.fromkeys(names, fit)
+    found = compare_with_normals(dict.fromkeys(names, 5.0), 60, "M", normals=table)
+    assert list(found["low"]) == pytest.approx([0.0, -2.84])
+    assert list(found["high"]) == pytest.approx([12.84, 12.84])
+
+
 @pytest.mark.parametrize(
     ("age", "resolution", "codes", "compared"),
     [
