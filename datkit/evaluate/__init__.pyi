@@ -12,12 +12,8 @@ from .metrics import brier as brier
 from .metrics import calibration_slope as calibration_slope
 from .metrics import log_loss as log_loss
 from .metrics import recalibrate as recalibrate
-from .own import build_model as build_model
-from .own import find_class as find_class
 from .scores import Score as Score
 from .scores import score_groups as score_groups
 from .scores import score_probabilities as score_probabilities
-from .trained import read_card as read_card
-from .trained import train_model as train_model
 from .undecided import risk_coverage as risk_coverage
 from .undecided import score_undecided as score_undecided

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from importlib.util import find_spec
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, TypeVar
 
 from datkit.errors import ModelError
@@ -22,7 +21,7 @@ from datkit.errors import ModelError
 if TYPE_CHECKING:
     from datkit.models.base import LogitClassifier
 
-__all__ = ["KINDS", "class_of", "known_kinds", "register"]
+__all__ = ["KINDS", "register"]
 
 Model = TypeVar("Model", bound="type[LogitClassifier]")
 
@@ -68,10 +67,3 @@ def class_of(kind: object) -> type[LogitClassifier]:
             "module that registers it first, or save the model again."
         )
     return KINDS[name]
-
-
-def known_kinds() -> list[str]:
-    """Return every kind of model that there is, sorted; the kit's own are imported to know them."""
-    for module in iter_modules(import_module(__package__).__path__):
-        import_module(f"{__package__}.{module.name}")
-    return sorted(KINDS)
