@@ -64,6 +64,7 @@ TURNS = (-90, 90, 180)  # degrees, about each axis
 LIFTS = (-80.0, 80.0)  # mm along z
 # Fine similarity of simulated exams: 0.97 and more, in noise of 160 % still 0.7; of noise: 0.3.
 LIKE_A_HEAD = 0.6
+SMALL = 0.7  # times the template: no grown-up's head is
 MIN_IN_VIEW = 0.1  # of the points; the similarity of fewer means nothing
 NO_BRAIN = Problem(
     "no-brain", "the scan", f"uptake in at least {BRAIN_ML} mL, half a brain", "less",
@@ -191,7 +192,7 @@ def _fit_coarse(volume: np.ndarray, affine: np.ndarray, level: Level) -> Pose:
 def _explained(pose: Pose) -> float:
     """Return how much of the scan a pose explains: a shrunken head fits, yet little of it."""
     size = np.cbrt(np.linalg.det(pose.matrix[:3, :3]))
-    return float(pose.similarity**2 * pose.in_view * min(size, 1.0))
+    return float(pose.similarity**2 * pose.in_view * min(size / SMALL, 1.0))
 
 
 def _turns() -> Iterator[np.ndarray]:

@@ -32,6 +32,7 @@ def test_a_notebook_between_two_others(toy_book: Path, tmp_path: Path) -> None:
         shutil.copytree(toy_book / name, tmp_path / name)
     book, notebooks = tmp_path / "book", tmp_path / "notebooks"
     toc, first = book / "_toc.yml", notebooks / "01_toy.ipynb"
+    run_notebooks([first], tmp_path / "run", if_changed=True)  # with the data that this test sees
     add_notebook(first, notebooks / "02_last.ipynb")
     chapters = "chapters: [{file: notebooks/01_toy}, {file: notebooks/02_last}, {file: glossary}]\n"
     toc.write_text("format: jb-book\nroot: index\n" + chapters)

@@ -245,7 +245,7 @@ def test_the_mean_of_174_healthy_people_does_not_look_like_parkinson_s(real_map)
 @pytest.mark.parametrize(
     ("voxels", "error", "said"),
     [
-        (np.eye(32)[..., None] * np.ones(32), PrepareError, "look at the scan"),
+        (np.eye(32)[..., None] * np.ones(32), PrepareError, "half a brain, found less"),
         (np.full((32, 32, 32), 7.0), ScanError, "found the value 7 in every voxel"),
         (None, UsageError, "Check the path"),
     ],
