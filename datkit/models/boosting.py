@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datkit.measure.definitions import MEASURES
-from datkit.models.base import Features, check_labels
-from datkit.models.measures import TableClassifier, read_values
+from datkit.models.base import Features
+from datkit.models.measures import TableClassifier
 from datkit.models.registry import register
 from datkit.models.store import Document, load_arrays, save_arrays
 
@@ -94,8 +94,7 @@ class BoostingClassifier(TableClassifier):
         """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        chosen = self._choose_columns(X)
-        values = read_values(chosen)
+        values, labels = self._learn_columns(X, y)
         booster = HistGradientBoostingClassifier(
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,
@@ -105,9 +104,8 @@ class BoostingClassifier(TableClassifier):
             max_features=0.5,
             early_stopping=False,
             random_state=self.seed,
-        ).fit(values, check_labels(y, len(values)))
+        ).fit(values, labels)
         self.trees_, self.baseline_ = _export(booster)
-        self._name_columns(getattr(chosen, "columns", None), values.shape[1])
         return self
 
     def decision_function(self, X: Features) -> np.ndarray:

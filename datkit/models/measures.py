@@ -46,6 +46,14 @@ class TableClassifier(LogitClassifier):
     usual: ClassVar[Sequence[str]] = SBR_MEASURES
     columns: Sequence[str] | None
 
+    def _learn_columns(self, X: Features, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Return the measures to learn from, (n, m), and labels (n,); keep the measures' names."""
+        chosen = self._choose_columns(X)
+        values = read_values(chosen)
+        labels = check_labels(y, len(values))
+        self._name_columns(getattr(chosen, "columns", None), values.shape[1])
+        return values, labels
+
     def _take_columns(self, X: Features) -> np.ndarray:
         """Return the measures learnt from, (n, m), of other exams; their order is free."""
         check_is_fitted(self)
@@ -134,9 +142,8 @@ class MeasuresClassifier(TableClassifier):
     mean_, scale_, coef_ : arrays of shape (m,)
         Of the m measures that it learnt from.
     intercept_ : float
-    feature_names_in_ : array of str
-        Their names, only after training on a table with named columns. Prediction then demands
-        them, and passes over other measures of datkit.
+    n_features_in_, feature_names_in_ : int, array of str
+        As in :class:`TableClassifier`.
 
     Examples
     --------
@@ -165,14 +172,12 @@ class MeasuresClassifier(TableClassifier):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        chosen = self._choose_columns(X)
-        values = read_values(chosen)
+        values, labels = self._learn_columns(X, y)
         regression = LogisticRegression(C=self.C, max_iter=1000, random_state=self.seed)
         pipeline = make_pipeline(StandardScaler(), regression)
-        pipeline.fit(values, check_labels(y, len(values)))
+        pipeline.fit(values, labels)
         self.mean_, self.scale_ = pipeline[0].mean_, pipeline[0].scale_
         self.coef_, self.intercept_ = regression.coef_[0], float(regression.intercept_[0])
-        self._name_columns(getattr(chosen, "columns", None), len(self.coef_))
         return self
 
     def decision_function(self, X: Features) -> np.ndarray:
