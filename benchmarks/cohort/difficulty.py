@@ -17,7 +17,8 @@ from sklearn.base import ClassifierMixin
 from benchmarks.cohort.geometry import tilt_degrees
 from benchmarks.common.figures import SEED, Figure, bootstrap, share
 from datkit.data.cohort import Cohort
-from datkit.evaluate import CLIP, Score, cross_validate, paired_difference, score_probabilities
+from datkit.evaluate import Score, cross_validate, paired_difference, score_probabilities
+from datkit.evaluate.metrics import exam_losses
 from datkit.measure import measure_cohort, measure_volume
 from datkit.prepare import PreparedCohort
 
@@ -185,17 +186,11 @@ def cnn_figures(
             p[kind] = exams.predict(model, exams.volumes, grouped)
         yield scored(f"projection CNN, {kind}: log loss", exams.score(p[kind]), "log_loss",
                      (0.24, 0.32), _brief(exams.score(p[kind])))  # fmt: skip
-    loss = losses(exams.labels, p["grouped"])
+    loss = exam_losses(exams.labels, p["grouped"])
     interval = tuple(bootstrap(lambda rows: share_of_half(loss[rows]), len(loss)))
     name, wrong = "exams with half of the CNN's loss", 100 * np.mean(loss > np.log(2))
     note = f"grouped folds; {wrong:.1f} % of exams on the wrong side"
     yield Figure(name, share_of_half(loss), (None, 10), interval, "%", note)
-
-
-def losses(labels: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return each exam's log loss, (n,), with the clip of :mod:`datkit.evaluate`."""
-    p = np.clip(p, CLIP, 1 - CLIP)
-    return -np.log(np.where(labels == 1, p, 1 - p))
 
 
 def share_of_half(loss: np.ndarray) -> float:

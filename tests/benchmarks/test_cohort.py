@@ -34,7 +34,7 @@ def test_the_loss_of_an_exam_is_that_of_the_scores():
     from datkit.evaluate import log_loss
 
     labels, p = np.array([0, 1, 1]), np.array([0.2, 0.9, 0.0])
-    assert difficulty.losses(labels, p).mean() == pytest.approx(log_loss(labels, p))
+    assert difficulty.exam_losses(labels, p).mean() == pytest.approx(log_loss(labels, p))
 
 
 def test_every_family_knows_its_own_files():
