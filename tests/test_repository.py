@@ -93,7 +93,6 @@ REACHED_BY = {
     "book/test_run.py": "book/execution",
     "data/test_manifest.py": "data/manifest_reader",
     "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",
-    "measure/test_normals.py": "measure/build_normals",
     "models/test_new_model.py": "models/registry",
     "models/test_store.py": "models/base",
     "models/test_volume.py": "models/network",

@@ -2,7 +2,7 @@
 
 The reference is a small table made from simulated healthy exams, one for each type of
 reconstruction, since attenuation, scatter and resolution correction move every binding ratio
-(Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6). :mod:`datkit.measure.build_normals` makes it.
+(Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6). ``benchmarks.resources.normals`` makes it.
 It says what is normal for the simulator's cameras, never for a real one; a range of one's own
 normal exams is made by :mod:`datkit.measure.own_normals`.
 """

@@ -13,7 +13,7 @@ from datkit.prepare.sampling import blur, sample, spacing, transform
 
 __all__ = ["GENERATORS", "RADIUS", "brain_level", "load_levels"]
 
-TEMPLATE_FWHM, PARTS_FWHM = 9.5, 3.0  # mm, datkit.simulate.template
+TEMPLATE_FWHM, PARTS_FWHM = 9.5, 3.0  # mm, benchmarks.resources.template
 SOFTER_MM = 4.0  # FWHM; a small further blur, to tell what the template's lacks
 SCALP = 3  # among the parts
 # Squared errors that an amplitude of 1 costs a part outside the striata. Free amplitudes explain a

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import datkit
+from benchmarks.resources import normals as build_normals
 from datkit.errors import UsageError
-from datkit.measure import MEASURES, build_normals, measure_cohort, measure_prepared
+from datkit.measure import MEASURES, measure_cohort, measure_prepared
 from datkit.measure.normals import (
     ANY,
     compare_with_normals,

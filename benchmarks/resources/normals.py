@@ -1,6 +1,6 @@
 """Build the normal reference that ships inside the package, from simulated healthy exams.
 
-``python -m datkit.measure.build_normals datkit/resources`` rebuilds ``normals.json`` byte for byte,
+``python -m benchmarks.resources.normals datkit/resources`` rebuilds ``normals.json`` byte for byte,
 in a few minutes on two cores.
 
 Each type of reconstruction has healthy people of its own, spread evenly over ages and both sexes,
@@ -117,6 +117,6 @@ def main(folder: str) -> None:
 
 if __name__ == "__main__":
     # By its full name, so that other processes find its functions.
-    from datkit.measure import build_normals as module
+    from benchmarks.resources import normals as module
 
     module.main(*sys.argv[1:])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import datkit
+from benchmarks.resources.template import GRID_ORIGIN, GRID_SHAPE, LABELS, main
 from datkit.io.scan import load_scan
 from datkit.prepare import GRID
 from datkit.prepare.grid import LABELS as PREPARED_LABELS
-from datkit.simulate.template import GRID_ORIGIN, GRID_SHAPE, LABELS, main
 
 RESOURCES = Path(datkit.__file__).parent / "resources"
 FILES = ("template.nii.gz", "regions.nii.gz", "parts.nii.gz")

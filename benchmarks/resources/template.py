@@ -1,6 +1,6 @@
 """Build the DaT template, its parts and the region masks that ship inside the package.
 
-``python -m datkit.simulate.template datkit/resources`` rebuilds the three files byte for byte.
+``python -m benchmarks.resources.template datkit/resources`` rebuilds the three files byte for byte.
 """
 
 from __future__ import annotations

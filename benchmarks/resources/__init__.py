@@ -1,0 +1,1 @@
+"""Build the data that ship inside the package: committed, and tested against this code."""
