@@ -19,7 +19,7 @@ from datkit.errors import ScanError
 from datkit.io.dicom_files import describe_dicom, headers_of, is_slice
 from datkit.io.dicom_geometry import CONVERT, Fault, frames_affine, slice_order, stack_affine
 from datkit.io.dicom_header import is_dicom, items_of, number, read_header, shown, text
-from datkit.io.scan import AGAIN, MAX_VOXELS, Scan, one_line, scan_error, sound_scan
+from datkit.io.scan import AGAIN, MAX_VOXELS, Scan, air_faults, one_line, scan_error, sound_scan
 from datkit.problems import Problem
 
 if TYPE_CHECKING:
@@ -74,11 +74,15 @@ def load_dicom(
         order = slice_order(header, int(number(header, "NumberOfFrames")), faults)
         affine = frames_affine(header, orientation, faults)
     scales = [_scale(one, faults) for one in headers.values()]
+    if len(zeros := {*np.array(scales)[:, 1]}) > 1:
+        found = ", ".join(f"{zero:g}" for zero in sorted(zeros))
+        faults.append(("rescale", ("one rescale intercept in all slices", found[:80], AGAIN)))
     problems = [Problem(code, str(path), *words) for code, words in dict.fromkeys(faults)]
     ScanError.raise_any(problems, where=path)
     parts = [_slices(file, *scale) for file, scale in zip(headers, scales, strict=True)]
     slices = np.concatenate(parts)[order]
     data = np.ascontiguousarray(slices.transpose(2, 1, 0))  # from (slices, rows, columns)
+    ScanError.raise_any(air_faults(data, scales[0][1], path), where=path)
     return sound_scan(data, affine, path, orientation="stated" if orientation else "known")
 
 

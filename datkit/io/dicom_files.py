@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DicomExam", "describe_dicom", "files_below", "files_of", "find_exams", "headers_of"]
 
-TOMOGRAPHY = ("NM", "ST", "PT")  # ST is what SPECT was called before NM (retired)
+TOMOGRAPHY = ("NM", "ST")  # ST is what SPECT was called before NM (retired)
 RECONSTRUCTED = ("RECON TOMO", "RECON GATED TOMO")
 RAW, PLANAR = ("TOMO", "GATED TOMO"), ("STATIC", "WHOLE BODY", "DYNAMIC", "GATED")
+PROJECTED = re.compile(r"LOCALI[SZ]ER|SCOUT|\b(M|MIN|MAX)[ -]?IP\b|PROJECTION")
+# Slices of one exam agree in all of these.
+SERIES = ("SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate")
 FACTS = {"subject": "PatientID", "series": "SeriesDescription"}
 FACTS |= {"image_type": "ImageType", "modality": "Modality"}
 DIRECTORY, CAPTURE = "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.7"
@@ -55,8 +58,8 @@ class DicomExam:
 def find_exams(files: Iterable[Path]) -> tuple[list[DicomExam], Counter[str]]:
     """Sort DICOM files: exams, and how many of each kind are none.
 
-    Files of one slice each that lie in one folder and name one series are one exam. A file that
-    cannot be read counts as one too: what is wrong with it is told when it is loaded.
+    Files of one slice each that lie in one folder and name one series of one patient are one exam.
+    A file that cannot be read counts as one too: what is wrong with it is told when it is loaded.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def headers_of(path: Path) -> dict[Path, Dataset]:
     UsageError
         If there is no such file, or pydicom is not installed.
     ScanError
-        If it is no exam, or the folder holds none or several.
+        If it is no exam, the folder holds none or several, or two files claim to be one slice.
     """
     file = _only_exam(path) if path.is_dir() else path
     header = read_header(file)
@@ -128,7 +131,11 @@ def headers_of(path: Path) -> dict[Path, Dataset]:
         if same and is_slice(beside) and not _other_kind(beside):
             places = (text(one, "ImagePositionPatient") for one in places_of(beside))
             copy = (text(beside, "SOPInstanceUID") or place, *places)
-            found.setdefault(copy, (place, beside))
+            first, _ = found.setdefault(copy, (place, beside))
+            if first != place and _pixels(first) != _pixels(place):
+                expected, said = "one image of each SOPInstanceUID", "another in {} than in {}"
+                two = said.format(place.name, first.name)
+                raise scan_error(path, "slices-mixed", expected, two, "Keep the right one.")
     return dict(found.values())
 
 
@@ -150,8 +157,14 @@ def _only_exam(folder: Path) -> Path:
     raise scan_error(folder, "exams-several", "one exam in a folder", list_some(names), remedy)
 
 
-def _series(path: Path, header: Dataset) -> tuple[Path, str]:
-    return path.parent, text(header, "SeriesInstanceUID")
+def _series(path: Path, header: Dataset) -> tuple[Path, tuple[str, ...]]:
+    return path.parent, tuple(text(header, name) for name in SERIES)
+
+
+def _pixels(path: Path) -> list[object]:
+    header = read_header(path, pixels=True)
+    scale = [text(header, name) for name in ("RescaleSlope", "RescaleIntercept")]
+    return [*scale, header.get("PixelData"), header.get("FloatPixelData")]
 
 
 def is_slice(header: Dataset) -> bool:
@@ -171,6 +184,7 @@ def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
     missing = third not in RECONSTRUCTED and not _is_tomography(header)
     recon, code = "a reconstructed volume (RECON TOMO)", "not-reconstructed"
     choose, screens = "Choose the reconstructed SPECT series.", "screen captures"
+    flat = "localizers or projections"
     again = "Export it again with its ImageType, or convert it with dcm2niix."
     cases = [
         (sop == DIRECTORY, "DICOMDIR", "directory", recon, "a disc's directory", choose),
@@ -179,6 +193,7 @@ def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
         (coloured, screens, "picture", "one grey value a pixel", samples, choose),
         (palette, screens, "picture", "grey values", "a palette of colours", choose),
         (transmitted, "transmission maps", "transmission", "an emission volume", said, choose),
+        (PROJECTED.search(" ".join(kinds)), flat, "projection", recon, said, choose),
         (third in RAW, "raw projections", code, recon, said, "Reconstruct it first."),
         (third in PLANAR, "planar images", code, recon, said, choose),
         (missing, "other images", code, recon, said, again),

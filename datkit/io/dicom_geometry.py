@@ -5,13 +5,14 @@ of PatientOrientation; else how the patient lay in the gantry, as PatientPositio
 (PS3.3 C.7.6.1.1.1, C.7.3.1.1.2, C.8.4.6; codes of PS3.16 CID 20 and 21, as SRT and SNOMED CT).
 Slices: the sign of SpacingBetweenSlices says whether they are stacked along the cross product of
 rows and columns or against it, and SliceVector which frame is which slice (PS3.3 C.8.4.8,
-C.8.4.15). Files of one slice each are stacked by ImagePositionPatient.
+C.8.4.15). Files of one slice each are stacked by ImagePositionPatient. What contradicts itself is
+refused, beyond rounding.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datkit.io.dicom_header import items_of, number, numbers, shown, text
-from datkit.io.scan import AGAIN, SPACING_LIMITS, stated_affine
+from datkit.io.scan import AGAIN, ROUNDING, SPACING_LIMITS, stated_affine
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -63,10 +64,10 @@ def frames_affine(header: Dataset, told: str | None, faults: list[Fault]) -> np.
         What is missing or wrong is added.
     """
     turn, spacing = _turn(header, told, faults), _in_plane(header, faults)
-    step = number(header, "SpacingBetweenSlices", 0.0)
+    step = float(_agreed(header, "SpacingBetweenSlices", 1, faults)[0])
     if told:
         step = abs(step) or number(header, "SliceThickness", 0.0)
-    if not np.isfinite(step) or step == 0:
+    if not step or np.isnan(step):
         expected = "SpacingBetweenSlices, whose sign says whether slices run up or down"
         names = ("SpacingBetweenSlices", "SliceThickness")
         found = "{} (SliceThickness is {})".format(*(shown(header, name) for name in names))
@@ -100,7 +101,8 @@ def stack_affine(
 
     Slices lie where their positions say, whatever else is told.
     """
-    turn, spacing = _turn(headers[0], told, faults), _in_plane(headers[0], faults)
+    each = [(_turn(one, told, faults), _in_plane(one, faults)) for one in headers]
+    turn, spacing = each[0]
     sizes = {"Rows": 1, "Columns": 1, "PixelSpacing": 2, "ImageOrientationPatient": 6}
     places = [_from_places(header, "ImagePositionPatient", 3) for header in headers]
     known = np.array([place for place in places if place is not None]).reshape(-1, 3)
@@ -111,6 +113,8 @@ def stack_affine(
         key: {str(np.array(_from_places(one, key, size), float).round(3) + 0) for one in headers}
         for key, size in sizes.items()
     }
+    for key in ("FrameOfReferenceUID", "PatientOrientation"):
+        said[key] = {text(one, key) for one in headers} - {""}
     if mixed := [key for key, values in said.items() if len(values) > 1]:
         expected, remedy = f"the same {mixed[0]} in all slices", "Keep each series in a folder."
         faults.append(("slices-mixed", (expected, "several", remedy)))
@@ -123,9 +127,27 @@ def stack_affine(
         faults.append(("slices-uneven", ("slices at even distances", found, CONVERT)))
     if faults:
         return order, np.eye(4)
+    faults += _stack_faults(headers, known[order], turn[:, 2], spacing.min())
     stride = (known[order[-1]] - known[order[0]]) / len(steps)
     axes = np.stack([*(turn[:, :2] * spacing[::-1]).T, stride], 1)
     return order, LPS_TO_RAS @ nib.affines.from_matvec(axes, known[order[0]])
+
+
+def _stack_faults(
+    headers: Sequence[Dataset], places: np.ndarray, normal: np.ndarray, pixel: float
+) -> Iterator[Fault]:
+    """Tell slices that are not straight above each other, or not as far apart as they say."""
+    heights = (places - places[0]) @ normal
+    beside = np.linalg.norm(places - places[0] - np.outer(heights, normal), axis=1).max()
+    if beside > pixel / 2:  # less moves no voxel, and comes of rounded numbers
+        angle = np.degrees(np.arctan2(beside, heights[-1]))
+        found = f"positions that go up to {beside:.1f} mm sideways, {angle:.0f}° off"
+        yield "slices-sheared", ("slices straight above each other", found, CONVERT)
+    step, name = heights[-1] / (len(places) - 1), "SpacingBetweenSlices"
+    said = [abs(number(header, name, 0.0)) or step for header in headers]
+    if not np.allclose(said, step, rtol=ROUNDING, atol=0):
+        found = f"{max(said, key=lambda one: abs(one - step)):g} mm in it, {step:g} mm by positions"
+        yield "spacing-contradictory", (f"one {name}", found, CONVERT)
 
 
 def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
@@ -137,14 +159,17 @@ def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
         return (LPS_TO_RAS @ stated_affine(told, np.ones(3)))[:3, :3]
     said = [numbers(place, "ImageOrientationPatient", 6) for place in places_of(header)]
     turns = [one.reshape(2, 3) for one in said if one is not None and one.any()]
-    letters = text(header, "PatientOrientation").split("\\")
-    if not turns and len(letters) == 2 and {*letters} <= {*TOWARDS}:
-        turns = [np.stack([TOWARDS[letter] for letter in letters])]
-    turns = turns or _lying(header)
+    words = text(header, "PatientOrientation").split("\\")
+    axes = [TOWARDS[word[0]] for word in words if word[:1] in TOWARDS]
+    letters = [np.stack(axes)] if len(axes) == len(words) == 2 else []
+    turns = turns or (letters if max(map(len, words)) == 1 else []) or _lying(header)
+    # The first letter of an oblique axis is its largest part, at least 1 / √3 of it.
+    fits = all((one * two).sum(1).min() > 0.5 for one in turns for two in letters)
     square = [one for one in turns if np.allclose(one @ one.T, np.eye(2), atol=1e-3)]
-    if square and all(np.allclose(one, square[0], atol=1e-3) for one in turns):
+    if square and fits and all(np.allclose(one, square[0], atol=1e-3) for one in turns):
         return np.stack([*square[0], np.cross(*square[0])], 1)
-    found = "two that contradict each other" if len(turns) > 1 else "a skewed one"
+    two = len(turns) > 1 or not fits
+    found = "two that contradict each other" if two else "a skewed one"
     found = f"{found if turns else 'none'}, so left and right are not known"
     expected = "one ImageOrientationPatient, or how the patient lay (PatientPosition or its codes)"
     faults.append(("orientation-missing", (expected, found, TELL)))
@@ -171,10 +196,19 @@ def _lying(header: Dataset) -> list[np.ndarray]:
 
 def _in_plane(header: Dataset, faults: list[Fault]) -> np.ndarray:
     """Return the distances of rows and of columns, shape (2,), mm."""
-    spacing = _from_places(header, "PixelSpacing", 2)
-    spacing = np.zeros(2) if spacing is None else spacing
+    spacing = _agreed(header, "PixelSpacing", 2, faults)
     _check_spacing(header, "PixelSpacing", spacing, faults)
     return spacing
+
+
+def _agreed(header: Dataset, name: str, count: int, faults: list[Fault]) -> np.ndarray:
+    """Return the values of an element, which must be one wherever it stands; 0 if it is absent."""
+    found = [numbers(place, name, count) for place in places_of(header)]
+    known = np.array([one for one in found if one is not None] or [np.zeros(count)])
+    if not np.allclose(known, known[0], rtol=ROUNDING, atol=0):
+        words = (f"one {name}", " and ".join(str(one) for one in known), AGAIN)
+        faults.append(("spacing-contradictory", words))
+    return known[0]
 
 
 def _check_spacing(header: Dataset, name: str, value: ArrayLike, faults: list[Fault]) -> None:
@@ -186,8 +220,11 @@ def _check_spacing(header: Dataset, name: str, value: ArrayLike, faults: list[Fa
 
 
 def places_of(header: Dataset) -> list[Dataset]:
-    """Return where geometry may stand: the detectors of an NM object, and the header itself."""
-    return [*items_of(header, "DetectorInformationSequence"), header]
+    """Return where geometry may stand: detectors of an NM object, groups of all frames, header."""
+    names = ("PixelMeasuresSequence", "PlaneOrientationSequence")
+    shared = items_of(header, "SharedFunctionalGroupsSequence")
+    groups = [one for group in shared for one in items_of(group, *names)]
+    return [*items_of(header, "DetectorInformationSequence"), *groups, header]
 
 
 def _from_places(header: Dataset, name: str, count: int) -> np.ndarray | None:

@@ -20,7 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from datkit.errors import ScanError
 from datkit.io.nifti_geometry import Fault, find_geometry
-from datkit.io.scan import AGAIN, Scan, one_line, scan_error, shape_problems, sound_scan
+from datkit.io.scan import AGAIN, Scan, air_faults, one_line, scan_error, shape_problems, sound_scan
 from datkit.problems import Problem
 
 __all__ = ["NiftiFile", "header_path", "is_nifti", "load_nifti", "open_nifti"]
@@ -106,6 +106,8 @@ def load_nifti(path: Path, *, orientation: str | None = None, repair: bool = Fal
     affine, known, faults = find_geometry(file.header, file.pixdim, orientation, str(path))
     repairs = _mend([*_header_faults(file, path), *faults], repair, path)
     data, faults = _one_frame(_read_voxels(file, path), path)
+    zero = file.header.get_slope_inter()[1] or 0.0
+    faults += [(one, "kept values below 0") for one in air_faults(data, zero, path)]
     repairs += _mend(faults, repair, path)
     return sound_scan(data, affine, path, repairs, known)
 
@@ -185,8 +187,11 @@ def _header_faults(file: NiftiFile, path: Path) -> Iterator[Fault]:
         found = "colours" if kind.names else f"the voxel type {kind}"
         remedy = "Export the counts themselves, not a picture of them."
         yield Problem("voxel-type", str(path), "counts as plain numbers", found, remedy), ""
-    if (slope := file.header["scl_slope"]) < 0:
+    slope, zero = file.header["scl_slope"], file.header.get("scl_inter", 0.0)
+    if slope < 0:
         yield Problem("rescale", str(path), "no scl_slope below 0", f"{slope:g}", AGAIN), ""
+    if 0 < slope < np.inf and not np.isfinite(zero):
+        yield Problem("rescale", str(path), "a number in scl_inter", f"{zero:g}", AGAIN), ""
     if file.offset > MAX_OFFSET:
         expected = f"voxels from byte {MAX_OFFSET} at the latest"
         yield Problem("voxels-far", str(path), expected, str(file.offset), AGAIN), ""

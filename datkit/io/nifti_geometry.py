@@ -14,16 +14,17 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from datkit.io.scan import geometry_problems, shown_size, stated_affine
+from datkit.io.scan import ROUNDING, geometry_problems, shown_size, stated_affine
 from datkit.problems import Problem
 
 __all__ = ["Fault", "find_geometry"]
 
 # By the codes of xyzt_units: millimetres in one, and what is said of it. Others are millimetres.
 UNITS = {1: (1000.0, ", in metres by xyzt_units"), 3: (0.001, ", in micrometres by xyzt_units")}
-ROUNDING = 0.02  # share; a size that is written with two digits, such as 2.5 for 2.46, is within
 # Heads lie askew by up to 40° (the challenge's affines), and so may an sform against the scanner.
-SAME_WAY = np.cos(np.radians(45.0))
+ASKEW = 45.0
+# Numbers of five digits turn axes by less than 0.01°; over a head of 200 mm, 1° is one voxel.
+STRAIGHT = 1.0
 TELL = (
     "If it is known where the axes i, j and k of the voxels point to, say so with --orientation "
     "(in Python, orientation=), such as RAS: to the right, to the front, up."
@@ -32,6 +33,10 @@ CORRECT = "Correct pixdim, or the unit in xyzt_units, in the header; or export t
 TELL_SIZE = (
     "Correct the header, or its unit in xyzt_units; or, where pixdim is right, say --orientation, "
     "such as RAS."
+)
+SHEARED = (
+    "Resample the exam without shear, or export it again; or, where pixdim is right, say "
+    "--orientation, such as RAS."
 )
 
 Fault = tuple[Problem, str]  # what is wrong, and how it can be mended; "" if it cannot
@@ -66,9 +71,13 @@ def find_geometry(
         return affine, "stated", faults
     if not forms:
         return affine, "unknown", [*faults, _unknown(header, where)]
-    mirrored = [] if faults else _contradiction(forms, where)
-    other = _other_size(affine, sizes, where) if name == "sform" and not faults else []
-    return affine, "contradictory" if mirrored else "known", faults + mirrored + other
+    if faults or name == "qform":
+        return affine, "known", faults
+    turned = _contradiction(forms, where)
+    # With other codes they tell of other spaces, such as the scanner's and an atlas'.
+    same = header["qform_code"] == header["sform_code"] or any(one.is_error for one, _ in turned)
+    faults = turned + _other_size(affine, sizes, where) + _sheared(affine, where)
+    return affine, "contradictory" if turned and same else "known", faults
 
 
 def _forms(header: nib.AnalyzeHeader, stored: np.ndarray, scale: float) -> dict[str, np.ndarray]:
@@ -76,7 +85,7 @@ def _forms(header: nib.AnalyzeHeader, stored: np.ndarray, scale: float) -> dict[
     found: dict[str, np.ndarray] = {}
     if not isinstance(header, nib.Nifti1Header):
         return found
-    if header["sform_code"] > 0:
+    if header["sform_code"] > 0 and header.get_sform()[:3, :3].any():
         found["sform"] = header.get_sform()
     if header["qform_code"] > 0 and stored[0] in (-1, 0, 1) and (stored[1:] > 0).all():
         with suppress(HeaderDataError, ValueError):  # no quaternion of a rotation
@@ -97,17 +106,19 @@ def _unknown(header: nib.AnalyzeHeader, where: str) -> Fault:
 
 
 def _contradiction(forms: dict[str, np.ndarray], where: str) -> list[Fault]:
-    """Tell a qform and an sform that mirror or turn each other."""
+    """Tell a qform and an sform that mirror or turn each other; within 45° sides are the same."""
     columns = [form[:3, :3] / nib.affines.voxel_sizes(form) for form in forms.values()]
     cosine = np.prod(columns, axis=0).sum(axis=0).min()
-    if len(forms) < 2 or cosine > SAME_WAY:
+    angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    if len(forms) < 2 or angle < STRAIGHT:
         return []
-    angle = np.degrees(np.arccos(max(cosine, -1.0)))
     said = [f"{''.join(nib.aff2axcodes(form))} in the {name}" for name, form in forms.items()]
     found = f"{' and '.join(said)}, axes up to {angle:.0f}° apart"
     expected = "a qform and an sform that agree on left and right, front and back"
-    problem = Problem("orientation-contradictory", where, expected, found, TELL)
-    return [(problem, "took the orientation from the sform, which the qform contradicts")]
+    severity = "error" if angle > ASKEW else "warning"
+    problem = Problem("orientation-contradictory", where, expected, found, TELL, severity)
+    mended = "took the orientation from the sform, which the qform contradicts"
+    return [(problem, f"{mended} by {angle:.0f}°")]
 
 
 def _other_size(affine: np.ndarray, sizes: np.ndarray, where: str) -> list[Fault]:
@@ -120,3 +131,14 @@ def _other_size(affine: np.ndarray, sizes: np.ndarray, where: str) -> list[Fault
     corrupt = geometry_problems(np.diag([*sizes, 1.0]), "pixdim", where, CORRECT)
     problem = next(corrupt, differs)
     return [(problem, "took the spacing from the sform, which pixdim contradicts")]
+
+
+def _sheared(affine: np.ndarray, where: str) -> list[Fault]:
+    """Tell an sform whose axes are not at right angles, as no scanner's are."""
+    columns = affine[:3, :3] / nib.affines.voxel_sizes(affine)
+    angle = np.degrees(np.arcsin(np.abs(columns.T @ columns - np.eye(3)).max()))
+    if angle < STRAIGHT:
+        return []
+    found = f"two that are {90 - angle:.0f}° apart"
+    expected = "axes at right angles in the sform"
+    return [(Problem("axes-sheared", where, expected, found, SHEARED), "kept a sheared sform")]

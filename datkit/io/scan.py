@@ -30,6 +30,7 @@ __all__ = ["Scan", "is_safe_uid", "load_scan", "save_scan"]
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
+ROUNDING = 0.02  # share; a size that is written with two digits, such as 2.5 for 2.46, is within
 AGAIN = "Export the exam again."
 _KIND = re.compile(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", re.IGNORECASE)
 _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -111,12 +112,14 @@ def load_scan(
         If there is no such file, or no such orientation.
     ScanError
         If it is truncated or no exam, has several frames, non-finite voxels, one value only, or
-        a size that no exam has. The message names the file and the remedy.
+        a size that no exam has, or contradicts itself in where voxels lie. The message names the
+        file and the remedy.
     """
     path = Path(path)
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         expected = "a NIfTI or DICOM file"
-        problem = Problem("file-missing", str(path), expected, "none", "Check the path.")
+        found = "a pipe, socket or device" if path.exists() else "none"
+        problem = Problem("file-missing", str(path), expected, found, "Check the path.")
         raise UsageError.of([problem], where=path)
     from datkit.io.dicom import is_dicom, load_dicom
     from datkit.io.nifti import load_nifti
@@ -299,6 +302,17 @@ def geometry_problems(
         found = "a sheared or flat one"
     if code:
         yield Problem(code, str(path), expected, found, remedy)
+
+
+def air_faults(data: np.ndarray, zero: float, path: object) -> Iterator[Problem]:
+    """Yield an intercept below 0 that most voxels, which lie in air, do not exceed by half of it.
+
+    Where negative voxels are real, as of filtered back-projection, air stays about 0.
+    """
+    if zero < 0 and np.median(data) < zero / 2:
+        expected = "counts, of which air has about 0"
+        found = f"{(data < 0).mean():.0%} of the voxels below 0, by a rescale intercept of {zero:g}"
+        yield Problem("rescale", str(path), expected, found, "Export it without that intercept.")
 
 
 def shown_size(spacing: np.ndarray) -> str:

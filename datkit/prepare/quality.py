@@ -96,7 +96,7 @@ NOT_OCCIPITAL = Problem(
 )  # fmt: skip
 LEFT_AND_RIGHT = Problem(
     "orientation", "the orientation", "one that the file states", "unknown",
-    "Left and right are a guess: find out how the axes run, and state it (--orientation).",
+    "Left and right may be wrong: find out how the axes run, and state it (--orientation).",
     "warning",
 )  # fmt: skip
 SIDES = (("left", "right"), ("back", "front"), ("bottom", "top"))

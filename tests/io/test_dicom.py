@@ -273,6 +273,24 @@ def test_each_slice_has_its_own_scale(tmp_path):
     np.testing.assert_array_equal(load_scan(folder).data[..., 1], load_scan(path).data[..., 1])
 
 
+def test_slices_whose_intercepts_differ_are_refused(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE)
+    altered(folder, slice(None, None, 2), RescaleSlope="1", RescaleIntercept="500")
+    with pytest.raises(ScanError, match="one rescale intercept in all slices, found 0, 500"):
+        load_scan(folder)
+
+
+def test_an_intercept_that_makes_air_negative_is_refused(tmp_path):
+    data = small()
+    data[:, :20] = 0  # air
+    scale = {"RescaleSlope": 1, "RescaleIntercept": -300}
+    with pytest.raises(ScanError, match="found 71% of the voxels below 0, by .* of -300"):
+        load_dicom(save_dicom(tmp_path / "a.dcm", data, AFFINE, **scale))
+    data += 300  # negative values that filtered back-projection makes, stored without a sign
+    data[0, 0, 0] = 0
+    assert load_dicom(save_dicom(tmp_path / "b.dcm", data, AFFINE, **scale)).data.min() == -300
+
+
 def test_a_slice_alone_or_a_gap_is_told(tmp_path):
     folder = save_series(tmp_path / "P1", small(), AFFINE)
     (folder / "IM0007").unlink()  # the second from below

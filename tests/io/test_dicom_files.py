@@ -29,8 +29,14 @@ KINDS = {
         "transmission maps",
     ),
     "CT": ({"Modality": "CT"}, "CT images"),
+    "PET": ({"Modality": "PT"}, "PT images"),
     "a report": ({"Modality": "SR"}, "SR images"),
     "raw, type wiped": ({"ImageType": None, "AngularViewVector": [1] * 24}, "other images"),
+}
+FLAT = ["LOCALIZER", "SCOUT", "MIP", "MAX_IP", "PROJECTION IMAGE", "REPROJECTION"]
+KINDS |= {
+    kind: ({"ImageType": ["DERIVED", "SECONDARY", kind]}, "localizers or projections")
+    for kind in FLAT
 }
 EXAMS = {
     "as it is": {},
@@ -58,11 +64,41 @@ def test_what_is_an_exam_by_all_that_is_left_is_one(tmp_path, kind):
     assert load_scan(path).data.sum() == small().sum()
 
 
-def test_slices_of_pet_and_of_a_wiped_type_are_a_series(tmp_path):
+def test_slices_of_a_wiped_type_are_a_series_and_those_of_pet_are_none(tmp_path):
+    wiped = save_series(tmp_path / "wiped", small(), AFFINE, ImageType=["O", "P"])
+    assert load_scan(wiped).data.sum() == small().sum()
     pet = {"Modality": "PT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.128"}
-    for name, changes in (("pet", pet), ("wiped", {})):
-        folder = save_series(tmp_path / name, small(), AFFINE, ImageType=["O", "P"], **changes)
-        assert load_scan(folder).data.sum() == small().sum()
+    folder = save_series(tmp_path / "pet", small(), AFFINE, ImageType=["O", "P"], **pet)
+    with pytest.raises(ScanError, match="one exam in a folder, found 24 PT images"):
+        load_scan(folder)
+
+
+@pytest.mark.parametrize("element", ["PatientID", "PatientName", "StudyInstanceUID"])
+def test_slices_of_two_patients_are_two_exams_whatever_their_other_numbers(tmp_path, element):
+    series = {"SeriesInstanceUID": "1.2.3", "SOPInstanceUID": "1.2.4"}
+    for person in (1, 2):
+        folder = tmp_path / str(person)
+        save_series(folder, small(person), AFFINE, **series, **{element: f"1.2.{person}"})
+        for path in [*folder.iterdir()]:
+            path.rename(tmp_path / f"{path.name}-{person}")
+    exams, _ = find_exams(files_below(tmp_path))
+    found = [load_scan(exam.path).data.sum() for exam in exams]
+    assert found == [small(seed).sum() for seed in (1, 2)]
+    assert len({exam.code for exam in exams}) == 2
+
+
+def test_two_images_of_one_slice_are_told_apart_from_its_copies(tmp_path):
+    folder = save_series(tmp_path / "P1", small(), AFFINE, SOPInstanceUID="1.2.4")
+    shutil.copy(folder / "IM0007", folder / "copy")
+    assert load_scan(folder).data.sum() == small().sum()
+    other = small()[:, :, 1:2] + np.uint16(1)
+    place = AFFINE.copy()
+    place[2, 3] = 6.0
+    one = {"SOPInstanceUID": "1.2.4", "NumberOfFrames": None, "NumberOfSlices": None}
+    one |= {"SeriesInstanceUID": "1.2.3.129", "SpacingBetweenSlices": None}
+    save_dicom(folder / "other", other, place, **one)
+    with pytest.raises(ScanError, match="found another in other than in IM0007. Keep the right"):
+        load_scan(folder)
 
 
 def test_exams_of_a_folder_are_whole_objects_and_series(tmp_path):

@@ -113,6 +113,38 @@ def test_the_letters_of_an_image_tell_its_orientation():
     assert axes_of(read(header(PatientOrientation=["L", "F"]))) == "LIP", "coronal"
 
 
+@pytest.mark.parametrize("letters", [["R", "P"], ["L", "A"], ["L", "F"], ["RA", "P"]])
+def test_letters_that_contradict_the_orientation_are_refused(letters):
+    lying = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PatientOrientation": letters}
+    assert "contradict each other" in refused(header(**lying)).found
+    del lying["ImageOrientationPatient"]
+    assert axes_of(read(header(**lying, PatientPosition="HFS"), "LPS")) == "LPS"
+
+
+@pytest.mark.parametrize("letters", [["L", "P"], ["LH", "PF"], ["L", ""], ["?", "P"], [""]])
+def test_letters_that_agree_or_say_nothing_of_a_head_askew_are_none(letters):
+    turn = np.radians(40)
+    askew = [np.cos(turn), 0, np.sin(turn), 0, 1, 0]
+    made = header(ImageOrientationPatient=askew, PatientOrientation=letters)
+    np.testing.assert_allclose(read(made)[:3, 0], [-2 * askew[0], 0, 2 * askew[2]])
+
+
+def shared(**elements):
+    return {"SharedFunctionalGroupsSequence": [item(PixelMeasuresSequence=[item(**elements)])]}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "rounded"),
+    [("PixelSpacing", [3.3, 2.2], [3.02, 1.98]), ("SpacingBetweenSlices", 5, 4.04)],
+)
+def test_a_spacing_is_one_wherever_it_stands(name, wrong, rounded):
+    lying = {"PatientPosition": "HFS"}
+    for place in (shared, lambda **said: {"DetectorInformationSequence": [item(**said)]}):
+        told = refused(header(**lying, **place(**{name: wrong})))
+        assert told.code == "spacing-contradictory" and " and " in told.found
+        np.testing.assert_allclose(read(header(**lying, **place(**{name: rounded})))[2, 2], 4, 0.02)
+
+
 def test_orientation_and_position_stand_with_any_detector():
     known = item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0], ImagePositionPatient=[-9, -8, 7])
     for detectors in ([known, item()], [item(), known], [known, known]):
@@ -230,3 +262,41 @@ def test_slices_of_several_series_are_not_one_volume():
     faults = []
     stack_affine(mixed, None, faults)
     assert [code for code, _ in faults] == ["slices-mixed"] and "PixelSpacing" in faults[0][1][0]
+
+
+def stacked(headers):
+    faults = []
+    _, affine = stack_affine(headers, None, faults)
+    return affine, list(dict.fromkeys(faults))
+
+
+def test_slices_that_go_sideways_are_refused_with_the_angle():
+    for place in ([0, 4 * np.tan(np.radians(26)), 4], [0.5, 0, 4], [0, -3, 4]):
+        made = slices([0] * 10)
+        for number, one in enumerate(made):
+            one.ImagePositionPatient = [float(round(step * number, 3)) for step in place]
+        angle = np.degrees(np.arctan2(np.hypot(place[0], place[1]), 4))
+        _, [(code, (_, found, _))] = stacked(made)
+        assert code == "slices-sheared" and f"{angle:.0f}° off" in found
+    for number, one in enumerate(made):  # positions of one decimal
+        one.ImagePositionPatient = [0.1 * (number % 2), 0.1 * (number % 3), 4 * number]
+    assert stacked(made)[1] == []
+    made[5].ImagePositionPatient = [7, 0, 20]
+    assert stacked(made)[1][0][0] == "slices-sheared"
+
+
+def test_a_distance_that_contradicts_the_places_of_slices_is_refused():
+    for said in (4, -4, 4.05, None, 0):
+        affine, faults = stacked(slices([0, 4, 8], SpacingBetweenSlices=said))
+        assert faults == [] and affine[2, 2] == 4
+    _, [(code, words)] = stacked(slices([0, 4, 8], SpacingBetweenSlices=8))
+    assert (code, words[1]) == ("spacing-contradictory", "8 mm in it, 4 mm by positions")
+
+
+@pytest.mark.parametrize("element", ["FrameOfReferenceUID", "PatientOrientation"])
+def test_slices_that_lie_in_several_spaces_are_not_one_volume(element):
+    made = slices([0, 4, 8])
+    setattr(made[0], element, "1.2.3" if element.endswith("UID") else ["L", "P"])
+    assert stacked(made)[1] == [], "what the others leave out contradicts nothing"
+    setattr(made[1], element, "1.2.4" if element.endswith("UID") else ["LH", "P"])
+    assert element in stacked(made)[1][0][1][0]

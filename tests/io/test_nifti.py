@@ -307,6 +307,31 @@ def test_a_slope_that_turns_counts_over_is_refused(head, tmp_path):
         load_scan(path)
 
 
+def test_an_intercept_that_is_no_number_is_told_as_that(head, tmp_path):
+    path = save(head, tmp_path / "exam.nii")
+    content = bytearray(path.read_bytes())
+    for value in (np.nan, np.inf):
+        content[112:120] = np.array([1, value], "<f4").tobytes()
+        path.write_bytes(content)
+        with pytest.raises(ScanError, match=f"expected a number in scl_inter, found {value}"):
+            load_scan(path)
+    content[112:120] = np.array([np.nan, np.nan], "<f4").tobytes()  # not used, as nibabel has it
+    path.write_bytes(content)
+    np.testing.assert_array_equal(load_scan(path).data, head)
+
+
+def test_an_intercept_that_makes_air_negative_is_refused(head, tmp_path):
+    air = head.copy()
+    air[:, :6] = 0
+    path = save(air, tmp_path / "exam.nii")
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([1, -300], "<f4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(ScanError, match="voxels below 0, by a rescale intercept of -300"):
+        load_scan(path)
+    assert load_scan(path, repair=True).repairs == ("kept values below 0",)
+
+
 @pytest.mark.parametrize("name", ["exam.nii", "exam.nii.gz", "exam.dcm"])
 def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
     (tmp_path / name).touch()

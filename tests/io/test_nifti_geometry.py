@@ -100,11 +100,47 @@ def test_a_qform_and_an_sform_that_contradict_each_other_are_refused(qform, tmp_
     assert load_scan(path, orientation="RAS").orientation == "stated"
 
 
-@pytest.mark.parametrize("qform", [turned(0.01), turned(5), turned(40)], ids=lambda form: "")
-def test_a_head_that_lies_askew_is_no_contradiction(qform, tmp_path):
-    scan = load_scan(save(tmp_path / "exam.nii", qform=qform, sform=RAS))
-    assert scan.orientation == "known"
+@pytest.mark.parametrize("degrees", [0.01, 0.5, -0.5])
+def test_a_qform_that_is_rounded_is_no_contradiction(degrees, tmp_path):
+    scan = load_scan(save(tmp_path / "exam.nii", qform=turned(degrees)))
+    assert (scan.orientation, scan.repairs) == ("known", ())
+
+
+@pytest.mark.parametrize("degrees", [5, 10, 40])
+def test_a_qform_that_is_turned_is_told_and_the_sform_holds(degrees, tmp_path):
+    scan = load_scan(save(tmp_path / "exam.nii", qform=turned(degrees)))
+    assert scan.orientation == "contradictory"
+    assert scan.repairs[0].endswith(f"which the qform contradicts by {degrees}°")
     np.testing.assert_allclose(scan.affine, RAS, rtol=1e-6)
+    other = load_scan(save(tmp_path / "exam.nii", qform=turned(degrees), s=4))  # of an atlas
+    assert other.orientation == "known" and other.repairs == scan.repairs
+
+
+def sheared(degrees: float) -> np.ndarray:
+    """RAS, of whose axes two are so much more than a right angle apart."""
+    affine = RAS.copy()
+    affine[:3, 2] = 3 * np.array([0, -np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
+    return affine
+
+
+def test_a_sheared_sform_is_refused_with_the_angle(tmp_path):
+    assert load_scan(save(tmp_path / "a.nii", q=0, sform=sheared(0.5))).repairs == ()
+    path = save(tmp_path / "exam.nii", q=0, sform=sheared(10))
+    with pytest.raises(ScanError, match=r"right angles in the sform, found two .* 80° apart"):
+        load_scan(path)
+    assert load_scan(path, repair=True).repairs == ("kept a sheared sform",)
+    assert load_scan(path, orientation="RAS").repairs == ()
+
+
+@pytest.mark.parametrize("q", [0, 1])
+def test_an_sform_of_zeros_says_nothing(q, tmp_path):
+    rows = {name: np.zeros(4) for name in ("srow_x", "srow_y", "srow_z")}
+    path = save(tmp_path / "exam.nii", q=q, **rows)
+    if q:
+        np.testing.assert_allclose(load_scan(path).affine, RAS, rtol=1e-6)
+    else:
+        with pytest.raises(ScanError, match="no sound qform or sform"):
+            load_scan(path)
 
 
 def test_a_qform_that_is_no_rotation_says_nothing(tmp_path):
