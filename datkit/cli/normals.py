@@ -29,11 +29,13 @@ NORMALS = Group(__doc__)
 def fit(args: Namespace) -> Result:
     """Fit a normal range to normal exams of one camera and reconstruction.
 
-    At least 20 good exams are needed, 5 of either sex, over ages of 15 years or more; 120 are
-    better, as guidelines ask for (CLSI EP28-A3c). Assumed are a straight line in age, the same for
-    women and men, and residuals that are normally distributed. Exams that are not good are left
-    out, with one line each. FILE holds no uid and no image: numbers of the range, the hashes of
-    what it was made from, settings and versions. The same exams give the same bytes.
+    Read every exam as normal before: the fit cannot know it, and leaves out what is labelled
+    abnormal, no more. At least 20 good exams are needed, 5 of either sex, over ages of 15 years or
+    more; 120 are better, as guidelines ask for (CLSI EP28-A3c). Assumed are a straight line in age,
+    the same for women and men, and residuals that are normally distributed. Exams that are not good
+    are left out, with one line each, and resolutions that spread as those of several cameras are
+    warned of. FILE holds no uid and no image: numbers of the range, the hashes of what it was made
+    from, settings and versions. The same exams give the same bytes.
 
     For example:
       datkit normals fit exams --table ages.csv --out mine.json
@@ -41,6 +43,7 @@ def fit(args: Namespace) -> Result:
     """
     from datkit.files import write_json
     from datkit.measure.own_normals import fit_own_normals, limit_error
+    from datkit.problems import Problem
 
     cohort = open_exams(args.folder, reading(args))
     normals, left_out = fit_own_normals(
@@ -48,6 +51,8 @@ def fit(args: Namespace) -> Result:
     )
     for uid, reason in left_out.items():
         note(f"left out: {uid}: {reason}")
+    for problem in normals["warnings"]:
+        note(f"warning: {Problem(**problem)}")
     write_json(args.out, normals)
     n, (young, old) = (normals["normals"][name] for name in ("n", "ages"))
     least, most = normals["normals"]["resolution"]

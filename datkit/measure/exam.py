@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from datkit.errors import UsageError
 from datkit.io.scan import load_scan
 from datkit.measure.definitions import DEFINITIONS, MEASURES, Side, Striata
 from datkit.measure.regions import SIDES, Shifts, binding_ratios, shifts_of, take_side
 from datkit.measure.shape import half_maximum, smooth_side
 from datkit.prepare.exam import prepare_scan
 from datkit.prepare.uptake import reference_level
+from datkit.problems import found_instead
 
 if TYPE_CHECKING:
     from datkit.prepare.cohort import PreparedCohort
     from datkit.prepare.exam import Prepared
 
 __all__ = ["measure_cohort", "measure_prepared", "measure_scan", "measure_volume"]
+
+MAKE_SHIFTS = "Make them by shifts_of from Prepared.quality, or from what locate_striata returns."
 
 
 def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str, float]:
@@ -55,7 +59,8 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
         Uptake on the canonical grid (see :mod:`datkit.prepare`), in any unit.
     shifts : mapping, optional
         ``{"left": (x, y, z), "right": (x, y, z)}``: how far each striatum lies from its place on
-        the canonical grid, mm; its regions are moved there.
+        the canonical grid, mm; its regions are moved there. :func:`shifts_of` makes it of what
+        preparation recorded; a side that is left out is measured where the grid has it.
 
     Returns
     -------
@@ -67,7 +72,8 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
     PrepareError
         If the volume has another shape, voxels that are not finite, or no occipital uptake.
     UsageError
-        If a shift is not three finite numbers of at most 20 mm.
+        If `shifts` names anything but sides, or a shift is not three finite numbers of at most 20
+        mm.
 
     Examples
     --------
@@ -81,6 +87,9 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
     volume = np.asarray(volume)
     reference = reference_level(volume)
     places = dict.fromkeys(SIDES, (0, 0, 0)) | dict(shifts or {})
+    others, sides = [repr(name) for name in places if name not in SIDES], "left and right alone"
+    strange = found_instead("shifts", "the shifts", sides, others, MAKE_SHIFTS)
+    UsageError.raise_any(strange, where="the shifts")
     both = Striata(*(_look_at(take_side(volume, side, places[side]) / reference) for side in SIDES))
     return {name: one.of(both) for name, one in DEFINITIONS.items()}
 

@@ -30,17 +30,23 @@ from datkit.measure.normals import AGES, ANY, NORMAL_95, NUMBERS, fit_normals
 from datkit.prepare.align import PrepareSettings
 from datkit.prepare.cohort import PreparedCohort, prepare_cohort
 from datkit.prepare.grid import RESOURCES
-from datkit.prepare.quality import describe
+from datkit.prepare.quality import advise
 from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["fit_own_normals", "limit_error", "read_normals"]
 
 FEWEST, FEWEST_OF_A_SEX, LEAST_SPAN = 20, 5, 15.0  # exams, and years that the ages span; design
+# mm that the middle 95 % of resolutions span. Simulated exams of one camera and reconstruction have
+# an SD of 1.0 mm, so they span 4; of the kit's own types, which pool cameras, the median spans 4.9.
+WIDEST = 5.0
 MOST_BYTES, MOST = 1_000_000, 1e6  # a file of all measures takes 10 kB; no measure is larger
+# A smaller SD is no one's: healthy people differ by a tenth of a binding ratio and more.
+LEAST_SD = 0.001
 COLUMNS = "uid", "age", "sex"
 ASSUMES = (
-    "one camera and one reconstruction; a straight line in age, the same for women and men; "
-    "residuals that are normally distributed"
+    "exams that you have read as normal, since the fit cannot know it; one camera and one "
+    "reconstruction; a straight line in age, the same for women and men; residuals that are "
+    "normally distributed"
 )
 
 
@@ -68,6 +74,7 @@ def fit_own_normals(
     normals : dict
         What :func:`datkit.files.write_json` writes and :func:`read_normals` reads: the fit, what it
         assumes, settings, versions and hashes; no uid and no exam. The same exams give the same.
+        ``warnings`` says if resolutions spread as those of several cameras.
     left_out : dict
         Exams that were not used, as they are not good: uid to reason.
 
@@ -89,18 +96,20 @@ def fit_own_normals(
     problems = found_instead("image-repeated", folder, "each image once",
                              twice, "Keep one of them.", "the same under ")  # fmt: skip
     if few := _too_few(people, folder):
-        problems += [*few, *_tell(left_out, folder)]
+        problems += [*few, *_tell(left_out)]
     CohortError.raise_any(problems, where=folder)
     measures = measure_cohort(prepared).loc[people.index]
     blur = prepared.table["resolution"].reindex(people.index)
     hashes = {"table": sha256_file(path), "exams": _hash("".join(sorted(exams)).encode())}
+    fit = fit_normals(measures, people["age"], people["sex"], blur)
     return {
         "about": f"Normal range of {len(people)} exams. {NOT_CLINICAL}",
         "assumes": ASSUMES,
+        "warnings": [problem.to_dict() for problem in _too_wide(*fit["resolution"])],
         "settings": PrepareSettings().to_dict() | {"reading": dict(cohort.reading)},
         "versions": {"datkit": __version__, "numpy": np.__version__},
         "sha256": hashes | _resources(),
-        "normals": fit_normals(measures, people["age"], people["sex"], blur),
+        "normals": fit,
     }, left_out
 
 
@@ -149,19 +158,28 @@ def _too_few(people: pd.DataFrame, where: str) -> list[Problem]:
     ]  # fmt: skip
 
 
-def _tell(left_out: dict[str, str], where: str) -> list[Problem]:
-    """Return the exams that a fit does without, each with the reason."""
-    remedy = "Look at it; what is mended counts."
+def _too_wide(least: float, most: float) -> list[Problem]:
+    """Warn of resolutions that one camera and one reconstruction hardly give."""
+    wide, where = most - least > WIDEST, "the effective resolutions"
+    expected = f"a span of {WIDEST:g} mm or less, as one camera and one reconstruction give"
+    remedy = "Fit each camera and each reconstruction apart: a range of several tells less."
+    found = f"{least:.1f} to {most:.1f} mm (middle 95 %)"
+    return [Problem("resolution", where, expected, found, remedy, "warning")] if wide else []
+
+
+def _tell(left_out: dict[str, str]) -> list[Problem]:
+    """Return the exams that a fit does without, each with the reason, a sentence of its own."""
+    expected, found = "a good normal exam", "one that is left out"
     return [
-        Problem("left-out", where, "good normal exams", f"{uid}: {reason.rstrip('.')}", remedy)
-        for uid, reason in left_out.items()
+        Problem("left-out", uid, expected, found, f"{why[0].upper()}{why[1:].rstrip('.')}.")
+        for uid, why in left_out.items()
     ]
 
 
 def _not_good(prepared: PreparedCohort) -> dict[str, str]:
     """Return why exams are no part of a normal range: a reason to look at them, or their label."""
     abnormal = prepared.labels.index[prepared.labels == 1]
-    look = {uid: "; ".join(map(describe, why)) for uid, why in prepared.reasons.items()}
+    look = {uid: " ".join(map(advise, why)) for uid, why in prepared.reasons.items()}
     return look | dict.fromkeys(abnormal, "it is labelled abnormal")
 
 
@@ -209,7 +227,8 @@ def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     try:
         with path.open("rb") as stream:
             file = json.loads(stream.read(MOST_BYTES))  # what is longer, ends amid a value
-        fit = _checked(file["normals"])
+        fit = _known(file["normals"])
+        problems = _wrong_numbers(fit, str(path))
         own, theirs = _resources(), {name: file["sha256"][name] for name in ("template", "regions")}
     except OSError as error:
         raise UsageError(f"Expected normals at {path}, found {error.strerror}.") from error
@@ -219,31 +238,43 @@ def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
             f"({type(error).__name__}: {str(error)[:200]}); make them anew."
         ) from error
     if theirs != own:
-        raise UsageError(
-            f"{path}: expected normals measured with this version's template and regions, found "
-            "others: places and sizes of the measures differ; fit them again."
-        )
+        found = "others: places and sizes of the measures differ"
+        expected = "normals measured with this version's template and regions"
+        problems.append(Problem("resources", str(path), expected, found, "Fit them again."))
+    UsageError.raise_any(problems, where=path)
     return {ANY: fit | {"source": f"normal exams of {path.name}"}}
 
 
-def _checked(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wrote
-    """Return a fit whose numbers can be; what it should not hold is left out."""
-    (youngest, oldest), (least, most) = fit["ages"], fit["resolution"]
+def _known(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wrote
+    """Return what of a fit this version knows, as it is written."""
     lines = {name: line for name, line in fit["measures"].items() if name in DEFINITIONS}
-    _number(len(lines), 1)
-    return {
-        "n": int(_number(fit["n"], FEWEST)),
-        "ages": [_number(youngest, *AGES), _number(oldest, youngest, AGES[1])],
-        "resolution": [_number(least, 0), _number(most, least, 50)],
-        "measures": {
-            name: {key: _number(line[key], 1e-9 if key == "sd" else -MOST) for key in NUMBERS}
-            for name, line in lines.items()
-        },
+    if not lines:
+        raise ValueError("it has no measure that this version knows")
+    known = {name: {key: line[key] for key in NUMBERS} for name, line in lines.items()}
+    (youngest, oldest), (least, most) = fit["ages"], fit["resolution"]
+    ranges = {"ages": [youngest, oldest], "resolution": [least, most]}
+    return {"n": fit["n"], **ranges, "measures": known}
+
+
+def _wrong_numbers(fit: dict[str, Any], where: str) -> list[Problem]:
+    """Return what cannot be in a fit, one problem for each kind of number."""
+    lines, ages, blur = fit["measures"], fit["ages"], fit["resolution"]
+    told = {
+        "n": {"n": fit["n"]},
+        "ages": dict(enumerate(ages)),
+        "resolution": dict(enumerate(blur)),
     }
-
-
-def _number(value: object, low: float, high: float = MOST) -> float:
-    """Return a number between two, or raise ValueError."""
-    if not (isinstance(value, int | float) and low <= value <= high):
-        raise ValueError(f"expected a number from {low:g} to {high:g}, found {value!r}")
-    return value
+    told |= {key: {name: line[key] for name, line in lines.items()} for key in NUMBERS}
+    limits = {"n": (FEWEST, MOST), "ages": AGES, "resolution": (0, 50), "sd": (LEAST_SD, MOST)}
+    problems, remedy = [], "Make the file anew with 'datkit normals fit'."
+    for kind, values in told.items():
+        low, high = limits.get(kind, (-MOST, MOST))
+        wrong = [
+            f"{name} {value!r:.40}" if name in lines else f"{value!r:.40}"
+            for name, value in values.items()
+            if not (isinstance(value, int | float) and low <= value <= high)
+        ]
+        expected = f"{kind} from {low:g} to {high:g}"
+        problems += found_instead("number", where, expected, wrong, remedy)
+    falling = [pair for pair in (ages, blur) if pair[0] > pair[1]]
+    return problems + found_instead("order", where, "the least before the most", falling, remedy)

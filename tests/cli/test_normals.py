@@ -15,9 +15,10 @@ from datkit.prepare.grid import load_template
 
 @pytest.fixture
 def exams(tmp_path, monkeypatch):
-    """Four heads, the template with noise, and their ages; four are enough for once."""
+    """Four heads, the template with noise, and their ages; four, and alike, are enough for once."""
     monkeypatch.setattr(own_normals, "FEWEST", 4)
     monkeypatch.setattr(own_normals, "FEWEST_OF_A_SEX", 0)
+    monkeypatch.setattr(own_normals, "LEAST_SD", 0)
     head, rng = load_template(), np.random.default_rng(1)
     for number in range(4):
         noisy = head.data + rng.normal(0, 4, head.data.shape) * (head.data > 20)
@@ -73,3 +74,18 @@ def test_normals_need_age_and_sex_and_are_the_only_ones(capsys, options):
 def test_help_says_how_many_are_needed_and_what_is_assumed(shown_help):
     said = shown_help("normals", "fit")
     assert "At least 20 good exams" in said and "straight line in age" in said
+    assert "Read every exam as normal before" in said
+
+
+def test_resolutions_of_several_cameras_are_warned_of_and_what_is_assumed_is_said(
+    exams, run_json, capsys, monkeypatch
+):
+    monkeypatch.setattr(own_normals, "WIDEST", -1.0)  # the four are alike
+    words = ("normals", "fit", exams / "exams", "--table", exams / "ages.csv")
+    words = (*words, "--out", exams / "mine.json", "--jobs", "1")
+    assert main(list(map(str, words))) == 0
+    shown = capsys.readouterr()
+    assert "warning: the effective resolutions: expected a span of" in shown.err
+    assert "exams that you have read as normal, since the fit cannot know it" in shown.out
+    (warning,) = run_json(*words)[1]["warnings"]
+    assert warning["code"] == "resolution" and "middle 95 %" in warning["found"]

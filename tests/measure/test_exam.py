@@ -19,7 +19,7 @@ from datkit.measure import (
     measure_volume,
 )
 from datkit.measure.regions import right_frame, shifts_of
-from datkit.prepare import GRID, load_regions, reference_level
+from datkit.prepare import GRID, load_regions, locate_striata, reference_level
 
 
 def painted(**uptake: float) -> np.ndarray:
@@ -109,6 +109,16 @@ def test_mirrored_shifts_mirror_every_measure(prepared_tiny):
 def test_shifts_that_cannot_be_are_refused(shift):
     with pytest.raises(UsageError, match="shift of the left striatum"):
         measure_volume(painted(), {"left": shift})
+
+
+def test_columns_of_locate_striata_are_no_shifts_until_shifts_of_makes_them():
+    volume = moved(painted(caudate_left=3.0, caudate_right=3.0, putamen_left=3.0), (0, 1, 0))
+    found = locate_striata(volume)
+    with pytest.raises(UsageError, match="expected left and right alone, found 'left_shift_x'"):
+        measure_volume(volume, found)
+    with pytest.raises(UsageError, match=r"found 'Left'.*shifts_of"):
+        measure_volume(volume, {"Left": (0, 0, 0), "right": (0, 0, 0)})
+    assert measure_volume(volume, shifts_of(found)) != measure_volume(volume)
 
 
 def test_a_cohort_is_measured_where_its_table_says(prepared_tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -142,7 +143,24 @@ def test_too_few_that_are_good_and_one_image_twice_are_refused(tmp_path, prepare
     with pytest.raises(CohortError, match="found 19") as told:
         fit(tmp_path, PreparedCohort(volumes, few.table))
     assert "the same under 010, 011" in str(told.value)
-    assert all(f"found {uid}: " in str(told.value) for uid in UIDS[:6])
+    said = "expected a good normal exam, found one that is left out. Similarity to the template"
+    assert all(f"  - {uid}: {said} is 0.50" in str(told.value) for uid in UIDS[:6])
+
+
+def test_the_reason_of_each_exam_that_failed_is_a_sentence_of_its_own(prepared, tmp_path):
+    with pytest.raises(CohortError) as told:
+        fit(tmp_path, changed(prepared, failures=UIDS[:6]))
+    assert "- 003: expected a good normal exam, found one that is left out. No head." in str(
+        told.value
+    )
+
+
+def test_resolutions_of_several_cameras_are_warned_of(prepared, tmp_path):
+    assert fit(tmp_path, prepared)[0]["warnings"] == []
+    blur = dict(zip(UIDS, np.linspace(6.8, 15.4, 25), strict=True))
+    (warning,) = fit(tmp_path, changed(prepared, resolution=blur))[0]["warnings"]
+    assert (warning["code"], warning["severity"]) == ("resolution", "warning")
+    assert warning["found"] == "7.0 to 15.2 mm (middle 95 %)"
 
 
 NOT_NORMALS = {
@@ -151,9 +169,6 @@ NOT_NORMALS = {
     "no object": lambda _: "[1, 2]",
     "deep": lambda _: "[" * 100_000,
     "huge": lambda text: text[:-2] + " " * 2_000_000 + text[-2:],
-    "not a number": lambda text: text.replace('"n": 25', '"n": NaN'),
-    "too few": lambda text: text.replace('"n": 25', '"n": 19'),
-    "text": lambda text: text.replace('"n": 25', '"n": "25"'),
     "no hash": lambda text: text.replace('"template"', '"other"'),
 }
 
@@ -166,30 +181,53 @@ def test_a_file_that_is_no_normals_is_refused(saved, fault):
         own_normals.read_normals(path)
 
 
+NAN = float("nan")
+OTHER_FILE = "expected normals that"
+
+
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("place", "value", "said"),
     [
-        (("ages",), [80, 45]),
-        (("ages",), [1, 2, 3]),
-        (("resolution",), [9, float("inf")]),
-        (("resolution",), ["9", "10"]),
-        (("measures",), [1]),
-        (("measures",), {"another": {"men": 2, "year": 0, "women": 0, "sd": 0.1}}),
-        (("measures", "putamen_left", "sd"), 0),
-        (("measures", "putamen_left", "men"), 1e9),
-        (("measures", "putamen_left", "year"), float("nan")),
-        (("measures", "putamen_left"), {"men": 2}),
+        (("n",), NAN, "expected n from 20 to 1e+06, found nan"),
+        (("n",), 0, "expected n from 20 to 1e+06, found 0"),
+        (("n",), "25", "expected n from 20 to 1e+06, found '25'"),
+        (("ages",), [80, 45], "the least before the most, found [80, 45]"),
+        (("ages",), [1, 2, 3], OTHER_FILE),
+        (("ages",), [45, 170], "expected ages from 18 to 110, found 170"),
+        (("resolution",), [9, float("inf")], "expected resolution from 0 to 50, found inf"),
+        (("resolution",), ["9", "10"], "found '9', '10'"),
+        (("measures",), [1], OTHER_FILE),
+        (("measures",), {"another": {"men": 2, "year": 0, "women": 0, "sd": 0.1}}, OTHER_FILE),
+        (("measures", "putamen_left", "sd"), 1e-9, "sd from 0.001 to 1e+06, found putamen_left"),
+        (("measures", "putamen_left", "men"), 1e9, "men from -1e+06 to 1e+06, found putamen_left"),
+        (("measures", "putamen_left", "year"), NAN, "found putamen_left nan"),
+        (("measures", "putamen_left"), {"men": 2}, OTHER_FILE),
     ],
 )
-def test_numbers_that_cannot_be_are_refused(saved, place, value):
+def test_numbers_that_cannot_be_are_refused(saved, place, value, said):
     path, normals = saved
     inner = normals["normals"]
     for name in place[:-1]:
         inner = inner[name]
     inner[place[-1]] = value
     path.write_text(json.dumps(normals))
-    with pytest.raises(UsageError, match="expected normals that"):
+    with pytest.raises(UsageError, match=re.escape(said)):
         own_normals.read_normals(path)
+
+
+def test_all_that_is_wrong_with_forged_normals_is_told_at_once(saved):
+    path, normals = saved
+    forged = normals["normals"]
+    forged |= {"n": 0, "ages": [NAN, 80], "resolution": [12, 9]}
+    for line in forged["measures"].values():
+        line["sd"] = 1e-9
+    normals["sha256"]["regions"] = "0" * 64
+    path.write_text(json.dumps(normals))
+    with pytest.raises(UsageError) as told:
+        own_normals.read_normals(path)
+    codes = [problem.code for problem in told.value.problems]
+    assert codes == ["number", "number", "number", "order", "resources"]
+    assert f"1e-09 and {len(MEASURES) - 3} more" in str(told.value)
 
 
 def test_measures_that_this_version_lacks_are_left_out_and_another_template_is_refused(saved):
