@@ -8,9 +8,13 @@ from .measures import MeasuresClassifier as MeasuresClassifier
 from .network import BOX_AFFINE as BOX_AFFINE
 from .network import NetworkClassifier as NetworkClassifier
 from .network import crop_striata as crop_striata
+from .own import OwnModel as OwnModel
+from .own import run_file as run_file
 from .projection import ProjectionClassifier as ProjectionClassifier
 from .projection import ProjectionCNN as ProjectionCNN
 from .projection import project_striata as project_striata
+from .registry import known_kinds as known_kinds
+from .registry import make_model as make_model
 from .registry import register as register
 from .store import load_model as load_model
 from .store import save_model as save_model

@@ -12,16 +12,19 @@ True
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from inspect import signature
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from datkit.errors import ModelError
+from datkit.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from datkit.models.base import LogitClassifier
 
-__all__ = ["KINDS", "register"]
+__all__ = ["KINDS", "class_of", "known_kinds", "make_model", "register"]
 
 Model = TypeVar("Model", bound="type[LogitClassifier]")
 
@@ -67,3 +70,61 @@ def class_of(kind: object) -> type[LogitClassifier]:
             "module that registers it first, or save the model again."
         )
     return KINDS[name]
+
+
+def known_kinds() -> list[str]:
+    """Return the kinds that can be trained by their name alone, sorted.
+
+    The kit's own are imported to know them; what has to be given another model is none of them.
+    """
+    for module in iter_modules(import_module(__package__).__path__):
+        import_module(f"{__package__}.{module.name}")
+    given = {kind: signature(model).parameters.values() for kind, model in KINDS.items()}
+    return sorted(
+        kind for kind in given if all(one.default is not one.empty for one in given[kind])
+    )
+
+
+def make_model(
+    name: str, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
+) -> LogitClassifier:
+    """Return an untrained model by its kind, or one of one's own by ``FILE.py:Class``.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"boosting"`` or ``"my_model.py:MyModel"``; the file is run.
+    settings : mapping, optional
+        What the model is called with.
+    seed : int, optional
+        The setting ``seed`` or ``random_state``, where the model has one.
+
+    Raises
+    ------
+    UsageError
+        If there is no such kind, file or class, or a setting is unknown; those that there are stand
+        in the message.
+    ModelError
+        If the file cannot be run.
+
+    Examples
+    --------
+    >>> make_model("boosting", {"trees": 20}, seed=3)
+    BoostingClassifier(seed=3, trees=20)
+    """
+    from datkit.models.own import OwnModel, find_class
+
+    path, _, wanted = name.rpartition(":")
+    own: Any = find_class(path, wanted)[1] if path.endswith(".py") else None
+    if own is None and name not in (kinds := known_kinds()):
+        expected = f"Expected a model among {', '.join(kinds)}, or FILE.py:Class for your own"
+        raise UsageError(f"{expected}, found {name!r}.")
+    own = own or class_of(name)
+    known, chosen = signature(own).parameters, dict(settings or {})
+    chosen |= {key: seed for key in ("seed", "random_state") if seed is not None and key in known}
+    try:
+        model = own(**chosen)
+    except TypeError as error:
+        said = f"{name}: Expected settings among {', '.join(known) or 'none'}"
+        raise UsageError(f"{said}, found that {error}.") from error
+    return model if own in KINDS.values() else OwnModel(path, wanted, chosen)

@@ -189,6 +189,7 @@ def _names_in(source: bytes) -> Iterator[str]:
 
 def _models_outside(stored: Stored) -> dict[str, Path]:
     """Return {member: file} of the modules outside datkit that hold the class of a packed model."""
+    from datkit.models.own import FILES
     from datkit.models.registry import KINDS
 
     kinds = {model["kind"] for model in stored.values()}
@@ -197,7 +198,9 @@ def _models_outside(stored: Stored) -> dict[str, Path]:
     except (OSError, TypeError) as error:
         expected = "Expected each model's class in a file, found one of a notebook's cell"
         raise SubmissionError(f"{expected} ({error}); put the class into a file.") from error
-    return {name: path for name, path in files.items() if not path.is_relative_to(PACKAGE)}
+    outside = {name: path for name, path in files.items() if not path.is_relative_to(PACKAGE)}
+    own = [one["sha256"] for one in stored.values() if one["kind"] == "own"]
+    return outside | {f"datkit/models/own/{one}.py": Path(str(FILES[one].__file__)) for one in own}
 
 
 def _kit_files(models_outside: Iterable[Path]) -> Iterator[Path]:
