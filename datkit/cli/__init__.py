@@ -13,6 +13,7 @@ to standard output, all else to standard error, so that ``--json`` can be piped.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, such as ``["data", "list", "--json"]``, and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = parser().parse_args(arguments)
         result = args.run(args)

@@ -42,6 +42,19 @@ def _processes(text: str) -> int:
     return int(text)
 
 
+def place(text: str) -> Path:
+    """Read the name of a file or folder: what arguments of the type `Path` are made by.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, which would be the present folder.
+    """
+    if not text:
+        raise UsageError("Expected the name of a file or folder, found an empty one; name it.")
+    return Path(text)
+
+
 def page(text: str) -> Path:
     """Read the name of a page to write: a type of arguments.
 
@@ -50,7 +63,7 @@ def page(text: str) -> Path:
     UsageError
         If it is the name of a folder, or of another kind of file.
     """
-    path = Path(text)
+    path = place(text)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise UsageError(
             f"Expected the name of a file that ends in .html for the page, found {text!r}; a "
@@ -67,7 +80,7 @@ def page_or_folder(text: str) -> Path:
     UsageError
         As :func:`page`.
     """
-    path = Path(text)
+    path = place(text)
     return path if path.is_dir() or not path.suffix[1:].isalpha() else page(text)
 
 
@@ -113,6 +126,7 @@ def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> 
     about, _, rest = cleandoc(text).partition("\n\n")
     shown: dict[str, Any] = {"help": about.rstrip("."), "description": about, "epilog": rest}
     parser = words.add_parser(name, **shown, formatter_class=RawDescriptionHelpFormatter)
+    parser.register("type", Path, place)
     for read in (page, page_or_folder):  # so that an argument names its type
         parser.register("type", read.__name__, read)
     return parser
@@ -137,7 +151,7 @@ def reading(args: Namespace) -> dict[str, Any]:
     """
     from datkit.io.scan import stated_affine
 
-    if args.orientation:
+    if args.orientation is not None:
         stated_affine(args.orientation, [1, 1, 1])
     told = {"orientation": args.orientation, "repair": args.repair}
     return {name: value for name, value in told.items() if value}

@@ -6,7 +6,7 @@ promised ones. Terms are shown before a download.
 first steps:
   datkit data list                 # which data, under which licence
   datkit data fetch fpcit-hc174    # a real map of 1.1 MB, hashed on arrival
-  datkit data check FOLDER         # your own exams: all that is wrong, at once
+  datkit data check FOLDER         # your own exams: all that is wrong with the files
 
 variables:
   DATKIT_DATA      where data are kept, instead of the user's cache folder
@@ -157,10 +157,11 @@ def licences(_: Namespace) -> Result:
     READING,
 )
 def check(args: Namespace) -> Result:
-    """Open exams and list all that is wrong with them.
+    """Open exams and list all that is wrong with their files, or with the images too.
 
     PATH is a folder in the challenge's layout, a BIDS tree, a download of PPMI, a folder of NIfTI
-    or DICOM, or one file. What --orientation and --repair settle is no problem then.
+    or DICOM, or one file. What --orientation and --repair settle is no problem then. The exit code
+    is 1 if there is any problem, with --verdict also if there is a reason to look at an exam.
 
     For example:
       datkit data check my_exams
@@ -229,7 +230,7 @@ def _describe(
     name: str, of_entry: Callable[[data.Entry], T], of_cohort: Callable[[data.Cohort], T]
 ) -> T:
     manifest = data.load_manifest()
-    if name in manifest.entries or not Path(name).is_dir():
+    if name in manifest.entries or not (name and Path(name).is_dir()):
         return of_entry(manifest.entry(name))
     return of_cohort(data.open_path(name, require_labels=False))
 
@@ -239,6 +240,7 @@ def _save(args: Namespace, text: str, described: object) -> Result:
     if args.out is None:
         return Result([text], described)
     with replace_atomically(args.out) as part:
-        part.write_text(f"{to_json(described) if args.json else text}\n", encoding="utf-8")
+        content = f"{to_json(described) if args.json else text}\n"
+        part.write_text(content, encoding="utf-8", errors="backslashreplace")
     note(f"Written: {args.out}")
     return Result([], {"file": str(args.out)})

@@ -169,6 +169,8 @@ def measure(args: Namespace) -> Result:
     What speaks against an exam stands above its measures, with what to do about it, and so does
     the region that the binding ratios refer to. A bad scan does not stop the others. SCAN is a
     NIfTI file, a .hdr with its .img, a DICOM file, or a folder of the DICOM slices of one exam.
+    The exit code is 1 if a scan cannot be measured. A verdict of "look at it" leaves it 0: read
+    quality.good in --json, or ask 'datkit data check --verdict', whose exit code is then 1.
 
     A file that does not tell left from right is refused, until --orientation says where the axes of
     its voxels point to: RAS is to the right, to the front and up, LPS to the left, back and up. The
@@ -328,7 +330,7 @@ def _check_place(scan: Path, page: Path) -> None:
     from datkit.io.scan import sha256_scan
 
     there = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
-    if there and scan.exists() and sha256_scan(scan)[:12] not in there:
+    if there and (scan.is_file() or scan.is_dir()) and sha256_scan(scan)[:12] not in there:
         raise UsageError(
             f"Expected {page} to be a report of {scan}, found that of another exam, or of an older "
             "file; move it away, or name a file or folder with --out."

@@ -79,9 +79,9 @@ def find_problems(
             uids_of.setdefault(digest, []).append(uid)
     for uids in uids_of.values():
         if len(uids) > 1:
-            twice = f"one under {', '.join(map(repr, uids))}"
-            expected = "another image under each uid"
-            problems.append(Problem("image-repeated", uids[0], expected, twice, "Keep one."))
+            twice = f"the same one under {', '.join(map(repr, uids))}"
+            expected, remedy = "an image of its own under each uid", "Keep one of them."
+            problems.append(Problem("image-repeated", uids[0], expected, twice, remedy))
     return problems + _mixed_tracers(cohort)
 
 

@@ -10,7 +10,8 @@
 What is no exam (raw projections, screen captures, maps of attenuation) is left out and counted. An
 exam is named by its place in the folder. Where that makes no safe name, or holds the person's name
 or date of birth, a DICOM exam is named by a hash of its own unique identifier, and another file by
-its safe letters and a hash of its place: the same files give the same names.
+its safe letters and a hash of its place: the same files give the same names. Files that would have
+one name, such as a.nii and a.nii.gz, have a hash of their place behind it.
 
 Labels are known only where a table gives them: a diagnosis in a file is not a reading, and none is
 made up.
@@ -22,6 +23,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,11 @@ def _safe_uid(exam: DicomExam, name: str) -> str:
     if is_safe_uid(name) and not any(word in plain for word in exam.private):
         return name
     letters = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "exam"
-    return exam.code or f"{letters}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return exam.code or f"{letters}-{_short_hash(name)}"
+
+
+def _short_hash(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
 
 
 # ---------------------------------------------------------------- PPMI
@@ -162,7 +168,7 @@ def _bids_row(exam: DicomExam, folder: Path, people: dict[str, Row]) -> Row:
 
 def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
     """Read what the tree says of each person; what is not said is left out."""
-    table = read_table(path, ("participant_id",), problems, "\t") if path.exists() else None
+    table = read_table(path, ("participant_id",), problems, "\t") if path.is_file() else None
     if table is None:
         return {}
     twice, lead = repeated(table["participant_id"]), "several rows for "
@@ -176,7 +182,7 @@ def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read an object from a JSON file; an empty one if it is absent, damaged or no object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -192,7 +198,11 @@ def _cohort(
     problems: Iterable[Problem] = (),
     left_out: dict[str, int] | None = None,
 ) -> Cohort:
-    left_out = left_out or {}
+    left_out, uids = left_out or {}, Counter(row["uid"] for row in rows)
+    for row in rows:
+        if uids[row["uid"]] > 1:  # such as a.nii beside a.nii.gz
+            place = os.path.relpath(row["path"], folder)
+            row["uid"] = f"{row['uid'][:90]}-{_short_hash(place)}"
     CohortError.raise_any([*problems, *_row_problems(folder, rows, left_out)], where=folder)
     facts = [{k: v for k, v in row.items() if k != "path"} for row in rows]
     exams = pd.DataFrame(facts, dtype=object).set_index("uid").apply(typed)
@@ -208,10 +218,6 @@ def _row_problems(folder: Path, rows: list[Row], left_out: dict[str, int]) -> li
         expected = "exams (.nii, .nii.gz, DICOM, or niftis/ and train_labels.csv)"
         found = list_some(["none", *(f"{count} {kind}" for kind, count in left_out.items())], 9)
         return [Problem("exams-missing", str(folder), expected, found, "Check the folder.")]
-    uids = [row["uid"] for row in rows]
     labels = [repr(row[LABEL]) for row in rows if row.get(LABEL, "0") not in LABELS]
-    one, zero_or_one = "Keep one file per exam.", f"0 or 1 in {LABEL}"
-    return [
-        *found_instead("uid-repeated", "uids", "each once", repeated(uids), one, "several for "),
-        *found_instead("label-unknown", PEOPLE, zero_or_one, labels, "Correct the labels."),
-    ]
+    expected = f"0 or 1 in {LABEL}"
+    return found_instead("label-unknown", PEOPLE, expected, labels, "Correct the labels.")

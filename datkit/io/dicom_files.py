@@ -133,9 +133,8 @@ def headers_of(path: Path) -> dict[Path, Dataset]:
             copy = (text(beside, "SOPInstanceUID") or place, *places)
             first, _ = found.setdefault(copy, (place, beside))
             if first != place and _pixels(first) != _pixels(place):
-                expected, said = "one image of each SOPInstanceUID", "another in {} than in {}"
-                two = said.format(place.name, first.name)
-                raise scan_error(path, "slices-mixed", expected, two, "Keep the right one.")
+                two = f"another in {place.name} than in {first.name}"
+                raise scan_error(path, "slices-mixed", "one image a slice", two, "Keep one.")
     return dict(found.values())
 
 
@@ -184,7 +183,6 @@ def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
     missing = third not in RECONSTRUCTED and not _is_tomography(header)
     recon, code = "a reconstructed volume (RECON TOMO)", "not-reconstructed"
     choose, screens = "Choose the reconstructed SPECT series.", "screen captures"
-    flat = "localizers or projections"
     again = "Export it again with its ImageType, or convert it with dcm2niix."
     cases = [
         (sop == DIRECTORY, "DICOMDIR", "directory", recon, "a disc's directory", choose),
@@ -193,7 +191,7 @@ def _other_kind(header: Dataset) -> tuple[str, Fault] | None:
         (coloured, screens, "picture", "one grey value a pixel", samples, choose),
         (palette, screens, "picture", "grey values", "a palette of colours", choose),
         (transmitted, "transmission maps", "transmission", "an emission volume", said, choose),
-        (PROJECTED.search(" ".join(kinds)), flat, "projection", recon, said, choose),
+        (PROJECTED.search(said), "projections and localizers", code, recon, said, choose),
         (third in RAW, "raw projections", code, recon, said, "Reconstruct it first."),
         (third in PLANAR, "planar images", code, recon, said, choose),
         (missing, "other images", code, recon, said, again),

@@ -144,7 +144,7 @@ def _stack_faults(
         found = f"positions that go up to {beside:.1f} mm sideways, {angle:.0f}° off"
         yield "slices-sheared", ("slices straight above each other", found, CONVERT)
     step, name = heights[-1] / (len(places) - 1), "SpacingBetweenSlices"
-    said = [abs(number(header, name, 0.0)) or step for header in headers]
+    said = [np.nan_to_num(abs(number(header, name, 0.0))) or step for header in headers]
     if not np.allclose(said, step, rtol=ROUNDING, atol=0):
         found = f"{max(said, key=lambda one: abs(one - step)):g} mm in it, {step:g} mm by positions"
         yield "spacing-contradictory", (f"one {name}", found, CONVERT)

@@ -31,12 +31,8 @@ TELL = (
 )
 CORRECT = "Correct pixdim, or the unit in xyzt_units, in the header; or export the exam again."
 TELL_SIZE = (
-    "Correct the header, or its unit in xyzt_units; or, where pixdim is right, say --orientation, "
-    "such as RAS."
-)
-SHEARED = (
-    "Resample the exam without shear, or export it again; or, where pixdim is right, say "
-    "--orientation, such as RAS."
+    "Correct the header (its unit stands in xyzt_units), or export the exam again; or, where "
+    "pixdim is right, say --orientation, such as RAS."
 )
 
 Fault = tuple[Problem, str]  # what is wrong, and how it can be mended; "" if it cannot
@@ -141,4 +137,4 @@ def _sheared(affine: np.ndarray, where: str) -> list[Fault]:
         return []
     found = f"two that are {90 - angle:.0f}° apart"
     expected = "axes at right angles in the sform"
-    return [(Problem("axes-sheared", where, expected, found, SHEARED), "kept a sheared sform")]
+    return [(Problem("axes-sheared", where, expected, found, TELL_SIZE), "kept a sheared sform")]

@@ -1,9 +1,13 @@
 """A command is a function: its docstring is the help, its result is lines or data."""
 
 import argparse
+import json
+import os
+from pathlib import Path
 
 import pytest
 
+from datkit.cli import main
 from datkit.cli.command import Group, Result, arg, complain, located, to_json
 from datkit.errors import ScanError, UsageError
 
@@ -47,6 +51,28 @@ def test_a_complaint_names_the_place_once_and_ends_with_its_code(capsys):
     assert complain(UsageError("a.nii: not there."), "a.nii") == 2
     assert capsys.readouterr().err == "datkit: a.nii: cut short.\ndatkit: a.nii: not there.\n"
     assert located("full.", "") == "full."
+
+
+@pytest.mark.parametrize(
+    "words", [["measure", ""], ["report", "a.nii", "--out", ""], ["data", "check", ""]]
+)
+def test_an_empty_name_is_not_the_present_folder(words, capsys):
+    assert main(words) == 2
+    assert "name of a file or folder, found an empty one" in capsys.readouterr().err
+
+
+def test_an_empty_orientation_is_none(capsys, tmp_path):
+    assert main(["measure", str(tmp_path), "--orientation", ""]) == 2
+    assert "three letters, R or L, A or P, S or I, found ''" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_utf_8_is_printed_and_stays_one_in_json(capsys, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/J\xfcrgen.nii"))
+    path.write_bytes(b"no exam")
+    assert main(["data", "check", str(path)]) == 1
+    assert "J\\udcfcrgen.nii" in capsys.readouterr().out
+    main(["data", "check", str(path), "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["where"] == str(path)
 
 
 def test_json_keeps_letters():

@@ -36,7 +36,7 @@ def test_every_problem_of_every_volume_is_told_at_once(tmp_path):
     ]
     assert problems[0].found == "0.001 × 0.001 × 0.001 mm"
     assert problems[1].expected == "a field of view of 80–1000 mm along each axis"
-    assert problems[3].found == "one under 'a', 'b', 'c'"
+    assert problems[3].found == "the same one under 'a', 'b', 'c'"
     with pytest.raises(CohortError, match="4 problems in "):
         check_cohort(open_path(tmp_path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -64,11 +65,25 @@ def test_a_folder_of_volumes_is_named_by_its_files(tmp_path, pydicom):
     assert [cohort.load(uid).data.sum() for uid in cohort] == [small(n).sum() for n in (1, 2, 3)]
 
 
-def test_names_that_clash_are_told(tmp_path):
+def test_files_that_would_have_one_name_stop_no_other_and_are_told_if_they_are_one(tmp_path):
     save_small(tmp_path / "a.nii", 1)
     save_small(tmp_path / "a.nii.gz", 1)
-    [problem] = problems_of(tmp_path)
-    assert "found several for 'a'. Keep one file per exam" in problem
+    save_small(tmp_path / "b.nii.gz", 2)
+    first, second, third = open_path(tmp_path).uids
+    assert re.fullmatch("a-[0-9a-f]{8}", first) and first[:2] == second[:2] and third == "b"
+    assert first != second and open_path(tmp_path).uids == [first, second, third]
+    [problem] = find_problems(open_path(tmp_path))
+    assert f"found the same one under '{first}', '{second}'. Keep one of" in str(problem)
+    save_small(tmp_path / "a.nii", 3)
+    assert find_problems(open_path(tmp_path)) == []
+
+
+def test_a_name_that_is_no_utf_8_gives_a_safe_uid(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xe9"))
+    save_small(folder / os.fsdecode(b"J\xfcrgen.nii.gz"), 1)
+    [uid] = open_path(folder).uids
+    assert re.fullmatch("J_rgen-[0-9a-f]{8}", uid)
+    assert find_problems(open_path(tmp_path)) == []
 
 
 def test_an_empty_folder_and_no_folder_are_told_apart(tmp_path):
@@ -88,6 +103,12 @@ def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
     save_small(tmp_path / "a.nii.gz")
     os.mkfifo(tmp_path / "b.dcm")
     assert open_path(tmp_path).uids == ["a"]
+    with pytest.raises(UsageError, match="found nothing"):
+        open_path(tmp_path / "b.dcm")
+    save_small(tmp_path / "bids" / "sub-1" / "spect" / "sub-1_spect.nii.gz")
+    os.mkfifo(tmp_path / "bids" / "participants.tsv")
+    os.mkfifo(tmp_path / "bids" / "sub-1" / "spect" / "sub-1_spect.json")
+    assert open_path(tmp_path / "bids").uids == ["sub-1"]
 
 
 # ------------------------------------------------------------ what an archive or a disc gives
@@ -246,11 +267,13 @@ def test_a_ppmi_collection_opens_by_person_series_date_and_image(tmp_path, pydic
         assert find_problems(cohort) == []
 
 
-def test_a_series_of_one_file_for_each_slice_is_told_what_to_do(tmp_path, pydicom):
+def test_volumes_in_one_image_folder_have_names_of_their_own(tmp_path, pydicom):
     folder = tmp_path / "3001" / "DaTSCAN" / "2011-05-06_14_00_00.0" / "I1"
     for number in range(2):
         save_dicom(folder / f"{number}.dcm", small(number), AFFINE)
-    assert "found several for '3001-I1'. Keep one file per exam" in problems_of(tmp_path)[0]
+    cohort = open_path(tmp_path)
+    assert len(cohort) == 2 and {uid[:8] for uid in cohort.uids} == {"3001-I1-"}
+    assert {*cohort.exams["subject"]} == {"3001"}
 
 
 def test_one_damaged_file_hides_no_other(tmp_path, pydicom):

@@ -35,7 +35,7 @@ KINDS = {
 }
 FLAT = ["LOCALIZER", "SCOUT", "MIP", "MAX_IP", "PROJECTION IMAGE", "REPROJECTION"]
 KINDS |= {
-    kind: ({"ImageType": ["DERIVED", "SECONDARY", kind]}, "localizers or projections")
+    kind: ({"ImageType": ["DERIVED", "SECONDARY", kind]}, "projections and localizers")
     for kind in FLAT
 }
 EXAMS = {
@@ -97,7 +97,7 @@ def test_two_images_of_one_slice_are_told_apart_from_its_copies(tmp_path):
     one = {"SOPInstanceUID": "1.2.4", "NumberOfFrames": None, "NumberOfSlices": None}
     one |= {"SeriesInstanceUID": "1.2.3.129", "SpacingBetweenSlices": None}
     save_dicom(folder / "other", other, place, **one)
-    with pytest.raises(ScanError, match="found another in other than in IM0007. Keep the right"):
+    with pytest.raises(ScanError, match="found another in other than in IM0007. Keep one"):
         load_scan(folder)
 
 

@@ -1,5 +1,7 @@
 """A scan is sound, or there is one sentence that says why not."""
 
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -55,3 +57,12 @@ def test_a_missing_file_is_wrong_use(tmp_path):
 @pytest.mark.parametrize("uid", ["", "../x", "a/b", "a b", ".hidden", "-rf", "é", "x" * 101, 7])
 def test_unsafe_uids_are_refused(uid):
     assert not is_safe_uid(uid)
+
+
+@pytest.mark.parametrize("name", ["exam.nii", "exam.nii.gz", "exam.dcm", "exam"])
+def test_a_pipe_is_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="found a pipe, socket or device. Check the path"):
+        load_scan(tmp_path / name)
+    with pytest.raises(UsageError, match="found a pipe, socket or device"):
+        load_scan(os.devnull)

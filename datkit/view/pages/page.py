@@ -48,7 +48,7 @@ def write_page(text: str, path: str | os.PathLike[str]) -> Path:
         If the file cannot be written; an older file stays as it was.
     """
     with replace_atomically(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return Path(path)
 
 
