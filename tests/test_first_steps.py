@@ -33,6 +33,8 @@ def kit(tiny_cohort, prepared_tiny, tmp_path_factory):
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "cohort").symlink_to(tiny_cohort.folder)
     (folder / "build").mkdir()
+    (own,) = re.findall(r"^```python\n(# my_model\.py\n.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (folder / "my_model.py").write_text(own)
     submission = zip_of(*standard_library_only().items())
     (folder / "build" / "submission.zip").write_bytes(submission)
     return folder
@@ -65,10 +67,12 @@ def test_the_commands_of_readme_work_as_typed(shell, kit):
     lines = [line for line in blocks("bash") if not line.startswith("make ")]
     typed = {tuple(line.split()[1:3]) for line in lines if line.startswith("datkit ")}
     assert typed >= {("data", "list"), ("submit", "check"), ("submit", "run")}
+    assert {"train", "predict"} <= {words[0] for words in typed if words}
     done = shell("\n".join(lines))
     assert done.returncode == 0, done.stderr
     assert "putamen_left" in done.stdout and "24 simulated exams" in done.stdout
-    assert {"sheet.html", "sim-2026-0003_report_with_normals.html"} <= {
+    assert "sim-2026-0003: probability of abnormal 0." in done.stdout
+    assert {"mine.zip", "sheet.html", "sim-2026-0003_report_with_normals.html"} <= {
         path.name for path in kit.iterdir()
     }
 

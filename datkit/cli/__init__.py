@@ -3,6 +3,7 @@
 ``command``  what every command is: arguments, result, exit code
 ``exams``    simulate, prepare, measure, report, sheet
 ``data``     what data there are, under which terms, and where they lie
+``models``   train, predict
 ``normals``  normal ranges of one's own
 ``submit``   pack, check, run and score a submission
 
@@ -22,6 +23,7 @@ from datkit import NOT_CLINICAL, __version__
 from datkit.cli.command import FINE, INTERRUPTED, add_word, complain, to_json
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
+from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
 from datkit.cli.submit import SUBMIT
 from datkit.errors import DatkitError
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"datkit {__version__}")
     words = root.add_subparsers(metavar="COMMAND", required=True)
     EXAMS.add_to(words)
+    MODELS.add_to(words)
     for name, group in {"data": DATA, "normals": NORMALS, "submit": SUBMIT}.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)

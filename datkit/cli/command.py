@@ -84,6 +84,8 @@ def page_or_folder(text: str) -> Path:
     return path if path.is_dir() or not path.suffix[1:].isalpha() else page(text)
 
 
+_CODE = {"metavar": "FILE.py", "help": "of a class of your own that the model is; it is run"}
+CODE = arg("--code", type=Path, action="append", default=[], **_CODE)
 JOBS = arg("--jobs", type=_processes, metavar="N", help="processes; default: one a core")
 _JSON = arg("--json", action="store_true", help="print the result as JSON")
 

@@ -12,7 +12,7 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
+from datkit.cli.command import CODE, FINDINGS, FINE, Group, Result, arg
 
 SUBMIT = Group(__doc__)
 _ZIP = arg("zip", type=Path, metavar="ZIP", help="the submission")
@@ -23,18 +23,24 @@ _ZIP = arg("zip", type=Path, metavar="ZIP", help="the submission")
     arg("--prior", type=float, metavar="P", help="default: that of prior.json"),
     arg("--licence", default="MIT", metavar="NAME", help="of the weights; MIT"),
     arg("--out", type=Path, default=Path("submission.zip"), metavar="ZIP", help="to be written"),
+    CODE,
 )
 def pack(args: Namespace) -> Result:
     """Make submission.zip from folders of trained models.
 
-    They are what the baseline notebook writes.
+    They are what 'datkit train' and the baseline notebook write. The file of a model of your own
+    goes into the zip, too.
 
     For example:
       datkit submit pack models
+      datkit submit pack mine --code my_model.py
       datkit submit pack measures volume --prior 0.5 --out submission.zip
     """
+    from datkit.models.own import run_file
     from datkit.submit.pack import pack_submission
 
+    for file in args.code:
+        run_file(file)
     packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
     said = f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
     return Result([said], packed.to_dict())

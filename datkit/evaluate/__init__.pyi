@@ -15,5 +15,7 @@ from .metrics import recalibrate as recalibrate
 from .scores import Score as Score
 from .scores import score_groups as score_groups
 from .scores import score_probabilities as score_probabilities
+from .trained import predict_prepared as predict_prepared
+from .trained import train_model as train_model
 from .undecided import risk_coverage as risk_coverage
 from .undecided import score_undecided as score_undecided

@@ -17,6 +17,7 @@ from .registry import known_kinds as known_kinds
 from .registry import make_model as make_model
 from .registry import register as register
 from .store import load_model as load_model
+from .store import read_card as read_card
 from .store import save_model as save_model
 from .training.loop import train as train
 from .training.settings import TrainingSettings as TrainingSettings

@@ -12,6 +12,8 @@ True
 from __future__ import annotations
 
 import re
+import shlex
+from ast import literal_eval
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -86,16 +88,17 @@ def known_kinds() -> list[str]:
 
 
 def make_model(
-    name: str, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
+    text: str, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
 ) -> LogitClassifier:
     """Return an untrained model by its kind, or one of one's own by ``FILE.py:Class``.
 
     Parameters
     ----------
-    name : str
-        Such as ``"boosting"`` or ``"my_model.py:MyModel"``; the file is run.
+    text : str
+        Such as ``"boosting trees=50"`` or ``"my_model.py:MyModel C=0.1"``: the file is run. A value
+        is a Python literal, else words between commas, or one word.
     settings : mapping, optional
-        What the model is called with.
+        More of what the model is called with.
     seed : int, optional
         The setting ``seed`` or ``random_state``, where the model has one.
 
@@ -109,11 +112,12 @@ def make_model(
 
     Examples
     --------
-    >>> make_model("boosting", {"trees": 20}, seed=3)
+    >>> make_model("boosting trees=20", seed=3)
     BoostingClassifier(seed=3, trees=20)
     """
     from datkit.models.own import OwnModel, find_class
 
+    name, *told = shlex.split(text.replace("\\", "/")) or [""]
     path, _, wanted = name.rpartition(":")
     own: Any = find_class(path, wanted)[1] if path.endswith(".py") else None
     if own is None and name not in (kinds := known_kinds()):
@@ -121,6 +125,7 @@ def make_model(
         raise UsageError(f"{expected}, found {name!r}.")
     own = own or class_of(name)
     known, chosen = signature(own).parameters, dict(settings or {})
+    chosen |= {key: _read(value) for key, _, value in (one.partition("=") for one in told)}
     chosen |= {key: seed for key in ("seed", "random_state") if seed is not None and key in known}
     try:
         model = own(**chosen)
@@ -128,3 +133,10 @@ def make_model(
         said = f"{name}: Expected settings among {', '.join(known) or 'none'}"
         raise UsageError(f"{said}, found that {error}.") from error
     return model if own in KINDS.values() else OwnModel(path, wanted, chosen)
+
+
+def _read(value: str) -> object:
+    try:
+        return literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value.split(",") if "," in value else value

@@ -28,6 +28,7 @@ __all__ = [
     "load_arrays",
     "load_model",
     "load_weights",
+    "read_card",
     "save_arrays",
     "save_model",
     "save_weights",
@@ -39,11 +40,14 @@ INSIDE = "estimator"  # the parameter that is a model itself, and the folder in 
 Document = dict[str, Any]  # what a model.json holds
 
 
-def save_model(model: LogitClassifier, folder: str | os.PathLike[str]) -> Path:
+def save_model(
+    model: LogitClassifier, folder: str | os.PathLike[str], card: Document | None = None
+) -> Path:
     """Write a fitted model into `folder`, which is made if needed, and return the folder.
 
     ``model.json`` is written last: kind, format, the plain constructor parameters, and what the
-    model's ``write_state`` returns. Equal models give equal bytes.
+    model's ``write_state`` returns. Equal models give equal bytes. A `card` says what the model was
+    trained on; :func:`read_card` returns it.
 
     Raises
     ------
@@ -69,6 +73,7 @@ def save_model(model: LogitClassifier, folder: str | os.PathLike[str]) -> Path:
     if params.pop(INSIDE, None) is not None:
         save_model(model.estimator_, folder / INSIDE)
     head = {"kind": model.kind, "format": FORMAT, "params": params}
+    head |= {"card": card} if card else {}
     write_json(folder / "model.json", head | model.write_state(folder))
     return folder
 
@@ -94,6 +99,17 @@ def load_model(folder: str | os.PathLike[str]) -> LogitClassifier:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"The model in {folder} is damaged. {error}") from error
     return loaded
+
+
+def read_card(folder: str | os.PathLike[str]) -> Document | None:
+    """Return the card of a stored model, None if it has none.
+
+    Raises
+    ------
+    ModelError
+        If there is no model.
+    """
+    return _read_json(Path(folder)).get("card")
 
 
 def _read_json(folder: Path) -> Document:

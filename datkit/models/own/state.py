@@ -1,13 +1,13 @@
 """What an object learnt as plain data and arrays, and the object again: without a pickle.
 
-Stored are numbers, texts, lists, tuples, dicts, arrays, scikit-learn's estimators (their parameters
-and what ``fit`` added), and the state_dict of a PyTorch network that is an attribute. Reading makes
-nothing but these: no code comes from a stored model.
+Stored are numbers, texts, lists, tuples, dicts, arrays, and scikit-learn's estimators: their
+parameters and what ``fit`` added. Reading makes nothing but these: no code comes from a stored
+model. Trees of scikit-learn and networks keep what they learnt elsewhere; a class with such ones
+stores itself.
 """
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -35,22 +35,8 @@ def take_apart(model: object) -> tuple[dict[str, Any], Arrays]:
 
 
 def put_together(model: object, learnt: dict[str, Any], arrays: Arrays) -> None:
-    """Give a fresh model what :func:`take_apart` returned.
-
-    Raises
-    ------
-    ValueError
-        If the model has no network of that name yet.
-    """
-    for name, plain in learnt.items():
-        held = _from_plain(plain, arrays)
-        if not (isinstance(plain, dict) and "network" in plain):
-            setattr(model, name, held)
-        elif network := getattr(model, name, None):
-            network.load_state_dict(held)
-            network.eval()
-        else:
-            raise ValueError(f"Make its network {name} in __init__, not in fit.")
+    """Give a fresh model what :func:`take_apart` returned."""
+    vars(model).update({name: _from_plain(plain, arrays) for name, plain in learnt.items()})
 
 
 def _to_plain(value: Any, name: str, arrays: Arrays) -> Any:  # noqa: ANN401 - whatever it holds
@@ -74,12 +60,9 @@ def _to_plain(value: Any, name: str, arrays: Arrays) -> Any:  # noqa: ANN401 - w
         fitted = {key: one for key, one in vars(value).items() if key not in params}
         held = [_to_plain(one, name, arrays) for one in (params, fitted)]
         return {"estimator": [kind.__module__, kind.__name__, *held]}
-    if "torch" in sys.modules and isinstance(value, sys.modules["torch"].nn.Module):
-        state = {key: tensor.numpy(force=True) for key, tensor in value.state_dict().items()}
-        return {"network": _to_plain(state, name, arrays)}
     raise ModelError(
-        "Expected a model of numbers, texts, arrays, networks and scikit-learn's estimators but "
-        f"trees, found {kind.__module__}.{kind.__name__} in its attribute {name}. Give the class "
+        "Expected a model of numbers, texts, arrays and scikit-learn's estimators without trees, "
+        f"found {kind.__module__}.{kind.__name__} in its attribute {name}. Give the class methods "
         "save(folder) and load(folder), which write and read JSON, NumPy or safetensors files."
     )
 
@@ -92,10 +75,6 @@ def _from_plain(plain: Any, arrays: Arrays) -> Any:  # noqa: ANN401
         return arrays[held] if arrays[held].ndim else arrays[held].item()
     if what == "texts":
         return np.array(held, dtype=object)
-    if what == "network":
-        from torch import as_tensor
-
-        return {key: as_tensor(one) for key, one in _from_plain(held, arrays).items()}
     if what in BUILT:
         return BUILT[what](_from_plain(one, arrays) for one in held)
     module, name, *held = held

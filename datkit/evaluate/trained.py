@@ -1,0 +1,139 @@
+"""Train a model on a cohort, keep with it what it was trained on and how good it is, predict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.utils.validation import has_fit_parameter
+from tqdm.auto import tqdm
+
+from datkit import NOT_CLINICAL, __version__
+from datkit.data.cohort import Cohort
+from datkit.data.groups import connected, ties_of
+from datkit.errors import ModelError
+from datkit.evaluate.folds import cross_validate
+from datkit.evaluate.scores import score_probabilities
+from datkit.measure.exam import measure_cohort
+from datkit.models.base import Features, LogitClassifier, check_labels, take_rows
+from datkit.models.store import load_model, save_model
+from datkit.prepare.cohort import PreparedCohort
+
+__all__ = ["inputs_of", "predict_prepared", "train_model"]
+
+PARTS = ("numpy", "scikit-learn", "torch")  # whose versions a card names
+TRIED = 8  # exams on which a stored model must predict what the trained one does
+
+
+def inputs_of(model: LogitClassifier, prepared: PreparedCohort) -> Features:
+    """Return what a model reads of prepared exams: their measures, or volumes (n, 64, 80, 48)."""
+    return measure_cohort(prepared) if model.reads == "measures" else prepared.volumes
+
+
+def predict_prepared(
+    model: LogitClassifier, prepared: PreparedCohort, *, progress: bool = False
+) -> pd.Series:
+    """Return the probability that each exam is abnormal, by uid; each is predicted alone.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot read the exams.
+    """
+    X = inputs_of(model, prepared)
+    rows = tqdm(range(len(prepared)), "predicting", disable=not progress)
+    logits = [model.decision_function(take_rows(X, np.array([row])))[0] for row in rows]
+    return pd.Series(expit(logits), pd.Index(prepared.uids, name="uid"), name="is_pathologic")
+
+
+def train_model(
+    model: LogitClassifier,
+    cohort: Cohort,
+    prepared: PreparedCohort,
+    folder: Path,
+    *,
+    folds: int = 5,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Score a model out of fold, train it on all labelled exams, save it, and return its card.
+
+    Folds keep together what belongs together: exams of a centre, or where centres are not named of
+    one family of scanners; exams of a patient; the same image.
+
+    Parameters
+    ----------
+    model : LogitClassifier
+        Trained in place.
+    cohort, prepared : Cohort, PreparedCohort
+        The same exams.
+    folder : path
+        Where the model goes, with its card.
+    folds : int
+        Parts of whole groups, at most; 0 for no score.
+    progress : bool
+        Show the progress of models that take long.
+
+    Raises
+    ------
+    ModelError
+        If the labels do not fit, the model cannot be trained or stored, or once stored predicts
+        otherwise.
+    UsageError
+        If there is one group only: nothing can be left out.
+    """
+    rows = np.flatnonzero(prepared.labels.notna())
+    labels = check_labels(prepared.labels.iloc[rows], len(rows))
+    X = take_rows(inputs_of(model, prepared), rows)
+    known = cohort.subset([prepared.uids[row] for row in rows])
+    named = "centre" in known.exams and known.exams["centre"].notna().all()
+    ties = ties_of(known, by := "centre" if named else "family")
+    groups = connected(ties)
+    shown = model.get_params().keys() & {"progress"}
+    model.set_params(**dict.fromkeys(shown, progress))
+    score = _score(model, X, labels, groups, folds) | {"groups": by} if folds else None
+    extra = {"groups": groups} if has_fit_parameter(model, "groups") else {}
+    model.fit(X, labels, **extra)
+    model.set_params(**dict.fromkeys(shown, False))  # what is stored does not depend on it
+    card = _describe(known, labels, ties["image"]) | {
+        "out_of_fold": score,
+        "versions": {"datkit": __version__} | {name: version(name) for name in PARTS},
+        "note": NOT_CLINICAL if cohort.truth is None else "Simulated training, not for diagnosis.",
+    }
+    save_model(model, folder, card)
+    _check_stored(model, folder, take_rows(X, np.arange(min(TRIED, len(rows)))))
+    return {"kind": getattr(model, "name", model.kind)} | card
+
+
+def _check_stored(model: LogitClassifier, folder: Path, X: Features) -> None:
+    off = np.abs(load_model(folder).predict_proba(X) - model.predict_proba(X)).max()
+    if off > 1e-6:
+        raise ModelError(
+            f"{folder}: Expected the stored model to predict what the trained one does, found that "
+            f"a probability differs by {off:.2g}. It may hold or draw what is not stored: keep "
+            "that in attributes, or give the class save(folder) and load(folder)."
+        )
+
+
+def _score(
+    model: LogitClassifier, X: Features, y: np.ndarray, groups: np.ndarray, folds: int
+) -> dict[str, Any]:
+    parts = min(folds, len(set(groups)))
+    p = cross_validate(model, X, y, groups, n_splits=parts)
+    scores = score_probabilities(y, p, strata=groups).values()
+    numbers = json.loads(pd.DataFrame(map(asdict, scores)).to_json(orient="records"))  # NaN is null
+    return {"folds": parts, "scores": numbers, "said": [*map(str, scores)]}
+
+
+def _describe(cohort: Cohort, labels: np.ndarray, images: pd.Series) -> dict[str, Any]:
+    """Return which exams they were: counts, and one hash of every uid, label and image."""
+    lines = sorted(f"{uid},{y},{images[uid]}" for uid, y in zip(cohort.uids, labels, strict=True))
+    found = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    abnormal = int(labels.sum())
+    return {"cohort": cohort.name, "sha256": found, "exams": len(labels), "abnormal": abnormal}
