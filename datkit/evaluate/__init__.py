@@ -7,6 +7,7 @@
 ``undecided``  exams near one half: what is left if they are left out
 ``ladder``     a calibration found out of fold, carried to the public and to the private set
 ``folds``      probabilities out of fold
+``explain``    maps of what moves a model's logit, and their control
 
 Each name is loaded when it is first used.
 """

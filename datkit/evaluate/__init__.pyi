@@ -1,6 +1,11 @@
 from .compare import Difference as Difference
 from .compare import paired_difference as paired_difference
 from .compare import rank_models as rank_models
+from .explain import gradient_map as gradient_map
+from .explain import map_correlation as map_correlation
+from .explain import mean_map as mean_map
+from .explain import occlusion_map as occlusion_map
+from .explain import randomise_network as randomise_network
 from .folds import cross_validate as cross_validate
 from .intervals import delong_covariance as delong_covariance
 from .ladder import calibration_ladder as calibration_ladder

@@ -19,6 +19,7 @@ from .physics_lab import plot_turn_slider as plot_turn_slider
 from .planes import draw_plane as draw_plane
 from .planes import draw_slice as draw_slice
 from .slices import plot_exam as plot_exam
+from .slices import plot_maps as plot_maps
 from .slices import plot_mean_maps as plot_mean_maps
 from .slices import plot_pair as plot_pair
 from .slices import plot_raw as plot_raw

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from nibabel.processing import resample_to_output
 from scipy.ndimage import center_of_mass
 
 from datkit.errors import UsageError
 from datkit.io.scan import Scan
-from datkit.prepare import GRID
+from datkit.prepare.grid import GRID, load_regions
+from datkit.prepare.levels import scaled_template
 from datkit.view.canvas import BELOW, BESIDE, CLASSES, TOP, UPTAKE, Picture, house_style
-from datkit.view.planes import PANELS, Look, axis_of, brain_grid, draw_slice, plane_grid, times
+from datkit.view.planes import PANELS, Look, axis_of, brain_grid, cut, draw_slice, plane_grid, times
 
-__all__ = ["plot_exam", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
+__all__ = ["plot_exam", "plot_maps", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
 
 STRIATUM_MM = (-8.0, 22.0)  # z from the floor of the putamen to the roof of the caudate head
+STRIATUM_Y_MM = (-50.0, 46.0)  # what a map shows: the striata and 25 mm around them
 # From the lower to the upper face: the 12 mm that hold most of the striatum. Readers use slabs of
 # 10 to 12 mm.
 SLAB_MM = (-5.0, 7.0)
@@ -208,6 +211,68 @@ def plot_mean_maps(
 
 
 @house_style()
+def plot_maps(
+    maps: Mapping[str, nib.Nifti1Image],
+    title: str = "",
+    *,
+    label: str = "change of the logit",
+    levels: Sequence[float] = LEVELS_MM,
+    span: float | None = None,
+    radiological: bool = False,
+) -> Picture:
+    """Plot maps, a row each, around the striata of the template, whose outlines are drawn.
+
+    Black is the mask of the striata, grey where the template, as a camera sees it, holds twice
+    non-specific uptake.
+
+    Parameters
+    ----------
+    maps : mapping of str to nibabel.Nifti1Image
+        Names of the rows, and images in template space without rotation, such as those of
+        :func:`datkit.evaluate.mean_map` and of ``VoxelsClassifier.weight_map()``.
+    title : str
+        What is mapped.
+    label : str
+        What the colours are, with the unit.
+    levels : sequence of float
+        Heights z of the axial slices, mm.
+    span : float, optional
+        Ends of the colour scale, to either side of 0; by default what one of 1,000 voxels
+        exceeds in the strongest map.
+    radiological : bool
+        Draw the patient's left on the right, as hospitals do.
+
+    Raises
+    ------
+    UsageError
+        If a level lies outside a map.
+    ValueError
+        If there is no map.
+
+    Examples
+    --------
+    >>> image = nib.Nifti1Image(np.ones(GRID.shape, np.float32), GRID.affine)
+    >>> figure = plot_maps({"even": image}, levels=[4.0])
+    >>> figure.axes[0].images[0].get_clim()
+    (-1.0, 1.0)
+    """
+    span = span or max(float(np.percentile(np.abs(one.dataobj), 99.9)) for one in maps.values())
+    figure, grid = brain_grid(len(maps), len(levels), title)
+    figure.set_figheight(1.5 * len(maps) + 0.8)
+    look = Look(low=-span, high=span, colormap="RdBu_r", radiological=radiological)
+    for row, (name, image) in zip(grid, maps.items(), strict=True):
+        row[0].set_title(name, loc="left", size="medium")
+        for axes, level in zip(row, levels, strict=True):
+            drawn = draw_slice(
+                axes, np.asarray(image.dataobj), image.affine, "axial", level, **look
+            )
+            _draw_outlines(axes, level)
+            axes.label_outer()
+    figure.colorbar(drawn, ax=grid, label=label, extend="both", **BESIDE)
+    return figure
+
+
+@house_style()
 def plot_raw(
     scan: Scan,
     title: str = "",
@@ -280,6 +345,19 @@ def striatal_slab(volume: np.ndarray) -> np.ndarray:
     heights = GRID.affine[2, 3] + GRID.affine[2, 2] * np.arange(GRID.shape[2])
     low, high = SLAB_MM
     return volume[:, :, (low < heights) & (heights < high)].mean(axis=2)
+
+
+def _draw_outlines(axes: Axes, level: float) -> None:
+    """Draw where the template holds twice non-specific uptake, and the mask of its striata."""
+    regions = load_regions()
+    striata = regions["striatum_left"] | regions["striatum_right"]
+    axes.set(autoscalex_on=False, ylim=STRIATUM_Y_MM)
+    lines = (*scaled_template(), 2.0, "0.5"), (striata, GRID.affine, 0.5, "black")
+    for volume, affine, value, colour in lines:
+        plane = cut(volume, affine, "axial", level)[0]
+        x, y = (affine[a, 3] + affine[a, a] * np.arange(n) for a, n in enumerate(plane.shape))
+        if plane.max() > value:
+            axes.contour(x, y, plane.T, [value], colors=colour, linewidths=0.8)
 
 
 def _draw_row(

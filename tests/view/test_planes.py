@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hot_putamen import HOT_MM, brightest_mm, left_hot, words
@@ -15,7 +16,14 @@ from datkit.prepare import GRID
 from datkit.view.canvas import new_picture
 from datkit.view.explore import explore_exam
 from datkit.view.planes import cut, draw_slice
-from datkit.view.slices import plot_exam, plot_mean_maps, plot_pair, plot_raw, plot_sheet
+from datkit.view.slices import (
+    plot_exam,
+    plot_maps,
+    plot_mean_maps,
+    plot_pair,
+    plot_raw,
+    plot_sheet,
+)
 from datkit.view.surface import VolumeView
 
 
@@ -31,6 +39,9 @@ FIGURES = {
     "plot_pair": lambda exam, **how: plot_pair(exam, exam, levels=[HOT_MM[2]], **how),
     "plot_mean_maps": lambda exam, **how: plot_mean_maps(
         np.stack([np.ones_like(exam), exam]), [0, 1], levels=[HOT_MM[2]], **how
+    ),
+    "plot_maps": lambda exam, **how: plot_maps(
+        {"": nib.Nifti1Image(exam, GRID.affine)}, levels=[HOT_MM[2]], **how
     ),
     "plot_raw": lambda exam, **how: plot_raw(Scan(exam, GRID.affine), at=HOT_MM, **how),
     "VolumeView": lambda exam, **how: VolumeView(exam, at=tuple(HOT_MM), **how).preview(),

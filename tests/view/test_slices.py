@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hot_putamen import HOT_MM, brightest_mm, hot_voxel, left_hot, words
@@ -20,6 +21,7 @@ from datkit.prepare import GRID, load_regions
 from datkit.view.slices import (
     SLAB_MM,
     plot_exam,
+    plot_maps,
     plot_mean_maps,
     plot_pair,
     plot_raw,
@@ -71,6 +73,34 @@ def test_mean_maps_show_the_second_class_minus_the_first() -> None:
 def test_mean_maps_need_both_classes() -> None:
     with pytest.raises(UsageError, match="none with label 1; pass labels"):
         plot_mean_maps(np.ones((2, *GRID.shape)), [0, 0])
+
+
+def test_maps_lie_where_their_affine_says_in_one_scale_with_the_striata_around() -> None:
+    putamen = load_regions()["putamen_left"]
+    fine = nib.Nifti1Image(np.where(putamen, 3.0, 0.0).astype(np.float32), GRID.affine)
+    coarse = fine.slicer[::2, ::2, ::2]
+    figure = plot_maps({"fine": fine, "of 4 mm": coarse}, levels=[2.0], label="logit per SBR")
+    first, second, bar = figure.axes
+    assert [axes.get_title(loc="left") for axes in (first, second)] == ["fine", "of 4 mm"]
+    assert bar.get_ylabel() == "logit per SBR"
+    level = putamen[:, :, 19]
+    centre = (np.argwhere(level).mean(axis=0) * 2 + GRID.affine[:2, 3]).round(2)
+    for axes in (first, second):
+        assert axes.images[0].get_clim() == (-3, 3) and words(axes)[:2] == ["L", "R"]
+        np.testing.assert_allclose(brightest_mm(axes), centre, atol=2)
+        template, striata = axes.collections
+        outline = striata.get_paths()[0].vertices
+        assert (np.abs(outline) < 40).all() and {*np.sign(outline[:, 0])} == {-1, 1}
+        assert np.ptp(template.get_paths()[0].vertices[:, 0]) > np.ptp(outline[:, 0])
+    hospital = plot_maps({"fine": fine}, levels=[2.0], radiological=True).axes[0]
+    assert hospital.xaxis.get_inverted() and words(hospital)[:2] == ["R", "L"]
+
+
+def test_a_map_above_the_striata_has_no_outline_and_no_warning(recwarn) -> None:
+    image = nib.Nifti1Image(np.ones(GRID.shape, np.float32), GRID.affine)
+    figure = plot_maps({"even": image}, levels=[56.0], span=2.0)
+    assert not figure.axes[0].collections and not recwarn.list
+    assert figure.axes[0].images[0].get_clim() == (-2, 2)
 
 
 ORIENTATIONS = {
