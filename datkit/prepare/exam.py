@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nibabel as nib
@@ -19,12 +19,19 @@ from datkit.prepare.quality import Extremes, assess, find_reasons
 from datkit.prepare.sampling import crop, shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
 from datkit.prepare.uptake import find_reference, look_at_uptake
+from datkit.prepare.voxels import look_at_voxels
 from datkit.problems import Problem
 
 __all__ = ["Prepared", "prepare_scan"]
 
 CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
 AIR_MM = 30.0  # beyond the rim of air that registration looks at
+HUGE = 1e30  # no counts in any unit; sums of squares would be infinite
+EMPTY = Problem("empty", "the scan", "uptake", "zeros alone", "Export the exam again.")
+HUGE_VOXELS = Problem(
+    "voxels-huge", "the scan", f"voxels below {HUGE:g}", "",
+    "They were not read as they were stored (number type, byte order): export the exam again.",
+)  # fmt: skip
 ARTEFACT = 2.0  # a border layer so many times as bright as the next, which blur forbids in tissue
 
 
@@ -48,8 +55,10 @@ class Prepared:
         (``"striatum"``, ``"brain"``, ``"outside the brain"`` as glands are, or ``"border"``),
         `lowest` (as `hottest`), `upright` (1 if the vertex points up in the scanner, −1 if down),
         `height`, `width` and `in_head` (see :func:`datkit.prepare.geometry.find_proportions`),
-        `striatal_uptake`, `cortex` and `unevenness` (see
-        :func:`datkit.prepare.uptake.look_at_uptake`), `orientation` (of the scan), `mended` (its
+        `striatal_uptake`, `cortex`, `unevenness` and `brain_reference` (see
+        :func:`datkit.prepare.uptake.look_at_uptake`), `pixels`, `slices`, `order`, `saturated`,
+        `air`, `holes` and `brain_holes` (see :func:`datkit.prepare.voxels.look_at_voxels`),
+        `orientation` (of the scan), `mended` (its
         repairs in words), `fallback` (``"none"``, or how registration had to be helped),
         `resolution` (FWHM, mm; left out where the scan does not tell it: see
         :func:`datkit.prepare.geometry.find_resolution`),
@@ -90,6 +99,7 @@ def prepare_scan(scan: Scan, settings: PrepareSettings | None = None) -> Prepare
         **locate_striata(volume),
         **find_proportions(data, affine, pose.matrix),
         **look_at_uptake(volume),
+        **look_at_voxels(data, affine, pose.matrix, reference[1]),
         "orientation": scan.orientation,
         "mended": "; ".join(scan.repairs),
     }
@@ -117,9 +127,10 @@ def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray
     Zeros beside a cut head were not seen by the camera; zeros beside a whole one are air. So the
     result is the same however wide an empty border a scan has.
     """
-    if not data.any():
-        empty = Problem("empty", "the scan", "uptake", "zeros alone", "Export the exam again.")
-        raise PrepareError.of([empty], where=empty.where)
+    largest = max(float(data.max()), -float(data.min()))
+    if not 0 < largest < HUGE:
+        fault = replace(HUGE_VOXELS, found=f"{largest:.3g}") if largest else EMPTY
+        raise PrepareError.of([fault], where=fault.where)
     ends = [np.flatnonzero(shown)[[0, -1]] for shown in _shown(data)]
     box = data[tuple(slice(first, last + 1) for first, last in ends)]
     start = np.array([first for first, _ in ends])

@@ -37,19 +37,70 @@ class Rule(NamedTuple):
     low: float
     high: float
     remedy: str
+    unit: str = ""
 
     @property
     def expected(self) -> str:
         """The range in words."""
         low, high = f"{self.low:g}", f"{self.high:g}"
-        return f"at least {low}" if self.high == np.inf else f"{low} to {high}"
+        return f"{f'at least {low}' if self.high == np.inf else f'{low} to {high}'}{self.unit}"
+
+    def allows(self, value: float) -> bool:
+        """Tell whether good exams have it."""
+        return self.low <= value <= self.high
+
+    def write(self, value: float) -> str:
+        """Return a figure in words: two decimals, or as many as show on which side it lies."""
+        told = (n for n in range(2, 9) if self.allows(round(value, n)) == self.allows(value))
+        return f"{value:.{next(told, 9)}f}{self.unit}"
 
 
 FAR = 0.9 * FURTHEST  # mm; a striatum found as far away as was looked is none
-# By figure. Balls, cylinders and heads cut or turned fall outside (see the tests); so do MRI, CT,
-# other tracers and other body parts (benchmarks/prepare, section `others`: it prints how far apart
-# exams and the rest are).
+# By figure, causes before what follows from them. Balls, cylinders and heads cut or turned fall
+# outside (see the tests); so do MRI, CT, other tracers and other body parts (benchmarks/prepare,
+# section `others`: it prints how far apart exams and the rest are).
 RULES = {
+    # Cameras reconstruct squares; all simulated exams have 1.
+    "pixels": Rule("voxels’ width over their length", 0.98, 1.02,
+        "Cameras make square pixels: check the pixel spacing in the file’s header."),
+    # Heads differ by 5 % (SD) in height over length and in width over length; the simulated ones
+    # in height by 0.93 to 1.08, so what is 0.77 or 1.3 times as thick is told.
+    "height": Rule("head’s height over its width and length (template = 1)", 0.83, 1.2,
+        "Check the slice spacing in the file’s header: the head is squashed or stretched."),
+    "width": Rule("head’s width over its length (template = 1)", 0.8, 1.25,
+        "Check the pixel spacing in the file’s header: the head is squashed or stretched."),
+    # Adult heads measure about 0.9 of the MNI template.
+    "scale": Rule("head size", 0.75, 1.15, "Check the voxel size in the file’s header."),
+    "rotation": Rule("turn of the head", 0.0, 45.0,
+        "Check the orientation in the file’s header, and left and right with it.", "°"),
+    "upright": Rule("direction of the vertex (1 up, −1 down)", -0.5, np.inf,
+        "The head is upside down: check the order of the slices, and left and right with it."),
+    # 150 exams (every centre, severe loss) have 0; a ball of 8 mm holds 0.6 and more.
+    "holes": Rule("voxels of 0 in the striata", 0.0, 0.05,
+        "What is missing counts as no uptake: export the exam again.", " mL"),
+    # 0.01 to 0.26 in the same exams; striata clipped at 0.7 of their peak have 4.
+    "saturated": Rule("voxels as bright as the brightest, within 1 %", 0.0, 0.35,
+        "Voxels were clipped, or ran over the largest number: export the exam again.", " mL"),
+    # 1.1 to 2.8; two lost slices 8 (median), four 17, an empty one 40 and more.
+    "slices": Rule("largest break between slices (their neighbours = 1)", 0.0, 3.6,
+        "Slices are missing, empty, repeated or out of order: export the exam again."),
+    # 0.26 to 0.48 in the same exams; swapped pairs have about 1, mirrored ones 2 and more.
+    "order": Rule("step to the next slice over the step to the one after it, squared", 0.0, 0.6,
+        "Slices are swapped, or every other one is mirrored: export the exam again."),
+    # Reconstructions without a bound at 0 undershoot, but not by more than the brain's uptake.
+    "lowest": Rule("lowest voxel (reference = 1)", -1.5, 0.05,
+        "Air has no counts, and none are negative: was a constant added to every voxel, was a "
+        "number of 16 bits read with a sign, or is it CT?"),
+    # 0 to 0.11 by scatter; a constant of 0.1 of the reference taken off gives -0.07.
+    "air": Rule("air around the head (reference = 1)", -0.05, 0.16,
+        "Air has no counts: was a constant added or subtracted, or were counts stored as their "
+        "root or logarithm?"),
+    "in_head": Rule("share of the uptake in and around the head", 0.7, np.inf,
+        "Something else is in the scan, a second head or a body: cut the scan down to the head."),
+    # 0.95 to 1.11; an occipital region that holds 0.7 or 1.5 of its uptake gives 1.34 or 0.73.
+    "brain_reference": Rule("rest of the brain over the reference (template = 1)", 0.85, 1.2,
+        "The occipital region is no reference here (an infarct, or uneven correction?): it moves "
+        "every binding ratio."),
     # 0.87 and more but for exams so noisy that one must look; volumes that are no DaT exam reach
     # 0.99 and are told by their uptake (benchmarks/prepare, section `others`).
     "similarity": Rule("similarity to the template", 0.87, 1.0,
@@ -58,24 +109,6 @@ RULES = {
         "Part of the head was not scanned: trust what the pictures show, no more."),
     "regions_in_view": Rule("share of the regions in view", 0.95, 1.0,
         "A measured region lies partly outside the scan, so it measures too low."),
-    # Adult heads measure about 0.9 of the MNI template.
-    "scale": Rule("head size", 0.75, 1.15, "Check the voxel size in the file’s header."),
-    "rotation": Rule("turn of the head", 0.0, 45.0,
-        "Check the orientation in the file’s header, and left and right with it."),
-    "upright": Rule("direction of the vertex (1 up, −1 down)", -0.5, np.inf,
-        "The head is upside down: check the order of the slices, and left and right with it."),
-    # Heads differ by 5 % (SD) in height over length and in width over length; the simulated ones
-    # in height by 0.93 to 1.08, so what is 0.77 or 1.3 times as thick is told.
-    "height": Rule("head’s height over its width and length (template = 1)", 0.83, 1.2,
-        "Check the slice spacing in the file’s header: the head is squashed or stretched."),
-    "width": Rule("head’s width over its length (template = 1)", 0.8, 1.25,
-        "Check the pixel spacing in the file’s header: the head is squashed or stretched."),
-    "in_head": Rule("share of the uptake in and around the head", 0.7, np.inf,
-        "Something else is in the scan, a second head or a body: cut the scan down to the head."),
-    # Reconstructions without a bound at 0 undershoot, but not by more than the brain's uptake.
-    "lowest": Rule("lowest voxel (reference = 1)", -1.5, 0.05,
-        "Air has no counts, and none are negative: was a constant added to every voxel, was a "
-        "number of 16 bits read with a sign, or is it CT?"),
     "striatal_uptake": Rule("brighter striatum over the brightest brain elsewhere", 1.1, np.inf,
         "No uptake stands out in either striatum: total loss, or not a DaT exam."),
     "cortex": Rule("cortex over white matter", 0.75, 1.2,
@@ -85,10 +118,11 @@ RULES = {
         "The brain is too even or too uneven for a DaT exam: is it one, not mostly noise, and "
         "stored as counts, not as their logarithm?"),
     # Normal exams have 8 to 14 mm (datkit/resources/normals.json), all simulated ones 6 to 19.
-    "resolution": Rule("effective resolution (FWHM, mm)", 4.5, 20.0,
-        "Normal ranges come from sharper or smoother images: binding ratios do not compare."),
+    "resolution": Rule("effective resolution (FWHM)", 4.5, 20.0,
+        "Normal ranges come from sharper or smoother images: binding ratios do not compare.",
+        " mm"),
     "striatum_shift": Rule("distance of a striatum from its place", 0.0, FAR,
-        "See in the pictures whether both striata lie where they should."),
+        "See in the pictures whether both striata lie where they should.", " mm"),
 }  # fmt: skip
 NOT_OCCIPITAL = Problem(
     "reference_region", "the reference", "the occipital region, which is not shown",
@@ -98,6 +132,10 @@ LEFT_AND_RIGHT = Problem(
     "orientation", "the orientation", "one that the file states", "unknown",
     "Left and right may be wrong: find out how the axes run, and state it (--orientation).",
     "warning",
+)  # fmt: skip
+FILLED = Problem(
+    "mended", "what was mended", "nothing within the brain", "",
+    "What was no number counts as no uptake there: export the exam again.", "warning",
 )  # fmt: skip
 SIDES = (("left", "right"), ("back", "front"), ("bottom", "top"))
 CUT = 0.01  # share of the head beyond a side of the field from which it is called cut
@@ -135,7 +173,8 @@ def assess(
         Region and level of :func:`datkit.prepare.find_reference`.
     found : mapping
         What else was found: of :func:`datkit.prepare.locate_striata` and of
-        :mod:`datkit.prepare.geometry` and :mod:`datkit.prepare.uptake`, and the scan's orientation.
+        :mod:`datkit.prepare.geometry`, :mod:`datkit.prepare.uptake` and
+        :mod:`datkit.prepare.voxels`, and the scan's orientation.
     """
     linear, to_voxels = pose.matrix[:3, :3], np.linalg.inv(affine) @ pose.matrix
     scale = float(np.cbrt(np.linalg.det(linear)))
@@ -216,14 +255,18 @@ def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:
     shifts = np.reshape([quality.get(name, 0.0) for name in SHIFTS], (2, 3))
     figures = {**quality, "striatum_shift": np.linalg.norm(shifts, axis=1).max()}
     reasons = [
-        Problem(name, rule.label, rule.expected, f"{figures[name]:.2f}", rule.remedy, "warning")
+        Problem(
+            name, rule.label, rule.expected, rule.write(figures[name]), rule.remedy, "warning"
+        )
         for name, rule in RULES.items()
-        if name in figures and not rule.low <= figures[name] <= rule.high
+        if name in figures and not rule.allows(figures[name])
     ]  # fmt: skip
     if quality.get("reference_region") == "brain":
         reasons.append(NOT_OCCIPITAL)
     if (stated := quality.get("orientation", "known")) not in ("known", "stated"):
         reasons.append(replace(LEFT_AND_RIGHT, found=stated))
+    if (mended := quality.get("mended")) and (lost := quality.get("brain_holes", 0.0)) > 0:
+        reasons.append(replace(FILLED, found=f"{mended}; {lost:.2f} mL of the brain hold 0"))
     return reasons
 
 

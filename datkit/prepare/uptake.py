@@ -82,18 +82,24 @@ def find_reference(volume: np.ndarray) -> tuple[str, float]:
             f"{volume.shape}; use datkit.prepare_scan first."
         )
     for region, least in (("occipital", LEAST_OCCIPITAL), ("brain", LEAST_BRAIN)):
-        mask, usual = _regions()[region]
-        shown = volume[mask]
-        seen = shown > 0
-        if seen.mean() >= least:
-            return region, _middle_mean(shown[seen]) / _middle_mean(usual[seen])
+        seen, level = _level(volume, region)
+        if seen >= least:
+            return region, level
     few = Problem(
         "no-reference", "the scan",
         f"uptake in half of the occipital reference region, or in {LEAST_BRAIN:.0%} of the brain "
-        "around the striata", f"it in {seen.mean():.0%} of the brain",
+        "around the striata", f"it in {seen:.0%} of the brain",
         "Look at it: is the head cut off, or is it no head at all?",
     )  # fmt: skip
     raise PrepareError.of([few], where=few.where)
+
+
+def _level(volume: np.ndarray, region: str) -> tuple[float, float]:
+    """Return the share of a region that is shown, and its uptake over what it usually is."""
+    mask, usual = _regions()[region]
+    seen = volume[mask] > 0
+    level = _middle_mean(volume[mask][seen]) / _middle_mean(usual[seen]) if seen.any() else 0.0
+    return float(seen.mean()), level
 
 
 def _middle_mean(values: np.ndarray) -> float:
@@ -126,8 +132,9 @@ def look_at_uptake(volume: np.ndarray) -> dict[str, float]:
     dict of str to float
         ``striatal_uptake``: of the brighter side, over the brightest of the brain elsewhere;
         ``cortex``: over the white matter above the ventricles; ``unevenness``: SD of the brain's
-        uptake away from the striata, over its mean. What is not shown is left out, and a figure
-        for which too little is shown.
+        uptake away from the striata, over its mean; ``brain_reference``: the rest of the brain
+        over the occipital region (the template's is 1). What is not shown is left out, and a
+        figure for which too little is shown.
     """
     blocks = _blocks(np.asarray(volume, np.float32))
     shown = gaussian_filter(np.float32(blocks > 0), 1.0)  # 0 is what was masked, or not scanned
@@ -141,6 +148,9 @@ def look_at_uptake(volume: np.ndarray) -> dict[str, float]:
         found["unevenness"] = float(rest.std() / rest.mean())
     if min(values["cortex"].size, white.size) > FEW:
         found["cortex"] = float(np.median(values["cortex"]) / np.median(white))
+    (back, level), (brain, rest) = (_level(volume, name) for name in ("occipital", "brain"))
+    if min(back, brain) >= LEAST_OCCIPITAL:
+        found["brain_reference"] = rest / level
     return found
 
 

@@ -55,7 +55,7 @@ def test_measure_says_what_speaks_against_an_exam_and_what_to_do(capsys, run_jso
     assert main(["measure", str(upside_down)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "  quality: look at it"
-    assert any("turn of the head is 180.00" in line and "left and right" in line for line in lines)
+    assert any("turn of the head is 180.00°" in line and "left and right" in line for line in lines)
     assert "  reference region: occipital" in lines
     assert "D2 receptors" in lines[-1] and "VMAT2" in lines[-1]
     _, result = run_json("measure", upside_down)

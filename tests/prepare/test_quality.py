@@ -125,7 +125,8 @@ def test_each_rule_speaks_beyond_its_ends_and_says_what_to_do(name, end):
     figures = {"left_shift_y": value} if name == "striatum_shift" else {name: value}
     (reason,) = find_reasons(figures)
     assert (reason.code, reason.severity, reason.remedy) == (name, "warning", rule.remedy)
-    assert describe(reason) == f"{rule.label} is {value:.2f}, expected {rule.expected}"
+    told = f"{rule.label} is {value:.2f}{rule.unit}, expected {rule.expected}"
+    assert describe(reason) == told
     assert advise(reason) == f"{describe(reason)}. {rule.remedy}"
 
 
@@ -133,6 +134,25 @@ def test_what_a_rule_expects_reads_well():
     assert RULES["scale"].expected == "0.75 to 1.15"
     assert RULES["lowest"].expected == "-1.5 to 0.05"
     assert RULES["upright"].expected == "at least -0.5"
+    assert RULES["rotation"].expected == "0 to 45°"
+    assert RULES["resolution"].expected == "4.5 to 20 mm"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [("similarity", 0.86997, "0.86997"), ("similarity", 0.8, "0.80"),
+     ("scale", 1.1500001, "1.1500001"), ("rotation", 170.951, "170.95°"),
+     ("resolution", 20.004, "20.004 mm")],
+)  # fmt: skip
+def test_a_figure_shows_on_which_side_of_the_end_it_lies(name, value, found):
+    (reason,) = find_reasons({name: value})
+    assert reason.found == found
+
+
+def test_causes_come_before_what_follows_from_them():
+    figures = {"similarity": 0.5, "rotation": 170.0, "height": 0.5, "scale": 2.0, "pixels": 0.8}
+    codes = [reason.code for reason in find_reasons(figures)]
+    assert codes == ["pixels", "height", "scale", "rotation", "similarity"]
 
 
 def test_a_figure_that_is_no_number_is_a_reason_and_good_ends_are_none():
@@ -149,7 +169,7 @@ def test_the_verdict_is_every_reason_in_one_sentence(prepared):
 
 @pytest.mark.parametrize(
     ("share", "codes"),
-    [(0.1, ["lowest"]), (0.5, ["lowest"]), (2.0, ["lowest", "unevenness"])],  # so much evens out
+    [(0.1, ["lowest"]), (0.5, ["lowest", "air"]), (2.0, ["lowest", "air", "unevenness"])],
 )
 def test_a_constant_added_to_every_voxel_is_told_and_moves_no_head(
     straight, prepared, share, codes

@@ -31,7 +31,8 @@ CHECKS = {name: rule.label for name, rule in RULES.items()} | {
     "fallback": "help for registration",
 }
 NOTES = {"reference": "reference_region", "hottest": "hottest_in"}  # said behind the figure
-HIDDEN = {"verdict", "orientation", "mended", *NOTES.values(), *SHIFTS}  # said elsewhere
+# Said elsewhere.
+HIDDEN = {"verdict", "orientation", "mended", "brain_holes", *NOTES.values(), *SHIFTS}
 
 
 class Row(NamedTuple):
