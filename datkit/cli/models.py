@@ -7,28 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from datkit import NOT_CLINICAL
-from datkit.cli.command import (
-    CODE,
-    FINDINGS,
-    FINE,
-    JOBS,
-    READING,
-    Group,
-    Result,
-    arg,
-    complain,
-    reading,
-)
+from datkit.cli.command import CODE, FINE, JOBS, READING, Group, Result, arg, complain, reading
 from datkit.cli.data import open_exams
-from datkit.errors import UsageError
+from datkit.errors import DatkitError, UsageError
 from datkit.files import replace_atomically
 
 MODELS = Group("")
+_OWN = "'NAME SETTING=VALUE …', or FILE.py:Class of your own"
 _OVERWRITE = arg("--overwrite", action="store_true", help="replace what is there")
 
 
 @MODELS.command(
-    arg("--model", default="boosting", metavar="NAME", help="and settings; default: boosting"),
+    arg("--model", default="boosting", metavar="NAME", help=f"or {_OWN}; default: boosting"),
     arg("--cohort", type=Path, required=True, metavar="COHORT", help="labelled exams, any layout"),
     arg("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes"),
     arg("--seed", type=int, metavar="S", help="same exams, settings and seed: same model"),
@@ -78,7 +68,13 @@ def train(args: Namespace) -> Result:
     cohort = open_exams(args.cohort, reading(args))
     prepared = prepare_cohort(cohort, n_jobs=args.jobs, progress=not args.json)
     codes = [complain(why, uid) for uid, why in prepared.failures.items()]
-    card = train_model(model, cohort, prepared, args.out, folds=args.folds, progress=not args.json)
+    how = {"folds": args.folds, "progress": not args.json}
+    try:
+        card = train_model(model, cohort, prepared, args.out, **how)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DatkitError):
+            raise
+        raise UsageError(f"{args.model}: Expected other settings, found that {error}.") from error
     write_prior(args.out, prepared.labels)
     lines = [*_tell(card), f"Saved: {args.out}, next: datkit predict {args.out} SCAN"]
     return Result(lines, card | {"folder": str(args.out)}, max(codes, default=FINE))
@@ -128,15 +124,14 @@ def predict(args: Namespace) -> Result:
     look = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
     without = prepared.failures | ({} if args.anyway else look)
     told = p.drop([uid for uid in without if uid in p])
-    for uid, why in without.items():
-        complain(f"no probability: {why}", uid)
+    codes = [complain(f"no probability: {why}", uid) for uid, why in without.items()]
     lines = [f"{uid}: probability of abnormal {one:.3f}" for uid, one in told.items()]
     if args.out:
         with replace_atomically(args.out) as part:
             told.to_csv(part, float_format="%.6f", lineterminator="\n")
         lines = [f"{len(told)} of {len(cohort)} exams predicted: {args.out}"]
     found = {"predictions": told.to_dict(), "reasons": without, "model": card}
-    return Result([*lines, *_tell(card)], found, FINDINGS if without else FINE)
+    return Result([*lines, *_tell(card)], found, max(codes, default=FINE))
 
 
 def _check_new(path: Path | None, args: Namespace) -> None:

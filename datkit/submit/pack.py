@@ -24,6 +24,7 @@ from datkit.files import replace_atomically, sha256_file, write_json
 from datkit.inspect.content import SAFE_SUFFIXES
 from datkit.inspect.imports import imports_of
 from datkit.inspect.submission import check_submission
+from datkit.problems import list_some
 
 __all__ = ["PackReport", "inference_modules", "pack_submission", "write_prior"]
 
@@ -118,10 +119,16 @@ def pack_submission(
     ModelError
         If a model cannot be loaded.
     SubmissionError
-        If there is no model, no usable prior, or the finished zip has problems.
+        If there is no model, no usable prior, a model of one's own stores itself in other files
+        than a submission may hold, or the finished zip has problems.
     """
     folders = _check_folders([models] if isinstance(models, str | os.PathLike) else models)
     weights, left_out = _collect_weights(folders)
+    if lost := [name for name in left_out if "own" in Path(name).parts[:-1]]:
+        raise SubmissionError(
+            f"Expected save(folder) of your model to write {', '.join(SAFE_SUFFIXES)}, which a "
+            f"submission may hold, found {list_some(lost)}. Write such files, and train again."
+        )
     prior = _read_priors(folders) if prior is None else _check_prior(prior, "prior")
     stored = {
         name.removesuffix("/model.json"): json.loads(text)

@@ -115,6 +115,14 @@ def test_nothing_is_written_over_without_a_word(trained, tiny_cohort, capsys):
     assert (trained / "model.json").read_bytes() != before
 
 
+def test_a_setting_that_fits_nothing_is_told(tiny_cohort, prepared_once, tmp_path, capsys):
+    words = ["train", "--cohort", str(tiny_cohort.folder), "--out", str(tmp_path / "m")]
+    assert main([*words, "--model", "measures C=many"]) == 2
+    assert "measures C=many: Expected other settings, found that The 'C'" in capsys.readouterr().err
+    assert main([*words, "--model", "measures D=1"]) == 2
+    assert "measures: Expected settings among C, seed, columns" in capsys.readouterr().err
+
+
 def test_help_names_what_there_is_and_wrong_use_is_told(capsys, tmp_path, shown_help):
     train = ["train", "--cohort", str(tmp_path), "--out", str(tmp_path / "m")]
     assert main([*train, "--model", "forest"]) == 2

@@ -177,3 +177,15 @@ def test_a_submission_carries_the_file_and_predicts_the_same(
     expected = dict(zip(prepared_tiny.uids, model.predict_proba(seen)[:, 1], strict=True))
     for uid, p in report.predictions.items():
         assert p == pytest.approx(np.clip(expected[uid], 0.01, 0.99), abs=1e-5)
+
+
+def test_what_a_submission_may_not_hold_is_told_before_it_is_packed(write, tmp_path):
+    from datkit.errors import SubmissionError
+    from datkit.submit import pack_submission
+
+    model = make_model(write(SELF_STORED.replace("share.json", "share.txt"))).fit(X, Y)
+    save_model(model, tmp_path / "model")
+    with pytest.raises(
+        SubmissionError, match=r"to write \.json, .*found own/share\.txt\. Write such"
+    ):
+        pack_submission(tmp_path / "model", tmp_path / "submission.zip", prior=0.5)
