@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from benchmarks.cohort.geometry import drawn_exam
 from benchmarks.cohort.physics import OSEM, SIGMA, Setup, set_up
 from benchmarks.common.figures import Figure, bootstrap, share
 from benchmarks.measure import linear
@@ -16,13 +17,15 @@ from datkit.io.scan import Scan
 from datkit.measure import asymmetry, measure_prepared
 from datkit.measure.normals import compare_with_normals
 from datkit.prepare import prepare_scan
-from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, field_about
-from datkit.simulate.patient.uptake import true_sbr
+from datkit.simulate.camera.imaging import FIELD_MM, SAMPLED_MM, acquire, field_about
+from datkit.simulate.patient.uptake import paint, true_sbr
 from datkit.threads import one_thread
 
 LEAST = 12  # exams of a centre and reconstruction in which r is computed
 UNEVEN = 10.0  # per cent of true asymmetry, beyond which its sign must be right
 PATIENTS = 6
+REPEATS = 100  # exams that are scanned twice
+REPORTED = "caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatum"
 CONVERGED = replace(OSEM, iterations=10)  # the formula knows nothing of unfinished iterations
 ZS = ("caudate_lowest", "putamen_lowest", "striatum_left", "length_shortest", "southampton_left")
 
@@ -36,13 +39,20 @@ def measure(
     """
     groups = (exams["centre"] + ", " + exams["reconstruction"]).to_numpy()
     for structure, aim in (("caudate", 0.95), ("putamen", 0.95), ("posterior_putamen", None),
-                           ("soft_caudate", 0.95), ("soft_putamen", 0.95)):  # fmt: skip
-        true = frame_of_sides(truth, f"sbr_{structure.removeprefix('soft_')}")
+                           ("whole_caudate", None), ("soft_caudate", 0.95),
+                           ("soft_putamen", 0.95)):  # fmt: skip
+        true = frame_of_sides(
+            truth, f"sbr_{structure.removeprefix('soft_').removeprefix('whole_')}"
+        )
         found = frame_of_sides(table, structure)
         yield correlation_figure(structure.replace("_", " "), found, true, groups, aim)
     for structure in ("putamen", "soft_putamen"):
         found = table[f"{structure}_asymmetry"].to_numpy()
         yield asymmetry_figure(structure.replace("_", " "), found, truth)
+    for structure in ("caudate", "whole_caudate", "soft_caudate", "putamen"):
+        yield error_figure(structure, table, truth)
+    with one_thread():
+        yield from repeat_figures(table)
     yield from bound_figures(boxes, exams["centre"].to_numpy(), truth, groups)
     with one_thread():
         yield from recovery_figures()
@@ -160,6 +170,45 @@ def asymmetry_figure(
     note = f"missed ones: {', '.join(f'{size:.0f}' for size in sorted(missed)) or 'none'} %"
     name = f"sign of an asymmetry beyond {UNEVEN:g} %: {structure}"
     return share(name, right_sign[uneven], (aim, None), note)
+
+
+def error_figure(structure: str, table: pd.DataFrame, truth: pd.DataFrame) -> Figure:
+    """Return how far asymmetries lie from the true ones, SD over exams, per cent."""
+    sides = frame_of_sides(truth, f"sbr_{structure.rpartition('_')[2]}")
+    error = table[f"{structure}_asymmetry"].to_numpy() - [asymmetry(*pair) for pair in sides]
+    interval = tuple(bootstrap(lambda rows: error[rows].std(), len(error)))
+    note = f"mean {error.mean():.1f}; noise, regions and recovery together"
+    name = f"error of the asymmetry of the {structure.replace('_', ' ')}: SD"
+    return Figure(name, float(error.std()), (None, None), interval, "%", note)
+
+
+def repeat_figures(table: pd.DataFrame) -> Iterator[Figure]:
+    """Yield by how much asymmetries vary between scans of a patient: the SD of one, per cent.
+
+    The first exams are counted anew: patient, pose, camera and reconstruction are the same. The
+    report tells its reader so (``datkit/view/pages/report.html``).
+    """
+    names = [f"{name}_asymmetry" for name in (*REPORTED, "whole_caudate", "soft_caudate")]
+    uids = table.index[:REPEATS]
+    again = pd.DataFrame([scan_again(uid) for uid in uids], uids)[names]
+    apart = (table.loc[uids, names] - again).to_numpy() / np.sqrt(2)
+    for name, values in zip(names, apart.T, strict=True):
+        interval = tuple(bootstrap(lambda rows, x=values: spread_of(x[rows]), len(values)))
+        title = f"{name.replace('_', ' ')} between two scans of a patient: SD"
+        yield Figure(title, spread_of(values), (None, None), interval, "%", f"{len(uids)} patients")
+
+
+def spread_of(values: np.ndarray) -> float:
+    """Return the root mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def scan_again(uid: str) -> dict[str, float]:
+    """Return the measures of an exam whose photons are counted once more."""
+    drawn = drawn_exam(uid)
+    exam = replace(drawn.acquisition, noise_seed=drawn.acquisition.noise_seed + 1)
+    data = acquire(paint(drawn.patient)[0], drawn.patient.shape, exam)
+    return measure_prepared(prepare_scan(Scan(np.float32(data), exam.affine, None, ())))
 
 
 def bound_figures(

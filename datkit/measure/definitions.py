@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datkit.errors import UsageError
-from datkit.measure.regions import SOFT, STRUCTURES
+from datkit.measure.regions import SOFT, STRUCTURES, WHOLE
 from datkit.measure.shape import elongation, half_volume, striatal_length
 from datkit.measure.southampton import southampton
 from datkit.problems import Problem, found_instead, repeated
@@ -250,7 +250,8 @@ def _ratio(pair: tuple[str, str], *sides: Side) -> float:
 def _binding() -> Iterator[Measure]:
     """Yield binding ratios, those of the weaker side, and asymmetries."""
     label = {name: name.replace("_", " ") for name in STRUCTURES}
-    rest = {name: (() if name in SOFT else REPORT, name in CLASSICAL) for name in STRUCTURES}
+    hidden = {WHOLE, *SOFT}
+    rest = {name: (() if name in hidden else REPORT, name in CLASSICAL) for name in STRUCTURES}
     for name in STRUCTURES:
         sbr = Measure(name, label[name], SBR, lambda side, n=name: side.sbr[n], *rest[name])
         yield from each_side(sbr)

@@ -33,9 +33,12 @@ def measure_volume(volume: np.ndarray, shifts: Shifts | None = None) -> dict[str
     stands in :mod:`datkit.measure.definitions`.
 
     ==============================  ================================================================
-    ``caudate_left`` …              SBR (:func:`~datkit.measure.regions.binding_ratios`) of caudate,
-                                    putamen, its anterior and posterior part (before and behind
-                                    y = −5 mm), and striatum: caudate and putamen together
+    ``caudate_left`` …              SBR (:func:`~datkit.measure.regions.binding_ratios`) of the
+                                    caudate, from its hottest voxels
+    ``putamen_left`` …              SBR of the putamen, its anterior and posterior part (before and
+                                    behind y = −5 mm), and of the striatum: the regions of caudate
+                                    and putamen together
+    ``whole_caudate_left`` …        SBR of the caudate's whole region
     ``soft_caudate_left`` …         the same with soft edges: lower, and less noisy; also of the
                                     putamen
     ``putamen_lowest`` …            SBR of the weaker side: caudate, putamen, posterior putamen

@@ -34,6 +34,7 @@ Normals = Mapping[str, Mapping[str, Any]]  # type of reconstruction to what fit_
 
 FILE = "normals.json"
 ANY = "any"  # the type of all types together
+SIMULATED = "simulated normal exams"  # whose range it is, where none of one's own is given
 MIDDLE_AGE = 65.0  # at which a measure's `men` stands; men of 65 y are the simulator's mean patient
 AGES = 18.0, 110.0  # whom one examines at all
 # FWHM: exams of one camera are told to lie so far apart, and so are heads whose blur is known
@@ -230,7 +231,7 @@ def find_limits(used: Mapping[str, Any], age: float, resolution: float | None) -
     if resolution is not None and not least - error <= resolution <= most + error:
         found = "one that cannot be told" if np.isnan(resolution) else f"{resolution:.1f} mm"
         expected = f"{least:.1f} to {most:.1f} mm, as the normal exams’ (within {error:g} mm)"
-        remedy = "There is no normal range: blur changes every measure. Fit normals of its camera."
+        remedy = "As blur changes every measure, none is compared. Fit normals of its camera."
         limits.append(Problem("resolution", "the effective resolution", expected, found, remedy))
     if not youngest <= age <= oldest:
         expected, found = f"{youngest:.0f} to {oldest:.0f} years, as the normals’", f"{age:g}"
@@ -251,7 +252,7 @@ def name_normals(table: pd.DataFrame) -> str:
     used = table.attrs
     (youngest, oldest), (least, most) = used["ages"], used["resolution"]
     return (
-        f"{used['n']} {used.get('source', 'simulated normal exams')} (aged {youngest:.0f} to "
+        f"{used['n']} {used.get('source', SIMULATED)} (aged {youngest:.0f} to "
         f"{oldest:.0f} years; effective resolution {least:.1f} to {most:.1f} mm; reconstruction: "
         f"{used['reference']})"
     )

@@ -259,7 +259,7 @@ def _known(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wr
 def _wrong_numbers(fit: dict[str, Any], where: str) -> list[Problem]:
     """Return what cannot be in a fit, one problem for each kind of number."""
     lines, ages, blur = fit["measures"], fit["ages"], fit["resolution"]
-    told = {
+    told: dict[str, dict[Any, object]] = {
         "n": {"n": fit["n"]},
         "ages": dict(enumerate(ages)),
         "resolution": dict(enumerate(blur)),

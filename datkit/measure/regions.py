@@ -24,7 +24,12 @@ __all__ = ["SIDES", "right_frame", "shifts_of", "take_side"]
 SIDES = ("left", "right")
 SHARP = ("caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatum")
 SOFT = {"soft_caudate": "caudate", "soft_putamen": "putamen"}
-STRUCTURES = (*SHARP, *SOFT)
+WHOLE = "whole_caudate"
+STRUCTURES = (*SHARP, WHOLE, *SOFT)
+NEAR_MM = (
+    6.0  # of the caudate: there its hottest voxels are sought, since bodies and noise put them
+)
+# off; asymmetries err by 11 % (SD) with 4 mm, 10.3 with 6, 10.1 with 8, where neighbours read more
 SOFT_MM = 11.0  # FWHM of a soft region's edge: as wide as most cameras blur what they see
 POSTERIOR_MM = -5.0  # y behind which the putamen counts as posterior: its last two fifths
 REACH_MM = 12.0  # around the striatum: as far as a camera of 12 mm FWHM spills most of its counts
@@ -49,6 +54,9 @@ class Frame(NamedTuple):
         Positions x, y, z in mm.
     away : ndarray, the box's shape
         Distance from the striatum, mm; 0 inside.
+    near : ndarray, bool, the box's shape
+        Where a caudate's hottest voxels are: within 6 mm of its region, but not in the putamen's,
+        nor on the other side.
     """
 
     box: tuple[slice, ...]
@@ -56,6 +64,7 @@ class Frame(NamedTuple):
     weights: dict[str, np.ndarray]
     mm: np.ndarray
     away: np.ndarray
+    near: np.ndarray
 
 
 @cache
@@ -72,8 +81,9 @@ def right_frame() -> Frame:
         soft: blur(masks[name] + 0.0, GRID.affine, SOFT_MM)[box] for soft, name in SOFT.items()
     }
     weights = {name: part / part.sum() for name, part in edges.items()}
+    near = (distance_to(masks["caudate"]) <= NEAR_MM) & ~masks["putamen"] & (grid_mm()[0] > MM)
     masks = {name: masks[name][box] for name in SHARP}
-    return Frame(box, masks, weights, grid_mm()[(slice(None), *box)], away[box])
+    return Frame(box, masks, weights, grid_mm()[(slice(None), *box)], away[box], near[box])
 
 
 def take_side(volume: np.ndarray, side: str, shift: Sequence[float] = (0, 0, 0)) -> np.ndarray:
@@ -117,6 +127,13 @@ def binding_ratios(side: np.ndarray) -> dict[str, float]:
     call it BP_ND). It belongs to its method: regions, camera and reconstruction move it
     (Tossici-Bolt et al. 2017, 10.1186/s40658-017-0175-6).
 
+    The caudate is thin, between fluid and white matter: a mean over its region scatters with every
+    millimetre, and with the ventricle. So ``caudate`` is the mean of the hottest voxels in and
+    around the region, as many as it has: 4.3 mL, where Wenzel et al. (2019,
+    10.1007/s00259-019-04502-5) take 5 mL. Between two scans of a patient its asymmetry varies by
+    8 %, the region's by 14 % (SD; simulated). It reads a little above 0 where nothing binds, as
+    noise is hot somewhere. ``whole_caudate`` is the mean over the region.
+
     ``soft_caudate`` and ``soft_putamen`` are means too, weighted by the region's own image at 11 mm
     FWHM: among fixed weights those that tell a known form best from white noise (a matched
     filter). They read lower, since they take surroundings in, and scatter less.
@@ -127,8 +144,10 @@ def binding_ratios(side: np.ndarray) -> dict[str, float]:
         Of :func:`take_side`, over the reference.
     """
     frame = right_frame()
-    sharp = {name: float(side[mask].mean()) - 1 for name, mask in frame.masks.items()}
-    return sharp | {name: float((side * w).sum()) - 1 for name, w in frame.weights.items()}
+    found = {name: float(side[mask].mean()) - 1 for name, mask in frame.masks.items()}
+    found |= {name: float((side * w).sum()) - 1 for name, w in frame.weights.items()}
+    hottest = np.sort(side[frame.near])[-np.count_nonzero(frame.masks["caudate"]) :]
+    return found | {WHOLE: found["caudate"], "caudate": float(hottest.mean()) - 1}
 
 
 def shifts_of(row: Mapping[str, Any]) -> dict[str, tuple[float, ...]] | None:

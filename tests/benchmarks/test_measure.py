@@ -25,11 +25,15 @@ def test_a_run_on_the_tiny_cohort(tiny_cohort, prepared_tiny, tmp_path, monkeypa
     """Too few exams of one kind for a correlation; all that needs none is measured."""
     monkeypatch.setattr(script, "prepare_cohort", lambda *_, **__: prepared_tiny)
     monkeypatch.setattr(truth, "PATIENTS", 1)
+    monkeypatch.setattr(truth, "REPEATS", 2)
     script.MeasureBenchmark.main(["--cohort", str(tiny_cohort.folder), "--out", str(tmp_path)])
     figures = json.loads((tmp_path / "measure-tiny.json").read_text())["sections"]["measure"][
         "figures"
     ]
     values = {figure["name"]: figure["value"] for figure in figures}
     assert values["sign of an asymmetry beyond 10 %: putamen"] >= 80
+    names = [f"error of the asymmetry of the {name}: SD" for name in ("caudate", "whole caudate")]
+    assert 5 < values[names[0]] < values[names[1]]
+    assert 0.1 < values["putamen asymmetry between two scans of a patient: SD"] < 40
     assert 0.8 < values["recovery of the putamen over theory's"] < 1.2
     assert -1 < values["z of putamen lowest in normal exams: mean"] < 1.5

@@ -20,6 +20,7 @@ from datkit.measure import (
 )
 from datkit.measure.regions import right_frame, shifts_of
 from datkit.prepare import GRID, load_regions, locate_striata, reference_level
+from datkit.prepare.grid import distance_to
 
 
 def painted(**uptake: float) -> np.ndarray:
@@ -36,6 +37,7 @@ def test_pencil_case():
         painted(caudate_left=3.0, caudate_right=4.0, putamen_left=3.0, putamen_right=2.0)
     )
     assert (found["caudate_left"], found["caudate_right"]) == (2, 3)
+    assert (found["whole_caudate_left"], found["whole_caudate_right"]) == (2, 3)
     assert (found["putamen_left"], found["putamen_right"]) == (2, 1)
     assert found["striatum_left"] == 2
     assert found["caudate_asymmetry"] == pytest.approx(200 * (2 - 3) / 5)
@@ -48,6 +50,26 @@ def test_striatum_is_the_mean_over_both_parts():
     sizes = {name: mask.sum() for name, mask in load_regions().items()}
     found = measure_volume(painted(caudate_left=2.0))["striatum_left"]
     assert found == pytest.approx(sizes["caudate_left"] / sizes["striatum_left"])
+
+
+def test_a_caudate_is_read_from_its_hottest_voxels_a_little_off_too():
+    thin = painted(caudate_left=3.0)
+    assert measure_volume(np.roll(thin, 1, axis=0))["caudate_left"] > 1.9
+    assert measure_volume(np.roll(thin, 1, axis=0))["whole_caudate_left"] < 1.7
+    half = painted(caudate_left=3.0)
+    half[:, :, : GRID.shape[2] // 2] = 1.0  # fluid, or what somebody zeroed: the rest still counts
+    assert measure_volume(half)["caudate_left"] == measure_volume(half)["whole_caudate_left"] < 2
+
+
+def test_the_hottest_voxels_are_the_caudates_own():
+    """Neither the putamen beside it nor what lies farther than 6 mm, nor the other side."""
+    frame = right_frame()
+    assert not (frame.near & frame.masks["putamen"]).any() and frame.mm[0, frame.near].min() > 2
+    assert frame.near[frame.masks["caudate"]].all()
+    reached = distance_to(load_regions()["caudate_right"])[frame.box][frame.near].max()
+    assert 4 < reached <= 6
+    bright = painted(putamen_left=9.0)
+    assert measure_volume(bright)["caudate_left"] == 0
 
 
 def test_parts_make_the_putamen():

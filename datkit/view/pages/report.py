@@ -16,7 +16,7 @@ from PIL import Image
 
 from datkit.io.scan import Scan, load_scan, scan_name, sha256_scan
 from datkit.measure import measure_prepared
-from datkit.measure.normals import Normals, compare_prepared, name_normals
+from datkit.measure.normals import SIMULATED, Normals, compare_prepared, name_normals
 from datkit.prepare import GRID, Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.exam import tell_reading
 from datkit.prepare.quality import TRACER, advise
@@ -163,6 +163,7 @@ def report_name(scan_path: str | os.PathLike[str], *, with_normals: bool = False
 def render(report: ReportContents) -> str:
     """Return a report as HTML: a pure function of what it shows."""
     normals = report.normals
+    used = {} if normals is None else normals.attrs
     rows = measure_rows(report.measures, normals)
     return render_page(
         "report.html",
@@ -175,9 +176,9 @@ def render(report: ReportContents) -> str:
         bar=data_uri(_colour_bar()),
         top=int(TOP),
         tables=measure_tables(rows),
-        summary=summarise(rows),
+        summary=summarise(rows, used.get("source", SIMULATED)),
         compared=None if normals is None else name_normals(normals),
-        limits=[] if normals is None else normals.attrs["limits"],
+        limits=used.get("limits", []),
         checks=check_rows(report.prepared.quality),
         obliquity=float(np.degrees(nib.affines.obliquity(report.scan.affine)).max()),
         grid=GRID,

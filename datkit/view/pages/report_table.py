@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from datkit.measure.definitions import DEFINITIONS, Kind
+from datkit.measure.normals import SIMULATED
 from datkit.measure.regions import shifts_of
 from datkit.prepare.quality import RULES
 from datkit.prepare.striatum import SHIFTS
@@ -109,14 +110,14 @@ def measure_rows(measures: Mapping[str, float], normals: pd.DataFrame | None = N
     return rows
 
 
-def summarise(rows: Sequence[Row]) -> str:
-    """Say in a sentence how many measures lie outside the normal range.
+def summarise(rows: Sequence[Row], source: str = SIMULATED) -> str:
+    """Say in a sentence how many measures lie outside the range of which normal exams.
 
     Examples
     --------
     >>> from datkit.measure.definitions import SBR
     >>> summarise([Row("putamen L", SBR, 0.5, low=1.0, high=2.0)])
-    '1 of 1 measures lies outside the normal range.'
+    '1 of 1 measures lies outside the range of simulated normal exams.'
     >>> summarise([Row("putamen L", SBR, 0.5)])
     'No normal range: a value alone says little, since every method has its own.'
     """
@@ -125,7 +126,7 @@ def summarise(rows: Sequence[Row]) -> str:
         return "No normal range: a value alone says little, since every method has its own."
     outside = sum(bool(row.side) for row in ranged)
     verb = "lies" if outside == 1 else "lie"
-    return f"{outside} of {len(ranged)} measures {verb} outside the normal range."
+    return f"{outside} of {len(ranged)} measures {verb} outside the range of {source}."
 
 
 def measure_tables(rows: Sequence[Row]) -> list[Table]:
@@ -177,7 +178,7 @@ def check_rows(quality: Mapping[str, float | str]) -> list[Check]:
         row = Check(CHECKS.get(name, name), f"{found}, {note}" if note else found)
         if rule := RULES.get(name):
             failed = not rule.low <= float(value) <= rule.high
-            row = row._replace(expected=rule.expected, failed=failed)
+            row = row._replace(expected=rule.expected.replace("-", "−"), failed=failed)
         rows.append(row)
     for side, shift in (shifts_of(quality) or {}).items():
         rows.append(Check(f"{side} striatum moved by (mm)", number(math.hypot(*shift), 1)))

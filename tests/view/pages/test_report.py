@@ -140,7 +140,7 @@ def test_without_age_and_sex_it_says_how_to_get_the_range(page) -> None:
 
 def test_values_outside_the_range_are_told_by_words_shape_and_colour(ranged) -> None:
     assert "67 years, female; reconstruction: osem" in ranged.text
-    assert "3 of 4 measures lie outside the normal range." in ranged.text
+    assert "3 of 4 measures lie outside the range of simulated normal exams." in ranged.text
     below = ranged.find("th", string="putamen R").parent
     assert [cell.text for cell in below.find_all("td")[:2]] == ["0.00", "1.00 to 3.00"]
     assert "▼" in below.text and "below the range" in below.text and "−4.0" in below.text
@@ -232,7 +232,7 @@ def test_a_scan_that_is_more_blurred_than_the_normals_gets_no_normal_range(tmp_p
     assert "No normal range" in text and "lie outside" not in text
     told = report.prepared.quality["resolution"]
     assert f"! The effective resolution is {told:.1f} mm" in text and 15 < told < 20
-    assert "blur changes every measure" in text
+    assert "blur changes every measure, none is compared" in text
     assert not shown.select("th.z") and not shown.select("rect.range")
     assert report.normals["z"].isna().all() and report.normals["value"].notna().all()
 

@@ -52,7 +52,9 @@ def test_measures_without_normals_have_no_range(normal_table) -> None:
     rows = measure_rows({"caudate_left": 0.5, "caudate_right": 0.5}, normal_table)
     assert (rows[0].low, rows[0].z, rows[0].ranged) == (1.0, -4.0, True)
     assert np.isnan([rows[1].low, rows[1].high, rows[1].z]).all() and not rows[1].ranged
-    assert summarise(rows) == "1 of 1 measures lies outside the normal range."
+    assert summarise(rows) == "1 of 1 measures lies outside the range of simulated normal exams."
+    mine = summarise(rows, "normal exams of mine.json")
+    assert mine == "1 of 1 measures lies outside the range of normal exams of mine.json."
 
 
 def test_what_is_drawn_lies_where_its_value_says() -> None:
