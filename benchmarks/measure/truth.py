@@ -246,8 +246,8 @@ def normal_figures(exams: pd.DataFrame, table: pd.DataFrame, normal: pd.Series) 
                 table[normal].iterrows(), exams[normal].itertuples(), strict=True
             )
         ]
-    ).to_numpy()
-    scores = pd.DataFrame(scores, exams.index[normal], table.columns)[list(ZS)]
+    )
+    scores = scores[list(ZS)].set_axis(exams.index[normal])
     centres = exams.loc[normal, "centre"]
     large = centres.map(centres.value_counts()) >= LEAST
     for name in ZS:

@@ -251,30 +251,25 @@ def _known(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wr
     if not lines:
         raise ValueError("it has no measure that this version knows")
     known = {name: {key: line[key] for key in NUMBERS} for name, line in lines.items()}
-    (youngest, oldest), (least, most) = fit["ages"], fit["resolution"]
-    ranges = {"ages": [youngest, oldest], "resolution": [least, most]}
-    return {"n": fit["n"], **ranges, "measures": known}
+    return {key: fit[key] for key in ("n", "ages", "resolution")} | {"measures": known}
 
 
 def _wrong_numbers(fit: dict[str, Any], where: str) -> list[Problem]:
     """Return what cannot be in a fit, one problem for each kind of number."""
-    lines, ages, blur = fit["measures"], fit["ages"], fit["resolution"]
-    told: dict[str, dict[Any, object]] = {
-        "n": {"n": fit["n"]},
-        "ages": dict(enumerate(ages)),
-        "resolution": dict(enumerate(blur)),
-    }
-    told |= {key: {name: line[key] for name, line in lines.items()} for key in NUMBERS}
+    (youngest, oldest), (least, most), lines = fit["ages"], fit["resolution"], fit["measures"]
+    told = {key: {f"{name} ": line[key] for name, line in lines.items()} for key in NUMBERS}
+    told |= {"n": {"": fit["n"]}, "ages": {"": youngest, "up to ": oldest}}
+    told |= {"resolution": {"": least, "up to ": most}}
     limits = {"n": (FEWEST, MOST), "ages": AGES, "resolution": (0, 50), "sd": (LEAST_SD, MOST)}
     problems, remedy = [], "Make the file anew with 'datkit normals fit'."
     for kind, values in told.items():
         low, high = limits.get(kind, (-MOST, MOST))
         wrong = [
-            f"{name} {value!r:.40}" if name in lines else f"{value!r:.40}"
+            f"{name}{value!r:.40}"
             for name, value in values.items()
             if not (isinstance(value, int | float) and low <= value <= high)
         ]
         expected = f"{kind} from {low:g} to {high:g}"
         problems += found_instead("number", where, expected, wrong, remedy)
-    falling = [pair for pair in (ages, blur) if pair[0] > pair[1]]
+    falling = [pair for pair in (fit["ages"], fit["resolution"]) if pair[0] > pair[1]]
     return problems + found_instead("order", where, "the least before the most", falling, remedy)
