@@ -86,6 +86,7 @@ def page_or_folder(text: str) -> Path:
 
 _CODE = {"metavar": "FILE.py", "help": "of a class of your own that the model is; it is run"}
 CODE = arg("--code", type=Path, action="append", default=[], **_CODE)
+SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
 JOBS = arg("--jobs", type=_processes, metavar="N", help="processes; default: one a core")
 _JSON = arg("--json", action="store_true", help="print the result as JSON")
 

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datkit import NOT_CLINICAL, data
-from datkit.cli.command import FINE, JOBS, READING, Group, Result, arg, complain, located, reading
+from datkit.cli.command import (
+    FINE,
+    JOBS,
+    READING,
+    SCHEDULER,
+    Group,
+    Result,
+    arg,
+    complain,
+    located,
+    reading,
+)
 from datkit.cli.data import open_exams
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import list_some, repeated
@@ -34,7 +45,6 @@ _PATIENT = (
     arg("--normals", type=Path, metavar="FILE", help="of 'datkit normals fit', to compare with"),
 )
 _RADIOLOGICAL = arg("--radiological", action="store_true", help="draw left on the right")
-_SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to work instead")
 
 
 @EXAMS.command(
@@ -44,6 +54,7 @@ _SCHEDULER = arg("--scheduler", metavar="ADDRESS", help="of a Dask cluster to wo
     arg("--uid", metavar="UID", help="make this exam's volume alone"),
     arg("--centres", type=Path, metavar="FILE", help="centres of your own that join the kit's"),
     JOBS,
+    SCHEDULER,
 )
 def simulate(args: Namespace) -> Result:
     """Make the simulated cohort, or one exam of it.
@@ -56,7 +67,8 @@ def simulate(args: Namespace) -> Result:
     The same seed gives the same bytes. An interrupted run goes on when it is started again.
     Each process computes on one core and takes up to 1 GB of memory. FILE is YAML like the kit's
     own datkit/simulate/camera/centres.yaml; in place of its share a centre says what it joins, such
-    as joins: {train: 0.1}. Exams that it does not take over stay the same.
+    as joins: {train: 0.1}. Exams that it does not take over stay the same. A Dask cluster must see
+    FOLDER under the same path: see datkit prepare --help.
 
     For example:
       datkit simulate --size tiny --out cohort
@@ -71,7 +83,8 @@ def simulate(args: Namespace) -> Result:
     if args.centres and not args.out:
         raise UsageError("Expected --out with --centres: the data folder holds the kit's own.")
     make = partial(simulate_cohort, args.out, centres=args.centres) if args.out else open_simulated
-    cohort = make(size=size, seed=seed, n_jobs=args.jobs, progress=not args.json)
+    how = {"n_jobs": args.jobs, "scheduler": args.scheduler, "progress": not args.json}
+    cohort = make(size=size, seed=seed, **how)
     tests = {name: cohort.folder / f"{name}_test" for name in TEST_SETS if size == "full"}
     sets = {"train": cohort} | {name: data.open_folder(folder) for name, folder in tests.items()}
     rows = {name: _counts(one) for name, one in sets.items()}
@@ -89,7 +102,11 @@ def _simulate_one(args: Namespace) -> Result:
     from datkit.simulate.camera.centres import load_added_centres
     from datkit.simulate.cohort import simulate_volume
 
-    extra = [f"--{name}" for name in ("size", "seed", "jobs") if getattr(args, name) is not None]
+    extra = [
+        f"--{name}"
+        for name in ("size", "seed", "jobs", "scheduler")
+        if getattr(args, name) is not None
+    ]
     if extra:
         raise UsageError(f"Expected no {' or '.join(extra)} with --uid, found both; leave one out.")
     added = load_added_centres(args.centres) if args.centres else ()
@@ -100,7 +117,7 @@ def _simulate_one(args: Namespace) -> Result:
     return Result([said], {"uid": exam.uid, "file": str(path)} | rows)
 
 
-@EXAMS.command(_FOLDER, READING, JOBS, _SCHEDULER)
+@EXAMS.command(_FOLDER, READING, JOBS, SCHEDULER)
 def prepare(args: Namespace) -> Result:
     """Bring a cohort's exams into one place and scale.
 
@@ -381,7 +398,7 @@ def _check_reconstruction(name: str | None) -> None:
     _RADIOLOGICAL,
     READING,
     JOBS,
-    _SCHEDULER,
+    SCHEDULER,
 )
 def sheet(args: Namespace) -> Result:
     """Show a cohort at a glance, the exams to look at first.

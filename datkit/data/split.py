@@ -138,7 +138,7 @@ def read_split(path: str | os.PathLike[str], cohort: Cohort | None = None) -> Sp
         )
     if cohort is not None:
         split.positions(cohort)
-        _prove(split.folds, ties_of(cohort, split.settings.get("by")), path)
+        prove_folds(split.folds, ties_of(cohort, split.settings.get("by")), path)
     return split
 
 
@@ -233,7 +233,7 @@ def official_split(cohort: Cohort) -> Split:
     train = tuple(sorted(cohort.uids))
     folds = [Fold(name, train, tuple(sorted(test.uids))) for name, test in tests.items()]
     folds.append(Fold("private_test against public_test", folds[0].test, folds[1].test))
-    _prove(folds, ties, cohort.folder)
+    prove_folds(folds, ties, cohort.folder)
     return Split("official", cohort.name, {}, tuple(folds), tuple(map(str, ties)))
 
 
@@ -251,11 +251,11 @@ def _make(
 ) -> Split:
     uids = np.array(cohort.uids, dtype=object)
     folds = [Fold(n, tuple(uids[train]), tuple(uids[test])) for n, (train, test) in pairs.items()]
-    _prove(folds, ties, cohort.folder)
+    prove_folds(folds, ties, cohort.folder)
     return Split(kind, cohort.name, settings, tuple(folds), tuple(map(str, ties)))
 
 
-def _prove(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
+def prove_folds(folds: Iterable[Fold], ties: pd.DataFrame, where: object) -> None:
     """Refuse folds with anything on both sides, looking at the exams and nothing else.
 
     Raises

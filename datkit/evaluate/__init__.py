@@ -8,6 +8,7 @@
 ``ladder``     a calibration found out of fold, carried to the public and to the private set
 ``folds``      probabilities out of fold
 ``explain``    maps of what moves a model's logit, and their control
+``benchmark``  models beside references and controls, in every setting, on one board
 
 Each name is loaded when it is first used.
 """

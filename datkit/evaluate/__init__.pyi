@@ -1,3 +1,6 @@
+from .benchmark.board import benchmark_lines as benchmark_lines
+from .benchmark.board import plot_benchmark as plot_benchmark
+from .benchmark.run import benchmark_cohort as benchmark_cohort
 from .compare import Difference as Difference
 from .compare import paired_difference as paired_difference
 from .compare import rank_models as rank_models

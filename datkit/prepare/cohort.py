@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -16,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from tqdm.auto import tqdm
 
 from datkit.data import Cohort
-from datkit.errors import DatkitError, PrepareError, UsageError
+from datkit.errors import DatkitError, PrepareError
 from datkit.files import data_folder, sha256_file
 from datkit.io.scan import sha256_scan
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
@@ -28,10 +25,9 @@ from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
 from datkit.prepare.quality import find_reasons
 from datkit.problems import Problem
+from datkit.threads import workers
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
-
-CONNECT_SECONDS = 10  # for a scheduler to answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +120,7 @@ def prepare_cohort(
             journal = Journal(folder, cohort.uids, shape)
             left = cohort.uids[journal.done :]
             bar = tqdm(left, "preparing", len(cohort), initial=journal.done, disable=not progress)
-            with _workers(n_jobs, scheduler) as parallel:
+            with workers(n_jobs, scheduler) as parallel:
                 exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
                 for uid, exam in zip(bar, exams, strict=True):
                     journal.add(uid, exam)
@@ -162,30 +158,6 @@ def _finish(journal: Journal, where: Path) -> None:
         said = "".join(f"\n  - {uid}: {reason}" for uid, reason in journal.failures.items())
         raise PrepareError(f"{where}: expected exams that can be prepared, found none:{said}")
     journal.finish()
-
-
-@contextmanager
-def _workers(n_jobs: int | None, scheduler: str | None) -> Iterator[Parallel]:
-    """Yield what prepares exams side by side: processes here, or a Dask cluster's workers."""
-    if scheduler is None:
-        yield Parallel(n_jobs or os.cpu_count(), return_as="generator")
-        return
-    try:
-        from dask.distributed import Client
-
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
-    except ImportError as error:
-        raise UsageError(
-            f"Expected dask.distributed to reach the scheduler at {scheduler}, found none; "
-            "install it: pip install 'dat-spect-kit[cluster]'."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"Expected a Dask scheduler at {scheduler}, found none within {CONNECT_SECONDS} s; "
-            "start it with 'dask scheduler' and give the address that it prints."
-        ) from error
-    with client, parallel_config(backend="dask"):
-        yield Parallel(-1, return_as="generator")
 
 
 def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepared | str:

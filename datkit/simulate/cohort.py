@@ -30,6 +30,7 @@ from datkit.io.scan import save_scan
 from datkit.simulate.camera.centres import Centre, SetName, load_added_centres, share_of_exams
 from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
 from datkit.simulate.set_folder import UNFINISHED, SetFolder
+from datkit.threads import workers
 
 __all__ = ["SIZES", "open_cohort", "open_simulated", "simulate_cohort", "simulate_volume"]
 
@@ -54,6 +55,7 @@ def simulate_cohort(
     n_jobs: int | None = None,
     progress: bool = True,
     centres: PathLike | None = None,
+    scheduler: str | None = None,
 ) -> Cohort:
     """Simulate a cohort into a folder, or finish one that was interrupted.
 
@@ -77,6 +79,9 @@ def simulate_cohort(
         A YAML file of centres that join the kit's: see
         :func:`~datkit.simulate.camera.centres.load_added_centres`. Exams that they do not take
         over keep every byte.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://node1:8786``: its workers make the exams
+        instead. They must see the folder under the same path and have this package installed.
 
     Returns
     -------
@@ -87,7 +92,8 @@ def simulate_cohort(
     Raises
     ------
     UsageError
-        If `size`, `seed` or `n_jobs` is not allowed, or a value in `centres`.
+        If `size`, `seed` or `n_jobs` is not allowed, or a value in `centres`, or no scheduler
+        answers.
     CohortError
         If `folder` holds anything else, or its disk has too little room: all is left as it was. If
         a process was killed: what was made is kept, and the next call goes on from there.
@@ -106,7 +112,7 @@ def simulate_cohort(
         one.verify()
     if unfinished := [one for one in sets if not one.is_whole]:
         _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
-        _finish(unfinished, n_jobs, progress)
+        _finish(unfinished, n_jobs, progress, scheduler)
     return open_folder(folder)
 
 
@@ -144,7 +150,11 @@ def open_cohort(
 
 
 def open_simulated(
-    size: str = "small", seed: int = 2026, n_jobs: int | None = None, progress: bool = True
+    size: str = "small",
+    seed: int = 2026,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    scheduler: str | None = None,
 ) -> Cohort:
     """Open the simulated cohort in the data folder; the first call makes it.
 
@@ -155,7 +165,7 @@ def open_simulated(
     UsageError, CohortError, OSError
     """
     folder = data_folder() / "simulated" / f"{size}-{seed}"
-    return simulate_cohort(folder, size, seed, n_jobs, progress)
+    return simulate_cohort(folder, size, seed, n_jobs, progress, scheduler=scheduler)
 
 
 def simulate_volume(uid: str, folder: PathLike, added: Sequence[Centre] = ()) -> tuple[Path, Exam]:
@@ -231,23 +241,23 @@ def _check_room(folder: Path, exams: int) -> None:
         )
 
 
-def _finish(sets: list[SetFolder], n_jobs: int | None, progress: bool) -> None:
+def _finish(
+    sets: list[SetFolder], n_jobs: int | None, progress: bool, scheduler: str | None
+) -> None:
     """Make what is missing of each set, in parallel; finish each set as soon as it is whole."""
-    from joblib import Parallel, cpu_count, delayed
+    from joblib import cpu_count, delayed
     from tqdm.auto import tqdm
 
     missing = [(one, uid) for one in sets for uid in one.missing]
     for one in sets:
         one.begin()  # all of them: processes may be ahead by some exams, into the next set
     n_jobs = min(n_jobs or cpu_count(), max(1, len(missing)))
-    records = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_make_exam)(uid, one.path, one.added) for one, uid in missing
-    )
-    hidden = not (progress and missing)
-    bar = tqdm(records, sets[0].info["name"], total=len(missing), unit="exam", disable=hidden)
+    bar = tqdm(missing, sets[0].info["name"], unit="exam", disable=not (progress and missing))
     try:
-        for (one, _), record in zip(missing, bar, strict=True):
-            one.add(record)
+        with workers(n_jobs, scheduler) as parallel:
+            calls = (delayed(_make_exam)(uid, one.path, one.added) for one, uid in missing)
+            for (one, _), record in zip(bar, parallel(calls), strict=True):
+                one.add(record)
     except BrokenProcessPool as error:
         raise CohortError(
             f"{sets[0].path}: a process that made exams was killed, most often for want of memory "

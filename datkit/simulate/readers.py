@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
+import numpy.typing as npt
+from scipy.special import erf, ndtr
 
-__all__ = ["PANEL_PATTERNS", "Reading", "read_exam"]
+__all__ = ["PANEL_PATTERNS", "Reading", "label_probability", "read_exam"]
 
 THRESHOLD = 0.72  # fraction of expected binding below which an exam is called abnormal; design
 IMAGE_NOISE = 0.04  # SD of what the image shows around the truth, for all readers; design
@@ -122,3 +123,29 @@ def _describe(margins: np.ndarray, other: float, caudate: float) -> tuple[int, s
     if THRESHOLD - np.median(margins) < GRADIENT * caudate:
         return grade, "egg"
     return grade, "burst" if caudate < LOST_CAUDATE else "even"
+
+
+def label_probability(
+    fraction: npt.ArrayLike, bias: npt.ArrayLike = 0.0, spread: float = 0.0
+) -> np.ndarray:
+    """Return the probability that the stored label is abnormal, given the truth.
+
+    Nothing that looks at the image can know more: the rest is the routine reader's own error.
+
+    Parameters
+    ----------
+    fraction : array
+        True binding of the weaker posterior putamen over that expected at this age and sex.
+    bias : array
+        Shift of the centre's own reader.
+    spread : float
+        SD of that shift where it is not known.
+
+    Examples
+    --------
+    >>> label_probability([0.0, THRESHOLD, 2.0]).round(3).tolist()
+    [0.99, 0.5, 0.01]
+    """
+    error = np.sqrt(IMAGE_NOISE**2 + STORED_READER**2 + spread**2)
+    below = ndtr((THRESHOLD - np.asarray(fraction, float) - np.asarray(bias, float)) / error)
+    return FLIPS + (1 - 2 * FLIPS) * below

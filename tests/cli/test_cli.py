@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from datkit.cli import main, parser
+from datkit.cli.benchmark import BENCHMARK
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
 from datkit.cli.submit import SUBMIT
@@ -15,7 +16,7 @@ from datkit.cli.submit import SUBMIT
 
 def test_help_names_every_command_and_the_exit_codes(shown_help):
     shown = shown_help()
-    words = {"data", "submit", *(run.__name__ for run in EXAMS.commands)}
+    words = {"benchmark", "data", "submit", *(run.__name__ for run in EXAMS.commands)}
     assert words >= {"simulate", "prepare", "measure", "report", "sheet"}
     for said in (*words, "Exit codes", "not for diagnosis"):
         assert said in shown
@@ -49,9 +50,11 @@ def test_a_full_disk_is_a_sentence(capsys, monkeypatch):
     assert "/data/x: No space left on device; free" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("group", [EXAMS, DATA, SUBMIT], ids=["", "data", "submit"])
+@pytest.mark.parametrize(
+    "group", [EXAMS, BENCHMARK, DATA, SUBMIT], ids=["exams", "benchmark", "data", "submit"]
+)
 def test_every_command_teaches_by_examples_that_it_understands(group, shown_help, request):
-    word = [name] if (name := request.node.callspec.id) else []
+    word = [name] if (name := request.node.callspec.id) in ("data", "submit") else []
     for run in group.commands:
         call = ["datkit", *word, run.__name__.rstrip("_")]
         lines = re.findall(r"^  (datkit .*)$", shown_help(*call[1:]), re.MULTILINE)

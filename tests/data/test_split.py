@@ -247,14 +247,14 @@ def test_the_proof_refuses_what_stands_on_both_sides(tmp_path, column, values):
     )
     bad, good = Fold("bad", ("a", "c"), ("b", "d")), Fold("good", ("c", "d"), ("a", "b"))
     with pytest.raises(CohortError, match=f"bad: expected no {column} on both sides, found 1"):
-        module._prove([good, bad], ties, tmp_path)
-    module._prove([good], ties, tmp_path)
+        module.prove_folds([good, bad], ties, tmp_path)
+    module.prove_folds([good], ties, tmp_path)
 
 
 def test_the_proof_refuses_an_exam_on_both_sides(tmp_path):
     ties = pd.DataFrame({"subject": list("pq")}, index=list("ab"))
     with pytest.raises(CohortError, match="expected no uid on both sides"):
-        module._prove([Fold("bad", ("a", "b"), ("b",))], ties, tmp_path)
+        module.prove_folds([Fold("bad", ("a", "b"), ("b",))], ties, tmp_path)
 
 
 # ------------------------------------------------------------ files

@@ -1,0 +1,112 @@
+"""What takes part in the benchmark: models, references that know the truth, and controls.
+
+A reference shows what can be reached at all; a control shows whether the evaluation is honest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from ast import literal_eval
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import logit
+from sklearn.base import ClassifierMixin, clone
+from sklearn.neighbors import KNeighborsClassifier
+
+from datkit import models
+from datkit.models.base import Features, LogitClassifier
+from datkit.models.constant import ConstantClassifier
+from datkit.models.measures import MeasuresClassifier
+from datkit.models.registry import make_model
+from datkit.simulate.exam import CENTRE_BIAS
+from datkit.simulate.readers import label_probability
+
+__all__ = ["CONTROLS", "MODEL", "Entrant", "Oracle"]
+
+MODEL, REFERENCE, CONTROL = "model", "reference", "control"
+
+
+class Oracle(LogitClassifier):
+    """The truth's own probability, of X the weaker posterior putamen's true fractions (n, 1)."""
+
+    def fit(self, X: Features, y: np.ndarray) -> Self:  # noqa: ARG002
+        """Learn nothing."""
+        return self
+
+    def decision_function(self, X: Features) -> np.ndarray:
+        """Return one logit per exam, shape (n,)."""
+        return logit(label_probability(np.asarray(X)[:, 0], spread=CENTRE_BIAS))
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One that takes part.
+
+    Attributes
+    ----------
+    name : str
+        A row of the board.
+    model : str or classifier
+        A kind with its settings such as ``"projection epochs=5"``, a class of one's own such as
+        ``"my_model.py:Mine C=0.1"``, or a model, which is cloned.
+    reads : str
+        What it is given, of :attr:`BenchmarkExams.inputs`; by default what the model says.
+    role : str
+        ``"model"``, ``"reference"`` or ``"control"``.
+    shuffled : bool
+        Whether it learns and is scored with labels in another order.
+    leaks : bool
+        Whether it learns from the exams that it is scored on, too.
+    """
+
+    name: str
+    model: str | ClassifierMixin
+    reads: str = ""
+    role: str = MODEL
+    shuffled: bool = False
+    leaks: bool = False
+
+    def build(self, seed: int) -> Any:  # noqa: ANN401 - any classifier
+        """Return a new model, with the seed if it takes one.
+
+        Raises
+        ------
+        UsageError, ModelError
+            If there is no such kind, file, class or setting.
+        """
+        if not isinstance(self.model, str):
+            return clone(self.model)
+        kind, *settings = shlex.split(self.model)
+        pairs = (text.partition("=") for text in settings)
+        return make_model(kind, {name: _value(text) for name, _, text in pairs}, seed=seed)
+
+    def code(self) -> str:
+        """Return one hash of the code that it runs: the kit's models, and its own file."""
+        files = [Path(__file__), *sorted(Path(models.__file__).parent.rglob("*.py"))]
+        own = str(self.model).partition(":")[0]
+        files += [Path(own)] if own.endswith(".py") else []
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _value(text: str) -> object:
+    """Read a Python literal, else words between commas, or one word."""
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text.split(",") if "," in text else text
+
+
+_TABLE = MeasuresClassifier()
+CONTROLS = (
+    Entrant("oracle", Oracle(), "oracle", REFERENCE),
+    Entrant("panel of readers", _TABLE, "panel", REFERENCE),
+    Entrant("constant", ConstantClassifier(), "scanner", CONTROL),
+    Entrant("scanner only", _TABLE, "scanner", CONTROL),
+    Entrant("age only", _TABLE, "age", CONTROL),
+    Entrant("shuffled labels", _TABLE, "measures", CONTROL, shuffled=True),
+    Entrant("leak", KNeighborsClassifier(1), "measures", CONTROL, shuffled=True, leaks=True),
+)
