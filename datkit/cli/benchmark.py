@@ -19,8 +19,8 @@ _MODEL = {
 
 
 @BENCHMARK.command(
-    arg("folder", type=Path, metavar="COHORT", help="labelled exams in any layout"),
     arg("--model", **_MODEL),
+    arg("--cohort", type=Path, required=True, metavar="COHORT", help="labelled exams, any layout"),
     arg("--split", action="append", metavar="SPLIT", help="repeatable; default: all"),
     arg("--seed", action="append", type=int, metavar="S", help="of models; repeatable; default: 0"),
     arg("--folds", type=int, default=5, metavar="N", help="random and grouped; default: 5"),
@@ -54,15 +54,15 @@ def benchmark(args: Namespace) -> Result:
     same paths: see datkit prepare --help.
 
     For example:
-      datkit benchmark cohort
-      datkit benchmark cohort --model measures --model "boosting trees=50" --split grouped
-      datkit benchmark cohort --model my_model.py:MyModel --jobs 2
-      datkit benchmark cohort --model "volume size=standard" --seed 0 --seed 1 --out volume.json
+      datkit benchmark --cohort cohort
+      datkit benchmark --cohort cohort --model measures --model "boosting trees=50" --split grouped
+      datkit benchmark --cohort cohort --model my_model.py:MyModel --jobs 2
+      datkit benchmark --cohort cohort --model volume --seed 0 --seed 1 --out volume.json
     """
     from datkit.evaluate.benchmark.board import benchmark_lines, plot_benchmark
     from datkit.evaluate.benchmark.run import benchmark_cohort
 
-    cohort = open_exams(args.folder, reading(args))
+    cohort = open_exams(args.cohort, reading(args))
     how = {"n_jobs": args.jobs, "scheduler": args.scheduler, "progress": not args.json}
     how |= {"splits": args.split, "seeds": args.seed or [0], "n_splits": args.folds}
     board = benchmark_cohort(cohort, args.model or USUAL, out=args.out, **how)

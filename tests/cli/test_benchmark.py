@@ -14,8 +14,8 @@ def bench(tiny_cohort, prepared_tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, lambda *_, **__: prepared_tiny)
     out = tmp_path / "board.json"
     models = ["--model", "measures C=0.1", "--model", "voxels C=1.0", "--split", "random"]
-    return ["benchmark", str(tiny_cohort.folder), *models, "--folds", "2", "--jobs", "1",
-            "--out", str(out)]  # fmt: skip
+    words = ["benchmark", "--cohort", str(tiny_cohort.folder), *models]
+    return [*words, "--folds", "2", "--jobs", "1", "--out", str(out)]
 
 
 def test_the_board_and_its_files(bench, capsys):

@@ -6,8 +6,6 @@ A reference shows what can be reached at all; a control shows whether the evalua
 from __future__ import annotations
 
 import hashlib
-import shlex
-from ast import literal_eval
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,11 +76,8 @@ class Entrant:
         UsageError, ModelError
             If there is no such kind, file, class or setting.
         """
-        if not isinstance(self.model, str):
-            return clone(self.model)
-        kind, *settings = shlex.split(self.model)
-        pairs = (text.partition("=") for text in settings)
-        return make_model(kind, {name: _value(text) for name, _, text in pairs}, seed=seed)
+        named = isinstance(self.model, str)
+        return make_model(self.model, seed=seed) if named else clone(self.model)
 
     def code(self) -> str:
         """Return one hash of the code that it runs: the kit's models, and its own file."""
@@ -90,14 +85,6 @@ class Entrant:
         own = str(self.model).partition(":")[0]
         files += [Path(own)] if own.endswith(".py") else []
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-
-
-def _value(text: str) -> object:
-    """Read a Python literal, else words between commas, or one word."""
-    try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text.split(",") if "," in text else text
 
 
 _TABLE = MeasuresClassifier()
