@@ -168,8 +168,7 @@ def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
     square = [one for one in turns if np.allclose(one @ one.T, np.eye(2), atol=1e-3)]
     if square and fits and all(np.allclose(one, square[0], atol=1e-3) for one in turns):
         return np.stack([*square[0], np.cross(*square[0])], 1)
-    two = len(turns) > 1 or not fits
-    found = "two that contradict each other" if two else "a skewed one"
+    found = "two that contradict each other" if len(turns) > 1 or not fits else "a skewed one"
     found = f"{found if turns else 'none'}, so left and right are not known"
     expected = "one ImageOrientationPatient, or how the patient lay (PatientPosition or its codes)"
     faults.append(("orientation-missing", (expected, found, TELL)))
@@ -203,11 +202,11 @@ def _in_plane(header: Dataset, faults: list[Fault]) -> np.ndarray:
 
 def _agreed(header: Dataset, name: str, count: int, faults: list[Fault]) -> np.ndarray:
     """Return the values of an element, which must be one wherever it stands; 0 if it is absent."""
-    found = [numbers(place, name, count) for place in places_of(header)]
-    known = np.array([one for one in found if one is not None] or [np.zeros(count)])
+    said = [numbers(place, name, count) for place in places_of(header)]
+    known = np.array([one for one in said if one is not None] or [np.zeros(count)])
     if not np.allclose(known, known[0], rtol=ROUNDING, atol=0):
-        words = (f"one {name}", " and ".join(str(one) for one in known), AGAIN)
-        faults.append(("spacing-contradictory", words))
+        found = " and ".join("\\".join(f"{value:g}" for value in one) for one in known)
+        faults.append(("spacing-contradictory", (f"one {name}", found, AGAIN)))
     return known[0]
 
 
