@@ -91,7 +91,12 @@ def _look_at(cohort: Cohort, uid: str, look: Look | None) -> tuple[str, list[Pro
         scan = cohort.load(uid)
     except (DatkitError, OSError) as error:
         return "", [*problems_of(error, str(cohort.path_of(uid)))]
-    return image_hash(scan), [*_field_problems(uid, scan), *(look(uid, scan) if look else ())]
+    found = [*_field_problems(uid, scan), *(look(uid, scan) if look else ())]
+    if scan.orientation == "contradictory" and not cohort.reading:
+        remedy = "Look at it; --repair takes it so, --orientation says otherwise."
+        code, expected, said = "orientation-contradictory", "one orientation", scan.repairs[0]
+        found.append(Problem(code, uid, expected, f"two: {said}", remedy, "warning"))
+    return image_hash(scan), found
 
 
 def image_hash(scan: Scan) -> str:

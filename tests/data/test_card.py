@@ -63,7 +63,7 @@ def test_check_lists_problems_of_a_folder_or_none(capsys, tmp_path):
     assert "good: no problem found in 1 exam\n" in capsys.readouterr().out
     save_small(tmp_path / "good" / "b.nii.gz", 1)
     assert main(["data", "check", str(tmp_path / "good")]) == 1
-    assert "found one under 'a', 'b'" in capsys.readouterr().out
+    assert "found the same one under 'a', 'b'" in capsys.readouterr().out
     (tmp_path / "none").mkdir()
     assert main(["data", "check", str(tmp_path / "none"), "--json"]) == 1
     assert main(["data", "check", str(tmp_path / "nowhere")]) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -116,3 +117,16 @@ def test_dicom_and_nifti_of_one_exam_are_one_image(tmp_path, pydicom):
     turned = nib.as_closest_canonical(nib.Nifti1Image(dicom.data, dicom.affine))
     np.testing.assert_array_equal(np.asarray(turned.dataobj), scan.data)
     np.testing.assert_allclose(turned.affine, scan.affine, atol=1e-4)
+
+
+def test_a_qform_that_is_turned_against_the_sform_is_told(tmp_path):
+    image = nib.Nifti1Image(small().astype(np.int16), AFFINE)
+    turn = np.radians(10)
+    turned = AFFINE @ nib.affines.from_matvec(nib.eulerangles.euler2mat(z=turn))
+    image.set_qform(turned, 1)
+    image.set_sform(AFFINE, 1)
+    nib.save(image, tmp_path / "a.nii")
+    [problem] = find_problems(open_path(tmp_path))
+    assert problem.code == "orientation-contradictory" and "by 10°" in problem.found
+    settled = replace(open_path(tmp_path), reading={"repair": True})
+    assert find_problems(settled) == []

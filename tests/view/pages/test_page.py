@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
@@ -26,10 +28,16 @@ def test_a_value_that_is_missing_is_an_error() -> None:
         render_page("base.html")
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path) -> None:
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch) -> None:
     path = write_page("old", tmp_path / "page.html")
-    with pytest.raises(UnicodeEncodeError):
-        write_page("half \udcff", path)
+
+    def fill_the_disk(part: Path, text: str, **_: object) -> None:
+        part.write_bytes(text[:2].encode())
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write_page("half", path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
@@ -60,3 +68,8 @@ def test_a_mirrored_slab_swaps_its_words() -> None:
     assert describe_sides(plane) == "highest uptake 4.0 in the left hemisphere, 3.0 in the right"
     said = "highest uptake 3.0 in the left hemisphere, 4.0 in the right"
     assert describe_sides(plane[::-1]) == said
+
+
+def test_a_name_that_is_no_utf_8_can_be_written(tmp_path) -> None:
+    path = write_page("J\udcfcrgen.nii", tmp_path / "page.html")
+    assert path.read_text(encoding="utf-8") == "J\\udcfcrgen.nii"
