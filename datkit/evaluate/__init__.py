@@ -7,6 +7,7 @@
 ``undecided``  exams near one half: what is left if they are left out
 ``ladder``     a calibration found out of fold, carried to the public and to the private set
 ``folds``      probabilities out of fold
+``trained``    a model trained on a cohort, its card, what it predicts
 ``explain``    maps of what moves a model's logit, and their control
 ``benchmark``  models beside references and controls, in every setting, on one board
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -123,7 +124,7 @@ def make_model(
     if own is None and name not in (kinds := known_kinds()):
         expected = f"Expected a model among {', '.join(kinds)}, or FILE.py:Class for your own"
         raise UsageError(f"{expected}, found {name!r}.")
-    own = own or class_of(name)
+    own, file = own or class_of(name), str(Path(path).resolve())  # other processes need it whole
     known, chosen = signature(own).parameters, dict(settings or {})
     chosen |= {key: _read(value) for key, _, value in (one.partition("=") for one in told)}
     chosen |= {key: seed for key in ("seed", "random_state") if seed is not None and key in known}
@@ -132,7 +133,7 @@ def make_model(
     except TypeError as error:
         said = f"{name}: Expected settings among {', '.join(known) or 'none'}"
         raise UsageError(f"{said}, found that {error}.") from error
-    return model if own in KINDS.values() else OwnModel(path, wanted, chosen)
+    return model if own in KINDS.values() else OwnModel(file, wanted, chosen)
 
 
 def _read(value: str) -> object:

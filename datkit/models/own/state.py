@@ -29,6 +29,17 @@ def take_apart(model: object) -> tuple[dict[str, Any], Arrays]:
     ------
     ModelError
         If an attribute cannot be stored; the error names it.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> learnt, arrays = take_apart(SimpleNamespace(middle=1.5, weights=np.ones(2), by=("a", 3)))
+    >>> learnt
+    {'middle': 1.5, 'weights': {'array': 'weights 0'}, 'by': {'tuple': ['a', 3]}}
+    >>> again = SimpleNamespace()
+    >>> put_together(again, learnt, arrays)
+    >>> again
+    namespace(middle=1.5, weights=array([1., 1.]), by=('a', 3))
     """
     arrays: Arrays = {}
     return {name: _to_plain(one, name, arrays) for name, one in vars(model).items()}, arrays
