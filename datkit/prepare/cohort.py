@@ -63,7 +63,7 @@ class PreparedCohort:
     @cached_property
     def reasons(self) -> dict[str, list[Problem]]:
         """The exams to look at: uid to :func:`datkit.prepare.quality.find_reasons`."""
-        found = {uid: find_reasons(dict(self.table.loc[uid])) for uid in self.uids}
+        found = {uid: find_reasons(dict(self.table.loc[uid].dropna())) for uid in self.uids}
         return {uid: reasons for uid, reasons in found.items() if reasons}
 
     def __len__(self) -> int:

@@ -14,9 +14,9 @@ from datkit.errors import PrepareError
 from datkit.io.scan import Scan
 from datkit.prepare.align import PrepareSettings, find_pose
 from datkit.prepare.geometry import find_proportions, find_resolution
-from datkit.prepare.grid import GRID
+from datkit.prepare.grid import GRID, crop_to_grid
 from datkit.prepare.quality import Extremes, assess, find_reasons
-from datkit.prepare.sampling import crop, shift, spacing, transform
+from datkit.prepare.sampling import shift, spacing, transform
 from datkit.prepare.striatum import locate_striata
 from datkit.prepare.uptake import find_reference, look_at_uptake
 from datkit.prepare.voxels import look_at_voxels
@@ -27,10 +27,9 @@ __all__ = ["Prepared", "prepare_scan"]
 CUT_MM2 = 3000.0  # a face of a scan with more uptake than a disc of 6 cm cuts through a head
 AIR_MM = 30.0  # beyond the rim of air that registration looks at
 HUGE = 1e30  # no counts in any unit; sums of squares would be infinite
-EMPTY = Problem("empty", "the scan", "uptake", "zeros alone", "Export the exam again.")
-HUGE_VOXELS = Problem(
-    "voxels-huge", "the scan", f"voxels below {HUGE:g}", "",
-    "They were not read as they were stored (number type, byte order): export the exam again.",
+NO_COUNTS = Problem(
+    "no-counts", "the scan", f"uptake, and below {HUGE:g}", "zeros alone",
+    "Its voxels were not read as they were stored (number type, byte order): export it again.",
 )  # fmt: skip
 ARTEFACT = 2.0  # a border layer so many times as bright as the next, which blur forbids in tissue
 
@@ -129,7 +128,7 @@ def _frame(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     largest = max(float(data.max()), -float(data.min()))
     if not 0 < largest < HUGE:
-        fault = replace(HUGE_VOXELS, found=f"{largest:.3g}") if largest else EMPTY
+        fault = replace(NO_COUNTS, found=f"{largest:.3g}") if largest else NO_COUNTS
         raise PrepareError.of([fault], where=fault.where)
     ends = [np.flatnonzero(shown)[[0, -1]] for shown in _shown(data)]
     box = data[tuple(slice(first, last + 1) for first, last in ends)]
@@ -174,10 +173,8 @@ def _bright_borders(data: np.ndarray) -> np.ndarray:
 
 def _resample(data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray, order: int) -> np.ndarray:
     """Return a volume on the canonical grid; only the box around the grid is looked at."""
-    corners = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(GRID.shape)[:, None] - 1)
     # A cubic spline's coefficients fade by 0.27 a voxel (Unser 1999, 10.1109/79.799930).
-    margin = 8 * spacing(affine).max()
-    box, affine = crop(data, affine, transform(to_scan @ GRID.affine, corners), margin)
+    box, affine = crop_to_grid(data, affine, to_scan, 8 * spacing(affine).max())
     to_box = np.linalg.inv(affine) @ to_scan @ GRID.affine
     volume = ndimage.affine_transform(box, to_box[:3, :3], to_box[:3, 3], GRID.shape, order=order)
     return np.maximum(volume, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from datkit.io.scan import Scan, load_scan
-from datkit.prepare.sampling import transform
+from datkit.prepare.sampling import crop, transform
 
 __all__ = ["GRID", "RESOURCES", "load_regions", "load_template"]
 
@@ -118,3 +118,11 @@ def grid_mm() -> np.ndarray:
     array([ -63., -112.,  -36.])
     """
     return transform(GRID.affine, np.indices(GRID.shape).reshape(3, -1)).reshape(3, *GRID.shape)
+
+
+def crop_to_grid(
+    data: np.ndarray, affine: np.ndarray, to_scan: np.ndarray, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the box of a scan around the canonical grid with a margin in mm, and its affine."""
+    corners = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(GRID.shape)[:, None] - 1)
+    return crop(data, affine, transform(to_scan @ GRID.affine, corners), margin)

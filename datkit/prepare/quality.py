@@ -91,16 +91,14 @@ RULES = {
     "lowest": Rule("lowest voxel (reference = 1)", -1.5, 0.05,
         "Air has no counts, and none are negative: was a constant added to every voxel, was a "
         "number of 16 bits read with a sign, or is it CT?"),
-    # 0 to 0.11 by scatter; a constant of 0.1 of the reference taken off gives -0.07.
-    "air": Rule("air around the head (reference = 1)", -0.05, 0.16,
-        "Air has no counts: was a constant added or subtracted, or were counts stored as their "
-        "root or logarithm?"),
+    # 0 to 0.12 by scatter; a constant of 0.1 of the reference taken off gives -0.07.
+    "air": Rule("air around the head (reference = 1)", -0.05, 0.18,
+        "Air has no counts: was a constant added or taken off, or a root or logarithm stored?"),
     "in_head": Rule("share of the uptake in and around the head", 0.7, np.inf,
         "Something else is in the scan, a second head or a body: cut the scan down to the head."),
     # 0.95 to 1.11; an occipital region that holds 0.7 or 1.5 of its uptake gives 1.34 or 0.73.
     "brain_reference": Rule("rest of the brain over the reference (template = 1)", 0.85, 1.2,
-        "The occipital region is no reference here (an infarct, or uneven correction?): it moves "
-        "every binding ratio."),
+        "An occipital infarct, or an uneven correction? It moves every binding ratio."),
     # 0.87 and more but for exams so noisy that one must look; volumes that are no DaT exam reach
     # 0.99 and are told by their uptake (benchmarks/prepare, section `others`).
     "similarity": Rule("similarity to the template", 0.87, 1.0,
@@ -119,8 +117,7 @@ RULES = {
         "stored as counts, not as their logarithm?"),
     # Normal exams have 8 to 14 mm (datkit/resources/normals.json), all simulated ones 6 to 19.
     "resolution": Rule("effective resolution (FWHM)", 4.5, 20.0,
-        "Normal ranges come from sharper or smoother images: binding ratios do not compare.",
-        " mm"),
+        "Normal ranges come from sharper or smoother images: they do not compare.", " mm"),
     "striatum_shift": Rule("distance of a striatum from its place", 0.0, FAR,
         "See in the pictures whether both striata lie where they should.", " mm"),
 }  # fmt: skip
@@ -255,11 +252,9 @@ def find_reasons(quality: Mapping[str, Any]) -> list[Problem]:
     shifts = np.reshape([quality.get(name, 0.0) for name in SHIFTS], (2, 3))
     figures = {**quality, "striatum_shift": np.linalg.norm(shifts, axis=1).max()}
     reasons = [
-        Problem(
-            name, rule.label, rule.expected, rule.write(figures[name]), rule.remedy, "warning"
-        )
+        Problem(name, rule.label, rule.expected, rule.write(found), rule.remedy, "warning")
         for name, rule in RULES.items()
-        if name in figures and not rule.allows(figures[name])
+        if (found := figures.get(name)) is not None and not rule.allows(found)
     ]  # fmt: skip
     if quality.get("reference_region") == "brain":
         reasons.append(NOT_OCCIPITAL)

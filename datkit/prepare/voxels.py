@@ -11,15 +11,15 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from datkit.prepare.grid import GRID, to_striata
-from datkit.prepare.levels import scaled_template
-from datkit.prepare.sampling import crop, sample, shift, shrink, spacing, transform
+from datkit.prepare.grid import GRID, crop_to_grid, to_striata
+from datkit.prepare.levels import head_lattice, scaled_template
+from datkit.prepare.sampling import sample, shrink, spacing, transform
 
 __all__ = ["look_at_voxels"]
 
 FLAT = 0.99  # of the hottest voxel; blurred peaks hold a few voxels above
-AIR_MM = (15.0, 30.0)  # from the template's skin: beyond the blur, within the field
-SKIN, LATTICE_MM, NECK_MM = 0.2, 8.0, -45.0  # of the brain's uptake; steps and lowest z of points
+# From the template's skin, beyond the blur; steps and lowest z of points; of the brain's uptake.
+AIR_MM, LATTICE_MM, NECK_MM, SKIN = 12.0, 8.0, -45.0, 0.2
 BRAIN = 0.6  # of its uptake; the template's skull and scalp hold less
 PLANE_MM, STEP_MM = 8.0, 4.0  # slices are averaged to this, against noise and interpolation
 WITHIN = 0.3  # of a slice's energy; slices that hold less are mostly air
@@ -58,8 +58,7 @@ def look_at_voxels(
     Each is the most of the three directions.
     """
     size, voxel_ml = spacing(affine), spacing(affine).prod() / 1000
-    corners = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(GRID.shape)[:, None] - 1)
-    box, its_affine = crop(data, affine, transform(to_scan @ GRID.affine, corners), 0.0)
+    box, its_affine = crop_to_grid(data, affine, to_scan, 0.0)
     zeros = transform(np.linalg.inv(to_scan) @ its_affine, np.argwhere(box == 0).T)
     away = sample(to_striata(), GRID.affine, zeros, cval=np.inf)[0]
     brain = sample(*scaled_template(), zeros)[0]
@@ -80,29 +79,23 @@ def look_at_voxels(
 def _around_head() -> np.ndarray:
     """Return points (3, n) in the air around the template's head, mm."""
     template, affine = scaled_template()
-    reach = np.arange(-200.0, 200.0, LATTICE_MM)
-    lattice = np.stack(np.meshgrid(reach, reach, reach[reach > NECK_MM], indexing="ij"))
-    points = lattice.reshape(3, -1)
-    margin = np.ceil(AIR_MM[1] / spacing(affine)).astype(int)
-    air = np.pad(template < SKIN, margin[:, None], constant_values=True)
-    away = ndimage.distance_transform_edt(air, sampling=spacing(affine))
-    distance = sample(away, affine @ shift(-margin), points, cval=np.inf)[0]
-    return points[:, (distance > AIR_MM[0]) & (distance < AIR_MM[1])]
+    away = ndimage.distance_transform_edt(template < SKIN, sampling=spacing(affine))
+    points = head_lattice(LATTICE_MM)
+    return points[:, (sample(away, affine, points)[0] > AIR_MM) & (points[2] > NECK_MM)]
 
 
 def _compare_slices(box: np.ndarray, size: np.ndarray) -> dict[str, float]:
     """Return ``slices`` and ``order`` of :func:`look_at_voxels`, of a box within the head."""
     breaks, orders = [], []
     for axis, weight in enumerate((ACROSS, ACROSS, 1.0)):
-        coarse = size.copy()
-        coarse[axis] *= PLANE_MM / STEP_MM
+        coarse = size * np.where(np.arange(3) == axis, PLANE_MM / STEP_MM, 1.0)
         stack = np.moveaxis(shrink(box, np.diag([*coarse, 1.0]), PLANE_MM)[0], axis, 0)
         energy = _energy(stack)
         held = np.flatnonzero(energy > WITHIN * np.percentile(energy, 95))
-        if held.size and np.ptp(held) + 1 >= FEWEST:
+        if held.size >= FEWEST:
             stack = stack[held[0] : held[-1] + 1]
             one, two = stack[1:] - stack[:-1], stack[2:] - stack[:-2]
-            orders.append(_energy(one).mean() / max(_energy(two).mean(), 1e-30))
+            orders.append(_energy(one).mean() / _energy(two).mean())
             breaks.append(weight * _largest(_energy(one[1:] - one[:-1])))
     return {"slices": max(breaks), "order": max(orders)} if breaks else {}
 

@@ -12,6 +12,8 @@ from benchmarks.prepare.__main__ import PrepareBenchmark
 
 REPAINTED = ("as the cohort has it", "both striata absent", "like map A", "like map B")
 
+STORED = ("two slices at 0", "clipped at twice the brain")
+
 
 @pytest.fixture(scope="module")
 def sections(tiny_cohort, tmp_path_factory):
@@ -23,6 +25,7 @@ def sections(tiny_cohort, tmp_path_factory):
     options += ["--heads", "1", "--sound", "1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spoilt, "SPOILS", few)
+        patch.setattr(spoilt, "STORED", {name: spoilt.STORED[name] for name in STORED})
         patch.setattr(shifts, "KINDS", {kind: shifts.KINDS[kind] for kind in REPAINTED})
         patch.setattr(painted, "OTHERS", no_exams)
         patch.setattr(painted, "SPACINGS", {"slices 0.7 as thick": (1, 1, 0.7)})
@@ -41,7 +44,8 @@ def test_striata_are_found(sections):
 
 def test_no_failure_goes_unflagged(sections):
     values = values_of(sections["spoilt"])
-    assert len(values) == 2 and set(values.values()) == {0}
+    assert len(values) == 4 and set(values.values()) == {0}
+    assert {f"{name}: called good" for name in STORED} < set(values)
 
 
 def test_repainted_heads_are_found(sections):

@@ -36,6 +36,27 @@ def test_a_known_blur_is_found(head, fwhm):
     assert found == pytest.approx(fwhm, abs=1.2)
 
 
+@pytest.mark.parametrize("fwhm", [9, 14])
+def test_a_blurred_image_is_told_to_be_more_blurred(head, fwhm):
+    """By what the blur adds, in squares, far beyond what any exam has."""
+    volume, affine = head
+    image, more = blurred(volume, affine, fwhm), np.array([0, 6, 12, 18, 25])
+    found = [find_resolution(blurred(image, affine, one), affine, np.eye(4)) for one in more]
+    assert (np.diff(found) > 1).all()
+    np.testing.assert_allclose(found, np.hypot(fwhm, more), rtol=0.12)
+
+
+def test_the_real_map_blurred_is_more_blurred(real_map):
+    """What somebody zeroed in it is no edge of the camera's, even once it has been blurred."""
+    scan, pose = load_scan(real_map), shift([2, -2.5, -2]) @ np.diag([0.97, 0.97, 0.97, 1])
+    found = [
+        find_resolution(blurred(scan.data, np.abs(scan.affine), more), scan.affine, pose)
+        for more in (0, 8, 12, 16, 20)
+    ]
+    assert found[1] > found[0] - 1  # its edges are masked, so that it looks smoother than it is
+    assert (np.diff(found[1:]) > 1).all() and found[-1] > found[0] + 6
+
+
 def test_unit_noise_and_striata_do_not_matter(head):
     volume, affine = head
     image = blurred(volume, affine, 11)

@@ -137,7 +137,7 @@ def test_mended_voxels_in_a_scan_are_never_called_good(head):
 def test_huge_voxels_are_an_error(head, value):
     data = head[0].copy()
     data[data > 0.5 * data.max()] = value
-    with pytest.raises(PrepareError, match="expected voxels below 1e[+]30, found 3e[+]38"):
+    with pytest.raises(PrepareError, match="expected uptake, and below 1e[+]30, found 3e[+]38"):
         prepare_scan(Scan(data, head[1]))
 
 

@@ -177,8 +177,9 @@ def check_rows(quality: Mapping[str, float | str]) -> list[Check]:
         note = quality.get(NOTES.get(name, ""))
         row = Check(CHECKS.get(name, name), f"{found}, {note}" if note else found)
         if rule := RULES.get(name):
-            failed = not rule.low <= float(value) <= rule.high
-            row = row._replace(expected=rule.expected.replace("-", "−"), failed=failed)
+            failed, expected = not rule.allows(float(value)), rule.expected.replace("-", "−")
+            found = rule.write(float(value)).replace("-", "−") if failed else row.found
+            row = row._replace(found=found, expected=expected, failed=failed)
         rows.append(row)
     for side, shift in (shifts_of(quality) or {}).items():
         rows.append(Check(f"{side} striatum moved by (mm)", number(math.hypot(*shift), 1)))
