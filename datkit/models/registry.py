@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import shlex
 from ast import literal_eval
-from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -88,9 +87,7 @@ def known_kinds() -> list[str]:
     )
 
 
-def make_model(
-    text: str, settings: Mapping[str, Any] | None = None, *, seed: int | None = None
-) -> LogitClassifier:
+def make_model(text: str, *, seed: int | None = None) -> LogitClassifier:
     """Return an untrained model by its kind, or one of one's own by ``FILE.py:Class``.
 
     Parameters
@@ -98,8 +95,6 @@ def make_model(
     text : str
         Such as ``"boosting trees=50"`` or ``"my_model.py:MyModel C=0.1"``: the file is run. A value
         is a Python literal, else words between commas, or one word.
-    settings : mapping, optional
-        More of what the model is called with.
     seed : int, optional
         The setting ``seed`` or ``random_state``, where the model has one.
 
@@ -125,8 +120,8 @@ def make_model(
         expected = f"Expected a model among {', '.join(kinds)}, or FILE.py:Class for your own"
         raise UsageError(f"{expected}, found {name!r}.")
     own, file = own or class_of(name), str(Path(path).resolve())  # other processes need it whole
-    known, chosen = signature(own).parameters, dict(settings or {})
-    chosen |= {key: _read(value) for key, _, value in (one.partition("=") for one in told)}
+    known = signature(own).parameters
+    chosen = {key: _read(value) for key, _, value in (one.partition("=") for one in told)}
     chosen |= {key: seed for key in ("seed", "random_state") if seed is not None and key in known}
     try:
         model = own(**chosen)

@@ -65,7 +65,7 @@ def write(tmp_path):
 
 
 def test_it_is_trained_stored_and_loaded(write, tmp_path):
-    model = make_model(write(), {"C": 0.3}).fit(X, Y)
+    model = make_model(f"{write()} C=0.3").fit(X, Y)
     assert (model.reads, model.cost, model.settings) == ("measures", 3, {"C": 0.3})
     folder = save_model(model, tmp_path / "model")
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
@@ -131,7 +131,7 @@ def test_what_is_wrong_with_a_file_is_told(write, tmp_path):
     with pytest.raises(UsageError, match='reads = "measures" or "volumes", found none'):
         make_model(write(MINE.replace("    def fit(", '    reads = "pixels"\n\n    def fit(')))
     with pytest.raises(UsageError, match="Expected settings among C, found .*'c'"):
-        make_model(write(), {"c": 1})
+        make_model(f"{write()} c=1")
     with pytest.raises(ModelError, match=r"bad\.py, line 2: .*found ZeroDivisionError"):
         make_model(write("\n1 / 0", file="bad.py"))
     broken = make_model(write(MINE.replace("fit(X, y)\n", "fit(X, y + 0.5)\n")))
@@ -147,8 +147,8 @@ def test_the_kits_own_kinds_are_named_in_the_refusal():
     with pytest.raises(UsageError, match="blend, boosting, constant, measures, projection, volume"):
         make_model("forest")
     with pytest.raises(UsageError, match="Expected settings among .*trees.*found .*'tree'"):
-        make_model("boosting", {"tree": 1})
-    assert make_model("measures", {"C": 2.0}, seed=5).get_params() == {
+        make_model("boosting tree=1")
+    assert make_model("measures C=2.0", seed=5).get_params() == {
         "C": 2.0, "columns": None, "seed": 5,
     }  # fmt: skip
 
