@@ -27,9 +27,9 @@ def test_the_board_and_its_files(bench, capsys):
 
 
 def test_what_fails_sets_the_exit_code(bench, run_json):
-    code, board = run_json(*bench, "--model", "voxels n_splits=99")
+    code, board = run_json(*bench, "--model", "voxels C=-1.0")
     assert code == 1 and "cells" not in board
-    assert list(board["errors"]) == [f"voxels n_splits=99 | random | fold {n}" for n in (1, 2)]
+    assert list(board["errors"]) == [f"voxels C=-1.0 | random | fold {n}" for n in (1, 2)]
     assert {row["model"] for row in board["scores"]} >= {"measures C=0.1", "voxels C=1.0"}
 
 

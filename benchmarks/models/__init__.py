@@ -1,0 +1,1 @@
+"""Models on one board: the kit's, beside oracle, panel, controls and the challenge's ranks."""
