@@ -26,6 +26,7 @@ LEAST_BRAIN = 0.1
 AWAY_MM = 18.0  # from the striatal masks: two blurs away, striata no longer matter
 BRAIN = 0.6  # of the brain's uptake; the template's skull and scalp hold less
 NEAR_MM, FAR_MM = 4.0, 14.0  # from the striatal masks: striatum, and where its blur has ended
+THIN = 7  # every so many voxels of the brain are enough to compare it with the reference
 BLOCK_MM, SHOWN, FEW = 4.0, 0.5, 20  # the share of a block that must be shown; blocks
 
 
@@ -94,11 +95,12 @@ def find_reference(volume: np.ndarray) -> tuple[str, float]:
     raise PrepareError.of([few], where=few.where)
 
 
-def _level(volume: np.ndarray, region: str) -> tuple[float, float]:
+def _level(volume: np.ndarray, region: str, every: int = 1) -> tuple[float, float]:
     """Return the share of a region that is shown, and its uptake over what it usually is."""
     mask, usual = _regions()[region]
-    seen = volume[mask] > 0
-    level = _middle_mean(volume[mask][seen]) / _middle_mean(usual[seen]) if seen.any() else 0.0
+    shown, usual = volume[mask][::every], usual[::every]
+    seen = shown > 0
+    level = _middle_mean(shown[seen]) / _middle_mean(usual[seen]) if seen.any() else 0.0
     return float(seen.mean()), level
 
 
@@ -148,7 +150,7 @@ def look_at_uptake(volume: np.ndarray) -> dict[str, float]:
         found["unevenness"] = float(rest.std() / rest.mean())
     if min(values["cortex"].size, white.size) > FEW:
         found["cortex"] = float(np.median(values["cortex"]) / np.median(white))
-    (back, level), (brain, rest) = (_level(volume, name) for name in ("occipital", "brain"))
+    (back, level), (brain, rest) = _level(volume, "occipital"), _level(volume, "brain", THIN)
     if min(back, brain) >= LEAST_OCCIPITAL:
         found["brain_reference"] = rest / level
     return found
