@@ -186,8 +186,7 @@ STORED: dict[str, Callable[[Exam], Exam]] = {
 # A lost pair in noise, and what leaves every ratio within what exams have.
 UNTOLD = (
     "0.1 of the brain taken off", "0.3 of the brain taken off, air at 0", "two slices lost",
-    "a slice four times more", "slices 0.87 as thick", "the logarithm of counts to 1000",
-    "the square root", "the square",
+    "a slice four times more", "slices 0.87 as thick", "the square root", "the square",
 )  # fmt: skip
 
 
