@@ -23,7 +23,7 @@ AIR_MM, LATTICE_MM, NECK_MM, SKIN = 12.0, 8.0, -45.0, 0.2
 BRAIN = 0.6  # of its uptake; the template's skull and scalp hold less
 PLANE_MM, STEP_MM = 8.0, 4.0  # slices are averaged to this, against noise and interpolation
 WITHIN = 0.3  # of a slice's energy; slices that hold less are mostly air
-FEWEST, NEAR = 9, 4  # slices; how many on each side tell what is usual
+FEWEST, NEAR = 11, 4  # slices, more than a break's neighbours; those on each side
 ACROSS = 0.7  # of breaks between sagittal and coronal slices, where the midline and ears are
 
 

@@ -149,6 +149,16 @@ def test_too_few_slices_tell_nothing(head):
     assert "slices" not in found
 
 
+@pytest.mark.parametrize("count", range(6, 16))
+def test_few_slices_are_compared_or_left_out(head, count):
+    data, affine, level = head
+    low = striatal(head)[2]
+    thick = affine @ np.diag([1, 1, 4, 1])
+    thick[:3, 3] = (affine @ [0, 0, low, 1])[:3]
+    found = look_at_voxels(data[:, :, low : low + count], thick, np.eye(4), level)
+    assert all(np.isfinite(value) for value in found.values())
+
+
 def test_the_real_map_has_none_of_it(real_map):
     prepared = prepare_scan(load_scan(real_map))
     assert not prepared.reasons
