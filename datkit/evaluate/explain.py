@@ -138,9 +138,7 @@ def gradient_map(model: NetworkClassifier, X: ArrayLike) -> np.ndarray:
     (4, 64, 80, 48)
     """
     if not isinstance(model, NetworkClassifier):
-        raise UsageError(
-            f"Expected a network, found {type(model).__name__}; occlusion_map asks any model."
-        )
+        raise UsageError(f"{type(model).__name__} is no network: ask it by occlusion_map.")
     network, view = model.network_.eval(), model.plan.view
     device, slopes = next(network.parameters()).device, []
     for part in torch.from_numpy(view.crop(X)).split(BATCH):
@@ -243,20 +241,15 @@ def mean_map(maps: ArrayLike) -> nib.Nifti1Image:
 def _check_grid(X: ArrayLike) -> np.ndarray:
     values = np.asarray(X, np.float32)
     if not len(values) or values.shape[1:] != GRID.shape:
-        raise UsageError(
-            f"Expected an array of shape (n, 64, 80, 48), n at least 1, found {values.shape}; "
-            "write one[None] for a single volume or map."
-        )
+        raise UsageError(f"Expected one or more of shape (n, 64, 80, 48), found {values.shape}.")
     return values
 
 
 def _cubes(side: int, stride: int, reach: float) -> list[Cube]:
     """Return where the cube stands, in steps that leave as much at either end of each axis."""
     if not (1 <= stride <= side <= min(GRID.shape) and reach >= 0):
-        raise UsageError(
-            "Expected a cube of 1 to 48 voxels each way, steps of 1 to as many, and a reach of 0 "
-            f"mm or more, found {side}, {stride} and {reach:g}."
-        )
+        found = f"found {stride}, {side} and {reach:g} mm"
+        raise UsageError(f"Expected 1 ≤ stride ≤ side ≤ 48 voxels and 0 ≤ reach, {found}.")
     steps = [range((n - side) % stride // 2, n - side + 1, stride) for n in GRID.shape]
     cubes = [tuple(slice(i, i + side) for i in corner) for corner in product(*steps)]
     return [cube for cube in cubes if to_striata()[cube].min() <= reach]

@@ -198,21 +198,21 @@ def test_a_mean_map_is_a_nifti_in_template_space(tmp_path):
 
 @pytest.mark.parametrize(
     ("how", "found"),
-    [({"side": 0}, "0, 4 and 8"), ({"stride": 0}, "6, 0 and 8"), ({"stride": 7}, "6, 7 and 8"),
-     ({"side": 49}, "49, 4 and 8"), ({"reach": -1}, "6, 4 and -1")],
+    [({"side": 0}, "4, 0 and 8"), ({"stride": 0}, "0, 6 and 8"), ({"stride": 7}, "7, 6 and 8"),
+     ({"side": 49}, "4, 49 and 8"), ({"reach": -1}, "4, 6 and -1")],
 )  # fmt: skip
 def test_a_cube_that_leaves_gaps_or_the_grid_is_refused(how, found, linear, exams):
-    with pytest.raises(UsageError, match=f"as many, and a reach of 0 mm or more, found {found}"):
+    with pytest.raises(UsageError, match=f"48 voxels and 0 ≤ reach, found {found} mm"):
         occlusion_map(linear, exams[0][:1], **how)
 
 
 def test_what_cannot_be_mapped_is_refused(linear, exams):
-    with pytest.raises(UsageError, match="found VoxelsClassifier; occlusion_map asks any model"):
+    with pytest.raises(UsageError, match="VoxelsClassifier is no network: ask it by occlusion_map"):
         gradient_map(linear, exams[0][:1])
     for shape in (GRID.shape, (0, *GRID.shape), (1, 4, 4, 4)):
-        with pytest.raises(UsageError, match=re.escape(f"n at least 1, found {shape}; write one")):
+        with pytest.raises(UsageError, match=re.escape(f"(n, 64, 80, 48), found {shape}.")):
             mean_map(np.zeros(shape))
-        with pytest.raises(UsageError, match=re.escape(f"n at least 1, found {shape}; write one")):
+        with pytest.raises(UsageError, match=re.escape(f"(n, 64, 80, 48), found {shape}.")):
             occlusion_map(linear, np.zeros(shape))
     with pytest.raises(ModelError, match="NaN or infinity"):
         occlusion_map(linear, np.full((1, *GRID.shape), np.nan))
