@@ -1,7 +1,7 @@
 """The models' board on a simulated cohort and its test sets, and where it stands in the challenge.
 
     python -m benchmarks.models                                # what two cores do in half an hour
-    python -m benchmarks.models --model projection --jobs 2    # joins the board
+    python -m benchmarks.models --model volume --jobs 2        # joins the board
     python -m benchmarks.models --exams 1400 --tests 400 --cohort-seed 2026 --scheduler tcp://…
 
 It simulates the first exams of the full cohort and of both its test sets, prepares them, and runs
@@ -26,7 +26,8 @@ from datkit.evaluate import benchmark_cohort, benchmark_lines
 from datkit.files import data_folder, replace_atomically
 from datkit.simulate.cohort import SIZES, TEST_SETS, simulate_cohort
 
-MODELS = ("measures", "boosting", "voxels", "blend members=measures,boosting")
+MODELS = {name: name for name in ("measures", "boosting", "voxels", "projection")}
+MODELS["blend"] = "blend members=measures,boosting"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cohort = open_cohort(options)
     path = options.out / f"models-{options.cohort_seed}.json"
     how = {"n_jobs": options.jobs, "scheduler": options.scheduler}
-    models = [] if options.draw else options.model or MODELS
+    models = {} if options.draw else {one: one for one in options.model or ()} or MODELS
     board = benchmark_cohort(cohort, models, seeds=options.seeds, out=path, **how)
     lines = list(benchmark_lines(board))
     print("\n".join(lines))
@@ -71,7 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     add = parser.add_argument
-    add("--model", action="append", help=f"as of datkit benchmark; default: {'; '.join(MODELS)}")
+    add("--model", action="append", help=f"as of datkit benchmark; default: {', '.join(MODELS)}")
     add("--seeds", type=int, nargs="+", default=[0], help="of the models (default: 0)")
     add("--exams", type=int, default=360, help="training exams (default: 360)")
     add("--tests", type=int, default=72, help="exams of each test set (default: 72)")

@@ -12,7 +12,13 @@ from sklearn.model_selection import cross_val_predict
 
 from datkit.simulate.patient.person import draw_patient, draw_pattern
 from datkit.simulate.patient.uptake import seen_fractions
-from datkit.simulate.readers import PANEL, PANEL_PATTERNS, THRESHOLD, read_exam
+from datkit.simulate.readers import (
+    PANEL,
+    PANEL_PATTERNS,
+    THRESHOLD,
+    label_probability,
+    read_exam,
+)
 
 N = 2500
 
@@ -131,3 +137,11 @@ def test_a_lenient_reader_calls_fewer_exams_abnormal():
         return np.mean([read_exam(rng, THRESHOLD, bias).label for _ in range(500)])
 
     assert calls(0.1) < calls(0.0) < calls(-0.1)
+
+
+def test_the_stored_label_is_abnormal_as_often_as_its_probability_says():
+    rng = np.random.default_rng(0)
+    for fraction, bias in ((0.6, 0.0), (0.72, 0.0), (0.8, 0.05), (1.2, 0.0)):
+        labels = [read_exam(rng, fraction, bias=bias).label for _ in range(4000)]
+        expected = label_probability(fraction, bias)
+        assert np.mean(labels) == pytest.approx(expected, abs=4 * np.sqrt(0.25 / 4000))

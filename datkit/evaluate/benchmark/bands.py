@@ -34,7 +34,7 @@ ROUNDED = 1e-4  # what the digits of a probability that is kept may change a log
 LOSS, GAIN = "log loss", "log loss minus the constant's"
 
 # What is held, its value, the least and the most that it may be, and where the band comes from.
-Bands = Iterator[tuple[str, float | None, float | None, float | None, str]]
+Bands = Iterator[tuple[str, float, float, float, str]]
 
 
 def check_controls(
@@ -61,18 +61,20 @@ def check_controls(
         known = exams.scored(setting).assign(**p[[*{"constant", "oracle"} & {*p}]])
         known.attrs["setting"] = setting
         for name, role in roles.items():
-            rule = BANDS.get(name, _model if role == "model" else _reference)
-            bands = rule(known.assign(p=p[name])) if name in p else _missing(role)
-            found += [(name, setting, *band) for band in bands]
+            rule = BANDS.get(name, _model if role == "model" else None)
+            if rule and name in p:
+                found += [(name, setting, *band) for band in rule(known.assign(p=p[name]))]
+            elif role == "control":
+                found.append((name, setting, LOSS, np.nan, 0, np.inf, "every control must run"))
     return [_row(*one) for one in found]
 
 
 def _row(name: str, setting: str, what: str, *band: Any) -> dict[str, Any]:  # noqa: ANN401
-    value, low, high = (None if one is None else round(float(one), 4) for one in band[:3])
-    above = low is None or (value is not None and value >= low)
-    holds = above and (high is None or (value is not None and value <= high))
-    numbers = {"value": value, "low": low, "high": high, "source": band[3], "holds": holds}
-    return {"control": name, "setting": setting, "what": what} | numbers
+    value, low, high, source = band
+    numbers = {"value": value, "low": low, "high": high}
+    told = {key: round(float(one), 4) if np.isfinite(one) else None for key, one in numbers.items()}
+    holds = {"source": source, "holds": bool(low <= value <= high)}
+    return {"control": name, "setting": setting, "what": what} | told | holds
 
 
 def chance(y: np.ndarray, p: np.ndarray, base: np.ndarray) -> tuple[float, float]:
@@ -98,20 +100,11 @@ def chance(y: np.ndarray, p: np.ndarray, base: np.ndarray) -> tuple[float, float
     return float(np.mean(normal + y * weights)), float(mean + norm.ppf(RARE) * sd)
 
 
-def _missing(role: str) -> Bands:
-    if role == "control":
-        yield LOSS, None, 0, None, "every control must run"
-
-
-def _reference(_: pd.DataFrame) -> Bands:
-    yield from ()
-
-
 def _model(one: pd.DataFrame) -> Bands:
     if "oracle" in one:
         gap = paired_difference(one["label"], one["p"], one["oracle"], strata=one["centre"])
         what = "log loss minus the oracle's, upper end of the interval"
-        yield what, gap.high, 0, None, "no image tells more than the truth: else labels were seen"
+        yield what, gap.high, 0, np.inf, "no image tells more than the truth: else labels were seen"
 
 
 def _oracle(one: pd.DataFrame) -> Bands:
@@ -128,23 +121,28 @@ def _oracle(one: pd.DataFrame) -> Bands:
 
 def _constant(one: pd.DataFrame) -> Bands:
     source = "entropy of the labels, below which no constant gets"
-    yield LOSS, _losses(one, "p").mean(), _entropy(one.assign(all=0), "all"), None, source
+    yield LOSS, _losses(one, "p").mean(), _entropy(one.assign(all=0), "all"), np.inf, source
 
 
 def _scanner(one: pd.DataFrame) -> Bands:
     """Yield what counting allows, and at centres never seen the spread between centres."""
     source = "entropy of the labels of each scanner, counted in these exams"
-    yield LOSS, _losses(one, "p").mean(), _entropy(one, "scanner"), None, source
+    yield LOSS, _losses(one, "p").mean(), _entropy(one, "scanner"), np.inf, source
     gains = (_losses(one, "p") - _losses(one, "constant")).groupby(one["centre"]).sum() / len(one)
     if one.attrs["setting"] in UNSEEN:
         low = t.ppf(RARE, len(gains) - 1) * gains.std() * np.sqrt(len(gains))
         source = f"no gain at centres never seen, but for the spread over {len(gains)} of them"
-        yield GAIN, gains.sum(), low, None, source
+        yield GAIN, gains.sum(), low, np.inf, source
 
 
 def _by_chance(one: pd.DataFrame, labels: str = "shuffled", leaks: bool = False) -> Bands:
     value, least = chance(*(one[name].to_numpy() for name in (labels, "p", "constant")))
-    yield GAIN, value, *((None, least) if leaks else (least, None)), "permutations of the labels"
+    yield (
+        GAIN,
+        value,
+        *((-np.inf, least) if leaks else (least, np.inf)),
+        "permutations of the labels",
+    )
 
 
 def _refused(exams: BenchmarkExams) -> tuple[Any, ...]:
@@ -154,7 +152,7 @@ def _refused(exams: BenchmarkExams) -> tuple[Any, ...]:
         prove_folds([Fold("leak", uids, uids[:1])], ties_of(exams.cohort, None), "a leak")
     except CohortError:
         seen = 1
-    return "leaking folds refused, of one", seen, 1, None, "no exam on both sides of a fold"
+    return "leaking folds refused, of one", seen, 1, np.inf, "no exam on both sides of a fold"
 
 
 def _losses(one: pd.DataFrame, name: str) -> pd.Series:

@@ -82,8 +82,7 @@ class Entrant:
     def code(self) -> str:
         """Return one hash of the code that it runs: the kit's models, and its own file."""
         files = [Path(__file__), *sorted(Path(models.__file__).parent.rglob("*.py"))]
-        own = str(self.model).partition(":")[0]
-        files += [Path(own)] if own.endswith(".py") else []
+        files += [Path(own) for own in str(self.model).split(":")[:1] if own.endswith(".py")]
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -15,17 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from datkit.data import split as splits
 from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
 from datkit.data.groups import infer_families
-from datkit.data.split import (
-    Fold,
-    Split,
-    grouped_split,
-    leave_one_out_split,
-    official_split,
-    random_split,
-)
+from datkit.data.split import Fold, Split
 from datkit.errors import UsageError
 from datkit.measure.exam import measure_cohort
 from datkit.prepare.cohort import PreparedCohort
@@ -144,10 +138,10 @@ class BenchmarkExams:
         if split not in SPLITS:
             raise UsageError(f"Expected a split among {', '.join(SPLITS)}, found {split!r}.")
         make: dict[str, Callable[[Cohort], Split]] = {
-            "random": lambda cohort: random_split(cohort, n_splits),
-            "grouped": lambda cohort: grouped_split(cohort, self.by, n_splits),
-            "centres": lambda cohort: leave_one_out_split(cohort, self.by),
-            "tests": official_split,
+            "random": lambda cohort: splits.random_split(cohort, n_splits),
+            "grouped": lambda cohort: splits.grouped_split(cohort, self.by, n_splits),
+            "centres": lambda cohort: splits.leave_one_out_split(cohort, self.by),
+            "tests": splits.official_split,
         }
         made = make[split](self.cohort)
         if split != "tests":

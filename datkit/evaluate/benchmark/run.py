@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from itertools import product
@@ -46,6 +46,7 @@ Cell = dict[str, Any]  # model, role, reads, seed, split, fold; key, exams; seco
 PathLike = str | os.PathLike[str]
 Work = tuple[Entrant, Cell, Fold]
 Folds = Mapping[str, list[Fold]]
+Rows = list[np.ndarray]  # positions of the exams to train on, and to predict
 
 
 def benchmark_cohort(
@@ -126,15 +127,12 @@ def benchmark_cohort(
 def _open(out: PathLike | None, exams: BenchmarkExams) -> dict[str, Any]:
     """Return the results that are there, or empty ones."""
     sets = exams.table.groupby("set")["label"].agg(exams="size", abnormal="sum").T
-    about: dict[str, Any] = {
-        "name": exams.cohort.name,
-        "sha256": exams.sha256,
-        "sets": sets.to_dict(),
-    }
-    about |= {name: exams.cohort.info.get(name, "") for name in ("version", "seed")}
-    there = out is not None and Path(out).exists()
+    about: dict[str, Any] = {key: exams.cohort.info.get(key, "") for key in ("version", "seed")}
+    about |= {"name": exams.cohort.name, "sha256": exams.sha256, "sets": sets.to_dict()}
+    held: dict[str, Any] = {"cells": {}, "cohort": about}
     try:
-        held = json.loads(Path(out).read_text("utf-8")) if there else {"cells": {}, "cohort": about}  # type: ignore[arg-type]
+        if out is not None and Path(out).exists():
+            held = json.loads(Path(out).read_text(encoding="utf-8"))
         cells, same = held["cells"], held["cohort"]["sha256"] == exams.sha256
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{out}: expected results of a benchmark, found {error!r}.") from error
@@ -154,10 +152,7 @@ def _write(out: PathLike | None, board: dict[str, Any]) -> None:
 
 
 def _plan(
-    entrants: Iterable[Entrant],
-    seeds: Sequence[int],
-    folds: Folds,
-    exams: BenchmarkExams,
+    entrants: list[Entrant], seeds: Sequence[int], folds: Folds, exams: BenchmarkExams
 ) -> Iterator[Work]:
     """Yield every cell that is wanted, with a hash of all that its result depends on."""
     for entrant in entrants:
@@ -166,11 +161,8 @@ def _plan(
             reads = entrant.reads or getattr(model, "reads", "measures")
             if entrant.reads not in ("", *exams.inputs):
                 continue  # no age, or no truth
-            about: Cell = {
-                "model": entrant.name + f", seed {seed}" * (seed != 0),
-                "role": entrant.role,
-            }
-            about |= {"reads": reads, "seed": seed}
+            name = entrant.name + f", seed {seed}" * (seed != 0)
+            about: Cell = {"model": name, "role": entrant.role, "reads": reads, "seed": seed}
             runs = repr(model.get_params(deep=False)), entrant.code()
             for split, fold in ((split, fold) for split, each in folds.items() for fold in each):
                 seen = _seen(fold, exams)
@@ -194,24 +186,16 @@ def _run(
 
 def _given(entrant: Entrant, cell: Cell, fold: Fold, exams: BenchmarkExams) -> tuple[Any, ...]:
     """Return what a fit needs: inputs, labels and groups of all exams, and both sides' rows."""
-    train, test = (
-        exams.table.index.get_indexer(pd.Index(side)) for side in (fold.train, fold.test)
-    )
-    train = np.concatenate([train, test]) if entrant.leaks else train
+    train = (*fold.train, *fold.test) if entrant.leaks else fold.train
+    rows = [exams.table.index.get_indexer(pd.Index(side)) for side in (train, fold.test)]
     columns = exams.table[["shuffled" if entrant.shuffled else "label", "centre"]]
-    return entrant, cell, exams.inputs[cell["reads"]], columns.to_numpy().T, train, test
+    return entrant, cell, exams.inputs[cell["reads"]], columns.to_numpy().T, rows
 
 
-def _fit(
-    entrant: Entrant,
-    cell: Cell,
-    X: Features,
-    known: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-) -> Cell:
+def _fit(entrant: Entrant, cell: Cell, X: Features, known: np.ndarray, rows: Rows) -> Cell:
     """Train a model on a fold and predict its test exams; say what went wrong instead."""
-    start, (y, groups) = time.perf_counter(), known[:, train]
+    start, (train, test) = time.perf_counter(), rows
+    y, groups = known[:, train]
     try:
         with threadpool_limits(1):  # sums must not depend on the number of cores
             model = entrant.build(cell["seed"])
