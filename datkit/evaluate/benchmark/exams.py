@@ -161,4 +161,5 @@ def _describe(cohort: Cohort, by: str) -> pd.DataFrame:
     """Return all that is known of exams without a voxel: label, scanner, patient and truth."""
     exams = cohort.exams.assign(label=cohort.labels.astype(int), family=infer_families(cohort))
     exams["centre"] = exams[by].astype(str)
-    return exams if cohort.truth is None else exams.join(cohort.truth, rsuffix="_true")
+    truth = pd.DataFrame(index=exams.index) if cohort.truth is None else cohort.truth
+    return exams.join(truth.drop(columns=exams.columns, errors="ignore"))
