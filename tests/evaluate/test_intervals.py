@@ -9,9 +9,8 @@ from sklearn import metrics
 
 from datkit.errors import ModelError, UsageError
 from datkit.evaluate import delong_covariance
-from datkit.evaluate.compare import _compare
 from datkit.evaluate.intervals import bound, delong_interval, draw_exams
-from datkit.evaluate.scores import make_score
+from datkit.evaluate.scores import _compare, make_score
 
 # 113 patients with an aneurysmal subarachnoid haemorrhage, by outcome, grade of the World
 # Federation of Neurosurgical Societies (WFNS) and S100β in 0.01 µg/l: Turck et al. (2010),

@@ -20,8 +20,8 @@ from datkit.data.groups import ties_of
 from datkit.data.split import Fold, prove_folds
 from datkit.errors import CohortError
 from datkit.evaluate.benchmark.exams import KNOWN, BenchmarkExams
-from datkit.evaluate.compare import paired_difference
 from datkit.evaluate.metrics import exam_losses
+from datkit.evaluate.scores import paired_difference
 from datkit.simulate.exam import CENTRE_BIAS
 from datkit.simulate.readers import label_probability
 

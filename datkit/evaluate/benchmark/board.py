@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from datkit.evaluate.benchmark.exams import SETTINGS, BenchmarkExams
-from datkit.evaluate.compare import rank_models
-from datkit.evaluate.scores import Score, score_probabilities
+from datkit.evaluate.scores import Score, rank_models, score_probabilities
 
 if TYPE_CHECKING:
     from datkit.view.canvas import Picture
