@@ -26,10 +26,9 @@ SHARP = ("caudate", "putamen", "anterior_putamen", "posterior_putamen", "striatu
 SOFT = {"soft_caudate": "caudate", "soft_putamen": "putamen"}
 WHOLE = "whole_caudate"
 STRUCTURES = (*SHARP, WHOLE, *SOFT)
-NEAR_MM = (
-    6.0  # of the caudate: there its hottest voxels are sought, since bodies and noise put them
-)
-# off; asymmetries err by 11 % (SD) with 4 mm, 10.3 with 6, 10.1 with 8, where neighbours read more
+# The caudate's hottest voxels are sought so near to its region, since bodies and noise put them
+# off; asymmetries err by 11 % (SD) with 4 mm, 10.3 with 6, 10.1 with 8, where neighbours read more.
+NEAR_MM = 6.0
 SOFT_MM = 11.0  # FWHM of a soft region's edge: as wide as most cameras blur what they see
 POSTERIOR_MM = -5.0  # y behind which the putamen counts as posterior: its last two fifths
 REACH_MM = 12.0  # around the striatum: as far as a camera of 12 mm FWHM spills most of its counts

@@ -55,9 +55,10 @@ def map_measures(real_map) -> dict[str, float]:
 
 def test_real_map_lies_in_the_published_bands(map_measures):
     for side in ("left", "right"):
-        assert 0.9 < map_measures[f"caudate_{side}"] < 1.5
+        assert 0.9 < map_measures[f"whole_caudate_{side}"] < 1.5
         assert 1.3 < map_measures[f"putamen_{side}"] < 2.0
     assert abs(map_measures["putamen_asymmetry"]) < 8
+    assert abs(map_measures["caudate_asymmetry"]) < 8
 
 
 def test_real_map_looks_good(real_map):
