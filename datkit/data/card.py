@@ -115,9 +115,8 @@ def card_of_cohort(cohort: Cohort) -> Card:
     }
     settings = cohort.info.get("settings")
     if isinstance(settings, dict) and (added := settings.get("added_centres")):
-        facts["centres added by its maker"] = list_some(
-            row.get("name") for row in added if isinstance(row, dict)
-        )
+        names = (row.get("name") for row in added if isinstance(row, dict))
+        facts["centres added by its maker"] = list_some(names)
     groups = {"Acquisition families": infer_families(cohort)}
     if "centre" in cohort.exams:
         groups["Centres"] = cohort.exams["centre"].fillna("not stated")

@@ -47,9 +47,7 @@ def croissant_of_entry(entry: Entry) -> Json:
         url=entry.home or entry.licence.url,
         version=_semantic(entry.version),
         citeAs=" ".join(f"{paper.text} {paper.link}" for paper in entry.citations),
-        distribution=[
-            _file(file.name, file.urls[0], file.size, *file.digest) for file in entry.files
-        ],
+        distribution=[_file(f.name, f.urls[0], f.size, *f.digest) for f in entry.files],
         keywords=[entry.modality, entry.tracer, entry.access],
     )
 

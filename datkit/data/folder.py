@@ -151,22 +151,18 @@ def _read_info(folder: Path, problems: list[Problem]) -> dict[str, Any]:
 
 def _read_labels(folder: Path, required: bool, problems: list[Problem]) -> pd.Series[float] | None:
     """Return the label of each exam, indexed by uid; None if no table can tell."""
-    columns: tuple[str, ...] = ("uid", LABEL)
-    name = "train_labels.csv"
-    if not required and not (folder / name).exists():
-        name, columns = "submission_format.csv", ("uid",)
-    table: pd.DataFrame | None
-    if not required and not (folder / name).exists():
-        name, table = "niftis", pd.DataFrame({"uid": _uids_on_disk(folder)}, dtype=object)
-    else:
-        table = read_table(folder / name, columns, problems)
+    columns = {"train_labels.csv": ("uid", LABEL), "submission_format.csv": ("uid",)}
+    name = next((one for one in columns if required or (folder / one).exists()), "niftis")
+    table: pd.DataFrame | None = pd.DataFrame({"uid": _uids_on_disk(folder)}, dtype=object)
+    if name in columns:
+        table = read_table(folder / name, columns[name], problems)
     if table is None:
         return None
     if table.empty:
         remedy = "Add its row or volume."
         problems.append(Problem("exams-missing", name, "at least one exam", "none", remedy))
     values = pd.Series(np.nan, table.index)  # submission_format.csv holds place holders
-    if LABEL in columns:
+    if name == "train_labels.csv":
         values = pd.to_numeric(table[LABEL], errors="coerce")
         bad = table[~values.isin([0, 1]) & (required | (table[LABEL] != ""))]
         pairs, expected = zip(bad["uid"], bad[LABEL], strict=True), f"0 or 1 in {LABEL}"

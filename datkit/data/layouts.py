@@ -25,6 +25,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
             problem = Problem("no-exam", str(path), expected, "another file", remedy)
             raise CohortError.of([problem], where=path)
         exam = [*find_exams([path])[0], DicomExam(path, {})][0]
-        return _cohort(path.parent, [_row(exam, path.parent)], name=scan_name(path))
+        return replace(_cohort(path.parent, [_row(exam, path.parent)], {}), name=scan_name(path))
     if not path.is_dir():
         raise UsageError(f"Expected exams at {path}, found nothing; check the path.")
     if any((path / name).exists() for name in OURS):
@@ -88,7 +89,7 @@ def open_path(path: str | os.PathLike[str], *, require_labels: bool = True) -> C
         return _open_bids(path)
     exams, left_out = _exams(files_below(path))
     rows = [row for row in (_ppmi_row(exam, path) for exam in exams) if row]
-    return _cohort(path, rows or [_row(exam, path) for exam in exams], left_out=left_out)
+    return _cohort(path, rows or [_row(exam, path) for exam in exams], left_out)
 
 
 def _exams(files: Iterable[Path]) -> tuple[list[DicomExam], dict[str, int]]:
@@ -137,17 +138,14 @@ def _ppmi_row(exam: DicomExam, folder: Path) -> Row | None:
 
 
 def _open_bids(folder: Path) -> Cohort:
-    files = (
-        path
-        for path in files_below(folder)
-        if path.parts[len(folder.parts)].startswith("sub-")
-        and path.parent.name not in OTHER_DATATYPES
-    )
+    depth = len(folder.parts)
+    files = (path for path in files_below(folder) if path.parts[depth].startswith("sub-"))
+    files = (path for path in files if path.parent.name not in OTHER_DATATYPES)
     problems: list[Problem] = []
     people = _participants(folder / PEOPLE, problems)
     exams, left_out = _exams(files)
     rows = [_bids_row(exam, folder, people) for exam in exams]
-    return _cohort(folder, rows, problems=problems, left_out=left_out)
+    return _cohort(folder, rows, left_out, problems)
 
 
 def _bids_row(exam: DicomExam, folder: Path, people: dict[str, Row]) -> Row:
@@ -192,13 +190,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _cohort(
-    folder: Path,
-    rows: list[Row],
-    name: str | None = None,
-    problems: Iterable[Problem] = (),
-    left_out: dict[str, int] | None = None,
+    folder: Path, rows: list[Row], left_out: dict[str, int], problems: Iterable[Problem] = ()
 ) -> Cohort:
-    left_out, uids = left_out or {}, Counter(row["uid"] for row in rows)
+    uids = Counter(row["uid"] for row in rows)
     for row in rows:
         if uids[row["uid"]] > 1:  # such as a.nii beside a.nii.gz
             place = os.path.relpath(row["path"], folder)
@@ -209,8 +203,7 @@ def _cohort(
     labels = exams.pop(LABEL) if LABEL in exams else pd.Series(np.nan, exams.index)
     exams.insert(0, LABEL, labels.astype(float))
     paths = {row["uid"]: row["path"] for row in rows}
-    name = name or folder.resolve().name
-    return Cohort(name, folder, exams, paths=paths, left_out=left_out)
+    return Cohort(folder.resolve().name, folder, exams, paths=paths, left_out=left_out)
 
 
 def _row_problems(folder: Path, rows: list[Row], left_out: dict[str, int]) -> list[Problem]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.fields import FieldInfo
+from pydantic.functional_validators import AfterValidator, field_validator, model_validator
 
 from datkit.errors import UsageError
 from datkit.problems import list_some, repeated
@@ -67,9 +67,10 @@ def is_safe_address(url: str) -> bool:
     return re.match(SAFE, url) is not None
 
 
-def _check_distinct(names: Iterable[str]) -> None:
-    if twice := repeated(names):
+def _distinct(named: tuple[File | Entry, ...]) -> tuple[File | Entry, ...]:
+    if twice := repeated(one.name for one in named):
         raise ValueError(f"expected each name once, found {list_some(twice)} twice")
+    return named
 
 
 class _Model(BaseModel):
@@ -214,7 +215,7 @@ class Entry(_Model):
     home: Address | None
     version: Text
     checked: Checked
-    files: Annotated[tuple[File, ...], Many]
+    files: Annotated[tuple[File, ...], Many, AfterValidator(_distinct)]
     no_files: Text | None
     traps: Texts
     loader: Loader | None
@@ -222,7 +223,6 @@ class Entry(_Model):
     @field_validator("files")
     @classmethod
     def _files_fit_access(cls, files: tuple[File, ...], info: ValidationInfo) -> tuple[File, ...]:
-        _check_distinct(file.name for file in files)
         access = info.data.get("access")
         if files and access not in (None, "open"):
             raise ValueError(f"expected no files, since the access is {access!r}")
@@ -262,14 +262,8 @@ class Manifest(_Model):
     """The whole file: its version, its data sets in the order listed, and the sets to avoid."""
 
     version: Literal[2]
-    datasets: Annotated[tuple[Entry, ...], AtLeastOne]
+    datasets: Annotated[tuple[Entry, ...], AtLeastOne, AfterValidator(_distinct)]
     avoid: Annotated[tuple[Avoided, ...], Many]
-
-    @field_validator("datasets")
-    @classmethod
-    def _names_are_distinct(cls, datasets: tuple[Entry, ...]) -> tuple[Entry, ...]:
-        _check_distinct(entry.name for entry in datasets)
-        return datasets
 
     @property
     def entries(self) -> dict[str, Entry]:

@@ -186,11 +186,9 @@ def _folder_of(entry: Entry, folder: Folder) -> Path:
 
 
 def _choose_file(entry: Entry, name: str | None) -> File:
-    if name is None and len(entry.files) == 1:
-        return entry.files[0]
-    for file in entry.files:
-        if file.name == name:
-            return file
+    chosen = [file for file in entry.files if name in (file.name, None)]
+    if len(chosen) == 1:
+        return chosen[0]
     reason = "it is built in" if entry.access == "built-in" else f"its access is {entry.access}"
     names = ", ".join(file.name for file in entry.files) or f"none, since {reason}"
     raise UsageError(f"Expected one of the files of {entry.name} ({names}), found {name!r}.")

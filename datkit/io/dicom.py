@@ -83,7 +83,8 @@ def load_dicom(
     slices = np.concatenate(parts)[order]
     data = np.ascontiguousarray(slices.transpose(2, 1, 0))  # from (slices, rows, columns)
     ScanError.raise_any(air_faults(data, scales[0][1], path), where=path)
-    return sound_scan(data, affine, path, orientation="stated" if orientation else "known")
+    known = "stated" if orientation else "known"
+    return sound_scan(Scan(data, affine, path, orientation=known))
 
 
 def _several(header: Dataset) -> Iterator[Fault]:

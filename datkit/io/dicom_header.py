@@ -10,6 +10,7 @@ import io
 import os
 import re
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,12 +130,11 @@ def number(item: Dataset, name: str, default: float = float("nan")) -> float:
 
 def text(item: Dataset, name: str) -> str:
     r"""Return the value of an element on one line, several joined by ``\``; "" if there is none."""
-    try:
+    with suppress(Exception):
         value = item.get(name)
         values = value if hasattr(value, "append") else [value]
         return "\\".join(" ".join(str(one).split()) for one in values if one is not None)
-    except Exception:
-        return ""
+    return ""
 
 
 def shown(item: Dataset, name: str) -> str:
@@ -146,8 +146,6 @@ def items_of(item: Dataset, *names: str) -> list[Dataset]:
     """Return the items of sequences, in order; none of one that is absent or damaged."""
     found: list[Dataset] = []
     for name in names:
-        try:
+        with suppress(Exception):
             found += [one for one in item.get(name) or [] if hasattr(one, "get")]
-        except Exception:
-            continue
     return found

@@ -109,7 +109,7 @@ def load_nifti(path: Path, *, orientation: str | None = None, repair: bool = Fal
     zero = file.header.get_slope_inter()[1] or 0.0
     faults += [(one, "kept values below 0") for one in air_faults(data, zero, path)]
     repairs += _mend(faults, repair, path)
-    return sound_scan(data, affine, path, repairs, known)
+    return sound_scan(Scan(data, affine, path, tuple(repairs), known))
 
 
 def open_nifti(path: Path) -> NiftiFile:

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,39 +161,26 @@ def scan_error(path: Path, code: str, expected: str, found: str, remedy: str = A
     return ScanError.of([Problem(code, str(path), expected, found, remedy)], where=path)
 
 
-def sound_scan(
-    data: np.ndarray,
-    affine: np.ndarray,
-    path: Path,
-    repairs: Iterable[str] = (),
-    orientation: str = "known",
-) -> Scan:
-    """Make a scan of voxels and affine, whatever file they came from, if an exam can have them.
+def sound_scan(scan: Scan) -> Scan:
+    """Return a scan, whatever file it came from, if it can be that of an exam.
 
     Parameters
     ----------
-    data : array, shape (i, j, k), float32
-        All finite.
-    affine : array, shape (4, 4)
-        Voxel indices to millimetres, RAS+.
-    path : Path
-        Named in what is raised.
-    repairs : iterable of str
-        What was mended on the way.
-    orientation : str
-        Of the :class:`Scan`.
+    scan : Scan
+        All of its voxels are finite; its path is named in what is raised.
 
     Raises
     ------
     ScanError
         If shape, spacing or axes are those of no exam, or all voxels are equal.
     """
-    problems = [*shape_problems(data.shape, path), *geometry_problems(affine, "affine", path)]
+    data, path = scan.data, scan.path
+    problems = [*shape_problems(data.shape, path), *geometry_problems(scan.affine, "affine", path)]
     if not problems and data.min() == data.max():
         found = f"the value {data.flat[0]:g} in every voxel"
         problems = [Problem("voxels-equal", str(path), "counts", found, AGAIN)]
     ScanError.raise_any(problems, where=path)
-    return Scan(data, np.asarray(affine, dtype=np.float64), path, tuple(repairs), orientation)
+    return scan
 
 
 def save_scan(
@@ -271,7 +258,7 @@ def stated_affine(orientation: str, spacing: npt.ArrayLike) -> np.ndarray:
     return affine
 
 
-def shape_problems(shape: tuple[int, ...], path: Path) -> Iterator[Problem]:
+def shape_problems(shape: tuple[int, ...], path: object) -> Iterator[Problem]:
     """Yield what no exam's shape is."""
     expected = None
     if len(shape) not in (3, 4) or min(shape, default=0) < 1:

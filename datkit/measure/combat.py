@@ -228,5 +228,4 @@ def _check_training(values: np.ndarray, names: np.ndarray, counts: np.ndarray) -
         )
         if is_wrong
     ]
-    if problems:
-        raise UsageError.of(problems, where=where)
+    UsageError.raise_any(problems, where=where)

@@ -165,15 +165,11 @@ def add(*measures: Measure) -> None:
     taken = [f"{name} twice" for name in repeated([*DEFINITIONS, *(one.name for one in measures)])]
     remedy = "Choose another name, or forget the measure that has it first."
     problems = found_instead("name-taken", "measures", "new names", taken, remedy)
+    sides = ("", *Striata._fields)
     for one in measures:
         for code, expected, found, is_right in (
             ("kind", "a Kind", one.kind, isinstance(one.kind, Kind)),
-            (
-                "side",
-                "the side 'left', 'right' or ''",
-                one.side,
-                one.side in ("", *Striata._fields),
-            ),
+            ("side", "the side 'left', 'right' or ''", one.side, one.side in sides),
             ("shown", f"a tuple of {sorted(PAGES)}", one.shown, PAGES.issuperset(one.shown)),
         ):
             if not is_right:

@@ -281,11 +281,9 @@ def _check_person(age: float, sex: str) -> None:
     youngest, oldest = AGES
     if not (isinstance(age, Real) and youngest <= age <= oldest):
         expected = f"an age between {youngest:g} and {oldest:g} years"
-        problems.append(
-            Problem("age", where, expected, repr(age), "Correct the age, or leave it out.")
-        )
-    if problems:
-        raise UsageError.of(problems, where=where)
+        remedy = "Correct the age, or leave it out."
+        problems.append(Problem("age", where, expected, repr(age), remedy))
+    UsageError.raise_any(problems, where=where)
 
 
 def round_digits(number: float) -> float:

@@ -117,11 +117,8 @@ def plot_learning(history: Sequence[Mapping[str, float]], title: str = "") -> Pi
     figure, ((axes,),) = new_picture(1, 1, 3.4, title)
     names = {"loss": "changed exams that it learns from", "inner_loss": "inner split"}
     for (colour, mark, dash), (key, name) in zip(STROKES, names.items(), strict=True):
-        points = [(one["epoch"], one[key]) for one in history if key in one]
-        if points:
-            axes.plot(
-                *zip(*points, strict=True), mark + dash, color=colour, markersize=3, label=name
-            )
+        if points := [(one["epoch"], one[key]) for one in history if key in one]:
+            axes.plot(*np.transpose(points), mark + dash, color=colour, markersize=3, label=name)
     if points:
         epoch, loss = min(points, key=lambda point: point[1])
         axes.plot(epoch, loss, "D", color="black", label=f"lowest, epoch {epoch:.0f}")

@@ -25,7 +25,6 @@ __all__ = ["PLANES", "draw_plane", "draw_slice"]
 
 # Each plane: the array axis that it cuts, and what lies at its left and right edge.
 PLANES = {"axial": (2, ("L", "R")), "coronal": (1, ("L", "R")), "sagittal": (0, ("P", "A"))}
-PANELS = ("coronal", "sagittal", "axial")  # where they stand in plane_grid, row by row
 
 
 class Look(TypedDict, total=False):
@@ -235,17 +234,18 @@ def times(values: npt.ArrayLike, form: str = "d") -> str:
     return " × ".join(format(value, form) for value in np.asarray(values))
 
 
-def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, np.ndarray]:
-    """Return a picture with room for a coronal, a sagittal and an axial plane on one scale.
+def plane_grid(shape: Sequence[int], title: str = "") -> tuple[Picture, dict[str, Axes], Axes]:
+    """Return a picture with room for three planes on one scale, and for words.
 
-    The axes, shape (2, 2), stand in that order; the last is switched off, for words.
+    The axes of the planes come by name, those of the words, which are switched off, last.
     """
     x, y, z = shape
     # About 1.4 inches across and 2 down go to labels, title and a colour bar below.
     height = (WIDTH - 1.4) * (y + z) / (x + y) + 2.0
     picture, grid = new_picture(2, 2, height, title, width_ratios=[x, y], height_ratios=[z, y])
-    grid[1, 1].axis("off")
-    return picture, grid
+    *panels, words = grid.flat
+    words.axis("off")
+    return picture, dict(zip(("coronal", "sagittal", "axial"), panels, strict=True)), words
 
 
 def brain_grid(

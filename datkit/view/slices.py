@@ -18,7 +18,7 @@ from datkit.io.scan import Scan
 from datkit.prepare.grid import GRID, load_regions
 from datkit.prepare.levels import scaled_template
 from datkit.view.canvas import BELOW, BESIDE, CLASSES, TOP, UPTAKE, Picture, house_style
-from datkit.view.planes import PANELS, Look, axis_of, brain_grid, cut, draw_slice, plane_grid, times
+from datkit.view.planes import Look, axis_of, brain_grid, cut, draw_slice, plane_grid, times
 
 __all__ = ["plot_exam", "plot_maps", "plot_mean_maps", "plot_pair", "plot_raw", "plot_sheet"]
 
@@ -262,10 +262,9 @@ def plot_maps(
     look = Look(low=-span, high=span, colormap="RdBu_r", radiological=radiological)
     for row, (name, image) in zip(grid, maps.items(), strict=True):
         row[0].set_title(name, loc="left", size="medium")
+        values = np.asarray(image.dataobj)
         for axes, level in zip(row, levels, strict=True):
-            drawn = draw_slice(
-                axes, np.asarray(image.dataobj), image.affine, "axial", level, **look
-            )
+            drawn = draw_slice(axes, values, image.affine, "axial", level, **look)
             _draw_outlines(axes, level)
             axes.label_outer()
     figure.colorbar(drawn, ax=grid, label=label, extend="both", **BESIDE)
@@ -319,16 +318,16 @@ def plot_raw(
         at = affine[:3, 3] + np.diag(affine)[:3] * center_of_mass(np.nan_to_num(volume))
     top = float(scan.data.max()) if top is None else top
     look = Look(high=top, colormap="viridis", radiological=radiological)
-    figure, grid = plane_grid(volume.shape, title)
-    for axes, plane in zip(grid.flat, PANELS, strict=False):
+    figure, panels, words = plane_grid(volume.shape, title)
+    for plane, axes in panels.items():
         drawn = draw_slice(axes, volume, affine, plane, at[axis_of(plane)], **look)
     geometry = (
         f"matrix\n{times(scan.shape)} voxels\n"
         f"spacing\n{times(scan.spacing, '.3g')} mm\n"
         f"field of view\n{times(scan.spacing * scan.shape, '.0f')} mm"
     )
-    grid[1, 1].text(0.05, 0.5, geometry, va="center", linespacing=1.4)
-    figure.colorbar(drawn, ax=grid, label=f"counts (scanner units), 0 to {top:.5g}", **BELOW)
+    words.text(0.05, 0.5, geometry, va="center", linespacing=1.4)
+    figure.colorbar(drawn, ax=figure.axes, label=f"counts (scanner units), 0 to {top:.5g}", **BELOW)
     return figure
 
 

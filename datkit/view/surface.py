@@ -17,16 +17,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
-from datkit.view.planes import (
-    PANELS,
-    Look,
-    axis_of,
-    check_volume,
-    cut,
-    draw_plane,
-    plane_grid,
-    times,
-)
+from datkit.view.planes import Look, axis_of, check_volume, cut, draw_plane, plane_grid, times
 
 __all__ = ["MIME", "VolumeView"]
 
@@ -170,16 +161,16 @@ class VolumeView:
 
         It shows three planes; instead of a volume in space, the brightest voxels along each axis.
         """
-        figure, grid = plane_grid(self.volume.shape)
+        figure, panels, _ = plane_grid(self.volume.shape)
         shown = np.where(self.volume >= self.cal_min, self.volume, 0)
-        for axes, plane in zip(grid.flat, PANELS, strict=False):
+        for plane, axes in panels.items():
             picture, caption = self._flatten(shown, plane)
             image = draw_plane(axes, picture, self.affine, plane, caption, **self._look)
             if self.overlay is not None:
                 regions = self._flatten(self.overlay, plane)[0].T > 0
-                outline = {"extent": image.get_extent(), "origin": "lower", "colors": "white"}
-                axes.contour(regions, levels=[0.5], linewidths=1.2, **outline)
-        figure.colorbar(image, ax=grid, label=self.label, **BELOW)
+                outline: Any = {"origin": "lower", "colors": "white", "linewidths": 1.2}
+                axes.contour(regions, levels=[0.5], extent=image.get_extent(), **outline)
+        figure.colorbar(image, ax=figure.axes, label=self.label, **BELOW)
         return figure
 
     @property

@@ -28,8 +28,6 @@ from datkit.view.slices import SLAB_MM, STRIATUM_MM, striatal_slab
 
 __all__ = ["ReportContents", "read_exam", "render", "render_report", "report_name", "write_report"]
 
-N_SLICES = 6
-
 
 class Patient(TypedDict, total=False):
     """What the normal range depends on: age in years, sex F or M, and a kind of reconstruction.
@@ -191,7 +189,7 @@ def _pictures(report: ReportContents) -> Iterator[dict[str, str]]:
     volume, view = report.prepared.volume, report.radiological
     thickness = f"mean of {np.ptp(SLAB_MM):g} mm"
     yield _picture(striatal_slab(volume), thickness, "Axial slab", view, enlarged=2)
-    for level in np.linspace(*STRIATUM_MM, N_SLICES):
+    for level in np.linspace(*STRIATUM_MM, 6):
         yield _picture(*cut(volume, GRID.affine, "axial", level), "Axial slice", view)
 
 
