@@ -213,14 +213,10 @@ def connected(ties: pd.DataFrame) -> np.ndarray:
     >>> connected(ties).tolist()  # q was seen at both centres
     [0, 0, 0]
     """
-    from scipy.sparse import coo_matrix
+    from scipy.sparse import bmat
     from scipy.sparse.csgraph import connected_components
+    from sklearn.preprocessing import OneHotEncoder
 
-    n, links = len(ties), []
-    for column in ties:
-        codes = pd.factorize(ties[column])[0]
-        first = pd.Series(np.arange(n)).groupby(codes).transform("first").to_numpy()
-        links.append((np.arange(n), first))
-    rows, columns = (np.concatenate(side) for side in zip(*links, strict=True))
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
-    return connected_components(graph, directed=False)[1]
+    members = OneHotEncoder().fit_transform(ties)  # exams by groups, of every column
+    graph = bmat([[None, members], [members.T, None]])
+    return connected_components(graph, directed=False)[1][: len(ties)]
