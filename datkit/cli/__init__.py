@@ -2,9 +2,8 @@
 
 ``command``  what every command is: arguments, result, exit code
 ``exams``    simulate, prepare, measure, report, sheet
-``benchmark``  models judged alike
 ``data``     what data there are, under which terms, and where they lie
-``models``   train, predict
+``models``   train, predict, benchmark
 ``normals``  normal ranges of one's own
 ``submit``   pack, check, run and score a submission
 
@@ -21,7 +20,6 @@ import sys
 from collections.abc import Sequence
 
 from datkit import NOT_CLINICAL, __version__
-from datkit.cli.benchmark import BENCHMARK
 from datkit.cli.command import FINE, INTERRUPTED, add_word, complain, to_json
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
@@ -69,7 +67,6 @@ def parser() -> argparse.ArgumentParser:
     words = root.add_subparsers(metavar="COMMAND", required=True)
     EXAMS.add_to(words)
     MODELS.add_to(words)
-    BENCHMARK.add_to(words)
     for name, group in {"data": DATA, "normals": NORMALS, "submit": SUBMIT}.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from datkit.errors import UsageError
+from datkit.errors import DatkitError, UsageError
 
 FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 Argument = Callable[[ArgumentParser], object]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -135,31 +136,6 @@ def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> 
     return parser
 
 
-def _add_reading(parser: ArgumentParser) -> None:
-    said = "where the voxels' axes point to, if the file does not say it or says it wrong"
-    parser.add_argument("--orientation", metavar="RAS", help=said)
-    parser.add_argument("--repair", action="store_true", help="mend what can be mended, and say so")
-
-
-READING: Argument = _add_reading  # how scans are to be read; `reading` returns it
-
-
-def reading(args: Namespace) -> dict[str, Any]:
-    """Return how scans are to be read, for :func:`datkit.io.scan.load_scan`; what is not as usual.
-
-    Raises
-    ------
-    UsageError
-        If there is no such orientation.
-    """
-    from datkit.io.scan import stated_affine
-
-    if args.orientation is not None:
-        stated_affine(args.orientation, [1, 1, 1])
-    told = {"orientation": args.orientation, "repair": args.repair}
-    return {name: value for name, value in told.items() if value}
-
-
 def located(error: object, where: object) -> str:
     """Return a message that names a place, in its own words if it does so already."""
     return str(error) if str(where) in str(error) else f"{where}: {error}"
@@ -169,6 +145,23 @@ def complain(error: object, where: object = "") -> int:
     """Say on standard error what is wrong, and return the exit code."""
     note(f"datkit: {located(error, where)}")
     return WRONG_USE if isinstance(error, UsageError) else FINDINGS
+
+
+def tell_all(reasons: Mapping[Any, object]) -> int:
+    """Complain of several places, each with its reason, and return the exit code."""
+    return max((complain(why, where) for where, why in reasons.items()), default=FINE)
+
+
+def each_scan(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
+    """Do something with each scan; one bad file never stops the others, it is complained of."""
+    results: dict[str, T] = {}
+    failures: dict[Path, DatkitError] = {}
+    for path in scans:
+        try:
+            results[str(path)] = work(path)
+        except DatkitError as error:
+            failures[path] = error
+    return results, [located(*one) for one in failures.items()], tell_all(failures)
 
 
 def note(message: str) -> None:

@@ -18,20 +18,21 @@ variables:
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datkit import data  # its names load what they need when they are first used
-from datkit.cli.command import FINDINGS, FINE, READING, Group, Result, arg, note, reading, to_json
+from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, note, tell_all, to_json
 from datkit.errors import CohortError, PrepareError, problems_of
 from datkit.files import data_folder, replace_atomically
 from datkit.problems import Problem
 
 if TYPE_CHECKING:
     from datkit.io.scan import Scan
+    from datkit.prepare.cohort import PreparedCohort
 
 T = TypeVar("T")
 DATA = Group(__doc__)
@@ -39,6 +40,31 @@ _NAME = arg("name", metavar="NAME", help="an entry of 'datkit data list'")
 _ANY_NAME = arg("name", metavar="NAME", nargs="?", help="one entry only")
 _DESCRIBED = arg("name", metavar="NAME|FOLDER", help="an entry, or a cohort's folder")
 _OUT = arg("--out", type=Path, metavar="FILE", help="default: standard output")
+
+
+def _add_reading(parser: ArgumentParser) -> None:
+    said = "where the voxels' axes point to, if the file does not say it or says it wrong"
+    parser.add_argument("--orientation", metavar="RAS", help=said)
+    parser.add_argument("--repair", action="store_true", help="mend what can be mended, and say so")
+
+
+READING = _add_reading  # how scans are to be read; `reading` returns it
+
+
+def reading(args: Namespace) -> dict[str, Any]:
+    """Return how scans are to be read, for :func:`datkit.io.scan.load_scan`; what is not as usual.
+
+    Raises
+    ------
+    UsageError
+        If there is no such orientation.
+    """
+    from datkit.io.scan import stated_affine
+
+    if args.orientation is not None:
+        stated_affine(args.orientation, [1, 1, 1])
+    told = {"orientation": args.orientation, "repair": args.repair}
+    return {name: value for name, value in told.items() if value}
 
 
 @DATA.command()
@@ -168,9 +194,9 @@ def check(args: Namespace) -> Result:
       datkit data check my_exams --orientation LAS    # headers do not tell left from right
       datkit data check my_exams --verdict            # 0.2 s an exam more
     """
-    lines, told = [], reading(args)
+    lines = []
     try:
-        cohort = open_exams(args.path, told)
+        cohort = open_exams(args.path, args)
         lines = [f"{uid:24} {cohort.path_of(uid)}" for uid in cohort if cohort.paths]
         said = f"no problem found in {len(cohort)} exam{'s' if len(cohort) > 1 else ''}"
         look = _find_reasons if args.verdict else None
@@ -193,13 +219,24 @@ def _find_reasons(uid: str, scan: Scan) -> list[Problem]:
     return [replace(reason, where=f"{uid}, {reason.where}") for reason in reasons]
 
 
-def open_exams(path: Path, told: dict[str, Any]) -> data.Cohort:
+def open_exams(path: Path, args: Namespace) -> data.Cohort:
     """Open exams, labelled or not; say beside the result what lies in the folder that is none."""
+    told = reading(args)
     cohort = replace(data.open_path(path, require_labels=False), reading=told)
     if cohort.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in cohort.left_out.items())
         note(f"Left out of {cohort.folder}, since no exam: {kinds}.")
     return cohort
+
+
+def prepare_exams(path: Path, args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
+    """Prepare exams, complain of those that cannot be, and return the exit code too."""
+    from datkit.prepare.cohort import prepare_cohort
+
+    cohort, scheduler = open_exams(path, args), vars(args).get("scheduler")
+    how = {"n_jobs": args.jobs, "progress": not args.json, "scheduler": scheduler}
+    prepared = prepare_cohort(cohort, **how)
+    return cohort, prepared, tell_all(prepared.failures)
 
 
 @DATA.command(_DESCRIBED, _OUT)

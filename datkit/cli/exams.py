@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from datkit import NOT_CLINICAL, data
-from datkit.cli.command import (
-    FINE,
-    JOBS,
-    READING,
-    SCHEDULER,
-    Group,
-    Result,
-    arg,
-    complain,
-    located,
-    reading,
-)
-from datkit.cli.data import open_exams
-from datkit.errors import DatkitError, UsageError
+from datkit.cli.command import JOBS, SCHEDULER, Group, Result, arg, each_scan
+from datkit.cli.data import READING, prepare_exams, reading
+from datkit.errors import UsageError
 from datkit.problems import list_some, repeated
 
 if TYPE_CHECKING:
@@ -33,7 +21,6 @@ if TYPE_CHECKING:
 
     Measured = tuple[Prepared, dict[str, float], pd.DataFrame | None]
 
-T = TypeVar("T")
 EXAMS = Group("")
 SIZE, SEED = "small", 2026
 _SCANS = arg("scans", type=Path, nargs="+", metavar="SCAN", help="NIfTI, DICOM, or its folder")
@@ -102,12 +89,7 @@ def _simulate_one(args: Namespace) -> Result:
     from datkit.simulate.camera.centres import load_added_centres
     from datkit.simulate.cohort import simulate_volume
 
-    extra = [
-        f"--{name}"
-        for name in ("size", "seed", "jobs", "scheduler")
-        if getattr(args, name) is not None
-    ]
-    if extra:
+    if extra := _given(args, "size", "seed", "jobs", "scheduler"):
         raise UsageError(f"Expected no {' or '.join(extra)} with --uid, found both; leave one out.")
     added = load_added_centres(args.centres) if args.centres else ()
     path, exam = simulate_volume(args.uid, args.out or Path(), added)
@@ -136,7 +118,7 @@ def prepare(args: Namespace) -> Result:
     A cluster must see the folder under the same path. Install 'dat-spect-kit[cluster]' everywhere,
     start dask scheduler, then dask worker tcp://node1:8786 on each machine.
     """
-    _, prepared, code = _prepared(args)
+    _, prepared, code = prepare_exams(args.folder, args)
     folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
     lines = _look_at(prepared)
     exams = f"{len(prepared)} exam{'s' * (len(prepared) != 1)}"
@@ -149,14 +131,12 @@ def prepare(args: Namespace) -> Result:
 def _look_at(prepared: PreparedCohort) -> list[str]:
     """Say of each exam to look at why, and what to do about it; and how it was read, if told."""
     from datkit.prepare.exam import tell_reading
-    from datkit.prepare.quality import advise
 
-    said = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
     as_read: dict[str, list[str]] = {}
     for uid in prepared.uids:
         for text in tell_reading(dict(prepared.table.loc[uid])):
             as_read.setdefault(text, []).append(uid)
-    looked = [f"{uid}: look at it: {text}" for uid, text in said.items()]
+    looked = [f"{uid}: look at it: {text}" for uid, text in prepared.advice.items()]
     return looked + [f"{text}: {list_some(uids)}" for text, uids in as_read.items()]
 
 
@@ -165,18 +145,6 @@ def _reasons(prepared: PreparedCohort) -> dict[str, object]:
     reasons = {uid: [one.to_dict() for one in each] for uid, each in prepared.reasons.items()}
     figures = ("reference_region", "orientation", "mended")
     return {"reasons": reasons} | {name: prepared.table[name].to_dict() for name in figures}
-
-
-def _prepared(args: Namespace) -> tuple[data.Cohort, PreparedCohort, int]:
-    """Prepare exams in any layout, labelled or not; complain of those that cannot be."""
-    from datkit.prepare.cohort import prepare_cohort
-
-    cohort = open_exams(args.folder, reading(args))
-    prepared = prepare_cohort(
-        cohort, n_jobs=args.jobs, progress=not args.json, scheduler=args.scheduler
-    )
-    codes = [complain(reason, uid) for uid, reason in prepared.failures.items()]
-    return cohort, prepared, max(codes, default=FINE)
 
 
 @EXAMS.command(_SCANS, *_PATIENT, READING)
@@ -204,15 +172,15 @@ def measure(args: Namespace) -> Result:
     from datkit.prepare.quality import TRACER
 
     work = partial(_measure, told=reading(args), person=_person(args))
-    exams, failures, code = _each(args.scans, work)
+    exams, failures, code = each_scan(args.scans, work)
     lines = []
     for path, (prepared, values, normals) in exams.items():
-        beside = {} if normals is None else _beside(normals)
+        compared, beside = _compared(normals)
         shown = (
             f"  {name:32} {value:8.2f} {UNITS[name]:3} {beside.get(name, '')}"
             for name, value in values.items()
         )
-        lines += [path, *_told(prepared), *_compared(normals), *map(str.rstrip, shown)]
+        lines += [path, *_told(prepared), *compared, *map(str.rstrip, shown)]
     if exams:
         lines.append(f"Binding ratios have no unit. {TRACER} {NOT_CLINICAL}")
     found = {
@@ -234,24 +202,17 @@ def _measure(path: Path, told: dict[str, Any], person: dict[str, Any]) -> Measur
     return prepared, values, compare_prepared(prepared, values, **person)
 
 
-def _compared(normals: pd.DataFrame | None) -> list[str]:
-    """Say which normals an exam is compared with, and where it lies beyond them."""
+def _compared(normals: pd.DataFrame | None) -> tuple[list[str], dict[str, str]]:
+    """Say which normals an exam is compared with and their limits, and of each measure its own."""
     from datkit.measure.normals import name_normals
     from datkit.prepare.quality import advise
 
     if normals is None:
-        return []
-    return [
-        f"  normals: {name_normals(normals)}",
-        *(f"    {advise(limit)}" for limit in normals.attrs["limits"]),
-    ]
-
-
-def _beside(normals: pd.DataFrame) -> dict[str, str]:
-    """Return each measure's z-score and normal range, where there is one."""
-    said = "  z {:+.1f}, normal {:.2f} to {:.2f}".format
-    rows = normals.dropna()
-    return dict(zip(rows.index, map(said, rows["z"], rows["low"], rows["high"]), strict=True))
+        return [], {}
+    limits = [f"    {advise(limit)}" for limit in normals.attrs["limits"]]
+    range_of = "  z {z:+.1f}, normal {low:.2f} to {high:.2f}".format_map
+    beside = {str(name): range_of(row) for name, row in normals.dropna().iterrows()}
+    return [f"  normals: {name_normals(normals)}", *limits], beside
 
 
 def _as_data(normals: pd.DataFrame | None) -> dict[str, object] | None:
@@ -281,18 +242,6 @@ def _quality(prepared: Prepared) -> dict[str, object]:
         "reasons": [reason.to_dict() for reason in prepared.reasons],
         **{name: prepared.quality[name] for name in ("reference_region", "orientation", "mended")},
     }
-
-
-def _each(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T], list[str], int]:
-    """Do something with each scan; one bad file never stops the others, it is complained of."""
-    results, failures, code = {}, [], FINE
-    for path in scans:
-        try:
-            results[str(path)] = work(path)
-        except DatkitError as error:
-            failures.append(located(error, path))
-            code = max(code, complain(error, path))
-    return results, failures, code
 
 
 @EXAMS.command(
@@ -337,7 +286,7 @@ def report(args: Namespace) -> Result:
             _check_place(path, targets[path])
         return str(write_report(path, targets[path], **patient))
 
-    pages, failures, code = _each(args.scans, write)
+    pages, failures, code = each_scan(args.scans, write)
     found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}
     return Result(pages.values(), found, code)
 
@@ -354,9 +303,14 @@ def _check_place(scan: Path, page: Path) -> None:
         )
 
 
+def _given(args: Namespace, *names: str) -> list[str]:
+    """Return those of some options that were given, as they are written."""
+    return [f"--{name}" for name in names if getattr(args, name) is not None]
+
+
 def _person(args: Namespace) -> dict[str, Any]:
     """Return what the normal range depends on, checked before a scan is read."""
-    told = [f"--{name}" for name in ("age", "sex") if getattr(args, name) is not None]
+    told = _given(args, "age", "sex")
     if told and len(set(args.scans)) > 1:
         raise UsageError(
             f"Expected one scan with {' and '.join(told)}, which belong to one patient, "
@@ -415,7 +369,7 @@ def sheet(args: Namespace) -> Result:
     """
     from datkit.view.pages.contact_sheet import write_contact_sheet
 
-    cohort, prepared, code = _prepared(args)
+    cohort, prepared, code = prepare_exams(args.folder, args)
     view = {"radiological": args.radiological}
     path = str(write_contact_sheet(prepared, args.out, cohort.name, **view))
     found = {"sheet": path, "look_at": list(prepared.reasons), **_reasons(prepared)}

@@ -1,4 +1,4 @@
-"""`datkit train, predict`: models trained on a cohort, and what they say of exams."""
+"""`datkit train, predict, benchmark`: models trained, what they say of exams, how good they are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from datkit import NOT_CLINICAL
-from datkit.cli.command import CODE, FINE, JOBS, READING, Group, Result, arg, complain, reading
-from datkit.cli.data import open_exams
+from datkit.cli.command import CODE, FINDINGS, FINE, JOBS, SCHEDULER, Group, Result, arg, tell_all
+from datkit.cli.data import READING, open_exams, prepare_exams
 from datkit.errors import DatkitError, UsageError
 from datkit.files import replace_atomically
 
 MODELS = Group("")
+USUAL = ("measures", "boosting", "voxels", "projection")
+_JUDGED = f"repeatable; default: {', '.join(USUAL)}"
 _OWN = "'NAME SETTING=VALUE …', or FILE.py:Class of your own"
 _OVERWRITE = arg("--overwrite", action="store_true", help="replace what is there")
 
@@ -58,16 +60,13 @@ def train(args: Namespace) -> Result:
     """
     from datkit.evaluate.trained import train_model
     from datkit.models.registry import make_model
-    from datkit.prepare.cohort import prepare_cohort
     from datkit.submit.pack import write_prior
 
     if args.folds < 0 or args.folds == 1:
         raise UsageError(f"Expected --folds 2 or more, or 0 for no score, found {args.folds}.")
     _check_new(args.out / "model.json", args)
     model = make_model(args.model, seed=args.seed)
-    cohort = open_exams(args.cohort, reading(args))
-    prepared = prepare_cohort(cohort, n_jobs=args.jobs, progress=not args.json)
-    codes = [complain(why, uid) for uid, why in prepared.failures.items()]
+    cohort, prepared, code = prepare_exams(args.cohort, args)
     how = {"folds": args.folds, "progress": not args.json}
     try:
         card = train_model(model, cohort, prepared, args.out, **how)
@@ -77,7 +76,7 @@ def train(args: Namespace) -> Result:
         raise UsageError(f"{args.model}: Expected other settings, found that {error}.") from error
     write_prior(args.out, prepared.labels)
     lines = [*_tell(card), f"Saved: {args.out}, next: datkit predict {args.out} SCAN"]
-    return Result(lines, card | {"folder": str(args.out)}, max(codes, default=FINE))
+    return Result(lines, card | {"folder": str(args.out)}, code)
 
 
 @MODELS.command(
@@ -111,27 +110,84 @@ def predict(args: Namespace) -> Result:
     from datkit.models.own import run_file
     from datkit.models.store import load_model, read_card
     from datkit.prepare.cohort import prepare_cohort
-    from datkit.prepare.quality import advise
 
     _check_new(args.out, args)
     for file in args.code:
         run_file(file)
     model, card = load_model(args.model), read_card(args.model)
-    cohort, quiet = open_exams(args.exams, reading(args)), args.json
-    jobs = args.jobs if len(cohort) > 1 else 1
-    prepared = prepare_cohort(cohort, n_jobs=jobs, progress=not quiet and len(cohort) > 1)
-    p = predict_prepared(model, prepared, progress=not quiet and len(cohort) > 1)
-    look = {uid: " ".join(map(advise, reasons)) for uid, reasons in prepared.reasons.items()}
-    without = prepared.failures | ({} if args.anyway else look)
+    cohort = open_exams(args.exams, args)
+    several = len(cohort) > 1
+    shown = several and not args.json
+    prepared = prepare_cohort(cohort, n_jobs=args.jobs if several else 1, progress=shown)
+    p = predict_prepared(model, prepared, progress=shown)
+    without = prepared.failures | ({} if args.anyway else prepared.advice)
     told = p.drop([uid for uid in without if uid in p])
-    codes = [complain(f"no probability: {why}", uid) for uid, why in without.items()]
+    code = tell_all({uid: f"no probability: {why}" for uid, why in without.items()})
     lines = [f"{uid}: probability of abnormal {one:.3f}" for uid, one in told.items()]
     if args.out:
         with replace_atomically(args.out) as part:
             told.to_csv(part, float_format="%.6f", lineterminator="\n")
         lines = [f"{len(told)} of {len(cohort)} exams predicted: {args.out}"]
     found = {"predictions": told.to_dict(), "reasons": without, "model": card}
-    return Result([*lines, *_tell(card)], found, max(codes, default=FINE))
+    return Result([*lines, *_tell(card)], found, code)
+
+
+@MODELS.command(
+    arg("--model", action="append", metavar="MODEL", help=_JUDGED),
+    arg("--cohort", type=Path, required=True, metavar="COHORT", help="labelled exams, any layout"),
+    arg("--split", action="append", metavar="SPLIT", help="repeatable; default: all"),
+    arg("--seed", action="append", type=int, metavar="S", help="of models; repeatable; default: 0"),
+    arg("--folds", type=int, default=5, metavar="N", help="random and grouped; default: 5"),
+    arg("--out", type=Path, default="benchmark.json", metavar="FILE", help="benchmark.json"),
+    READING,
+    JOBS,
+    SCHEDULER,
+)
+def benchmark(args: Namespace) -> Result:
+    """Judge models alike: same folds, intervals, ties shown as ties, controls beside them.
+
+    split      what a model is asked
+    random     exams of centres that it has seen; it flatters
+    grouped    exams of whole centres that it has not seen
+    centres    the same, one centre after the other
+    tests      public_test and private_test in COHORT, trained on all training exams; of the
+               private ones, those of the centre that nobody trained on once more alone
+
+    MODEL is a kind of 'datkit train --help' with its settings, "projection epochs=5", or a class of
+    your own with fit(X, y) and predict_proba(X), "my_model.py:MyModel". That file is code, and is
+    run because you name it. A model that fails becomes a line, and the others go on.
+
+    Beside the models stand the oracle (it knows the simulated truth), the panel of readers, and
+    controls: a constant; scanner alone; age alone; shuffled labels; a leak made on purpose. Each
+    control must stay in a band that is known beforehand, and no model may beat the oracle, or the
+    command ends with 1 and says what is out.
+
+    FILE keeps every finished fit: the same command goes on where it was stopped, and computes anew
+    what another setting, file or version would change. Other models join those in FILE. The board
+    goes beside it, as .md and as .png. A Dask cluster must see COHORT and the data folder under the
+    same paths: see datkit prepare --help.
+
+    For example:
+      datkit benchmark --cohort cohort
+      datkit benchmark --cohort cohort --model measures --model "boosting trees=50" --split grouped
+      datkit benchmark --cohort cohort --model my_model.py:MyModel --jobs 2
+      datkit benchmark --cohort cohort --model volume --seed 0 --seed 1 --out volume.json
+    """
+    from datkit.evaluate.benchmark.board import benchmark_lines, plot_benchmark
+    from datkit.evaluate.benchmark.run import benchmark_cohort
+
+    cohort = open_exams(args.cohort, args)
+    how = {"n_jobs": args.jobs, "scheduler": args.scheduler, "progress": not args.json}
+    how |= {"splits": args.split, "seeds": args.seed or [0], "n_splits": args.folds}
+    board = benchmark_cohort(cohort, args.model or USUAL, out=args.out, **how)
+    with replace_atomically(args.out.with_suffix(".md")) as part:
+        part.write_text("\n".join(benchmark_lines(board, markdown=True)) + "\n", encoding="utf-8")
+    settings = dict.fromkeys(row["setting"] for row in board["scores"])
+    setting = "grouped" if "grouped" in settings else next(iter(settings))
+    plot_benchmark(board, setting).save(args.out.with_suffix(".png"))
+    fine = all(band["holds"] for band in board["controls"]) and not board["errors"]
+    data = {key: one for key, one in board.items() if key != "cells"}
+    return Result([*benchmark_lines(board), str(args.out)], data, FINE if fine else FINDINGS)
 
 
 def _check_new(path: Path | None, args: Namespace) -> None:

@@ -13,8 +13,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from datkit import NOT_CLINICAL
-from datkit.cli.command import JOBS, READING, Group, Result, arg, note, reading
-from datkit.cli.data import open_exams
+from datkit.cli.command import JOBS, Group, Result, arg, note
+from datkit.cli.data import READING, open_exams
 
 NORMALS = Group(__doc__)
 
@@ -45,7 +45,7 @@ def fit(args: Namespace) -> Result:
     from datkit.measure.own_normals import fit_own_normals, limit_error
     from datkit.problems import Problem
 
-    cohort = open_exams(args.folder, reading(args))
+    cohort = open_exams(args.folder, args)
     normals, left_out = fit_own_normals(
         cohort, args.table, n_jobs=args.jobs, progress=not args.json
     )

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils.validation import has_fit_parameter
 from tqdm.auto import tqdm
 
 from datkit import NOT_CLINICAL, __version__
@@ -29,13 +28,14 @@ from datkit.errors import ModelError, UsageError
 from datkit.evaluate.scores import score_probabilities
 from datkit.files import replace_atomically
 from datkit.measure.exam import measure_cohort
-from datkit.models.base import Features, LogitClassifier, check_labels, take_rows
+from datkit.models.base import Features, LogitClassifier, check_labels, grouped, take_rows
 from datkit.models.store import load_model, save_model
 from datkit.prepare.cohort import PreparedCohort
 
 __all__ = ["cross_validate", "inputs_of", "predict_prepared", "train_model"]
 
-PARTS = ("numpy", "scikit-learn", "torch")  # whose versions a card names
+PARTS = ("numpy", "scikit-learn", "torch")
+VERSIONS = {"datkit": __version__} | {name: version(name) for name in PARTS}  # a card names them
 TRIED = 8  # exams on which a stored model must predict what the trained one does
 
 
@@ -75,8 +75,8 @@ def cross_validate(
     if len(groups) != len(X):
         raise UsageError(f"Expected {len(X)} groups, one per exam, found {len(groups)}.")
     labels, folds = check_labels(y, len(X)), grouped_folds(groups, n_splits)
-    extra = {"groups": groups} if has_fit_parameter(model, "groups") else {}
-    p = cross_val_predict(model, X, labels, cv=folds, params=extra, method="predict_proba")[:, 1]
+    told = grouped(model, groups)
+    p = cross_val_predict(model, X, labels, cv=folds, params=told, method="predict_proba")[:, 1]
     if record is not None:
         fold = np.zeros(len(labels), dtype=int)
         for number, (_, left_out) in enumerate(folds):
@@ -153,12 +153,11 @@ def train_model(
     shown = model.get_params().keys() & {"progress"}
     model.set_params(**dict.fromkeys(shown, progress))
     score = _score(model, X, labels, groups, folds) | {"groups": by} if folds else None
-    extra = {"groups": groups} if has_fit_parameter(model, "groups") else {}
-    model.fit(X, labels, **extra)
+    model.fit(X, labels, **grouped(model, groups))
     model.set_params(**dict.fromkeys(shown, False))  # what is stored does not depend on it
     card = _describe(known, labels, ties["image"]) | {
         "out_of_fold": score,
-        "versions": {"datkit": __version__} | {name: version(name) for name in PARTS},
+        "versions": VERSIONS,
         "note": NOT_CLINICAL if cohort.truth is None else "Simulated training, not for diagnosis.",
     }
     save_model(model, folder, card)

@@ -30,7 +30,6 @@ from datkit.measure.normals import AGES, ANY, NORMAL_95, NUMBERS, fit_normals
 from datkit.prepare.align import PrepareSettings
 from datkit.prepare.cohort import PreparedCohort, prepare_cohort
 from datkit.prepare.grid import RESOURCES
-from datkit.prepare.quality import advise
 from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["fit_own_normals", "limit_error", "read_normals"]
@@ -179,8 +178,7 @@ def _tell(left_out: dict[str, str]) -> list[Problem]:
 def _not_good(prepared: PreparedCohort) -> dict[str, str]:
     """Return why exams are no part of a normal range: a reason to look at them, or their label."""
     abnormal = prepared.labels.index[prepared.labels == 1]
-    look = {uid: " ".join(map(advise, why)) for uid, why in prepared.reasons.items()}
-    return look | dict.fromkeys(abnormal, "it is labelled abnormal")
+    return prepared.advice | dict.fromkeys(abnormal, "it is labelled abnormal")
 
 
 def _hashes(prepared: PreparedCohort, uids: pd.Index) -> pd.Series[str]:

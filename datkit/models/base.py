@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.validation import has_fit_parameter
 
 from datkit.data.groups import grouped_folds
 from datkit.errors import ModelError
@@ -91,6 +92,11 @@ class LogitClassifier(ClassifierMixin, BaseEstimator):
 def take_rows(X: Features, rows: np.ndarray) -> Features:
     """Return some exams of a table or of an array (memory-mapped ones included)."""
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def grouped(model: BaseEstimator, groups: npt.ArrayLike | None) -> dict[str, npt.ArrayLike]:
+    """Return the groups (n,) as what ``fit`` takes besides; nothing if it takes none."""
+    return {"groups": groups} if groups is not None and has_fit_parameter(model, "groups") else {}
 
 
 def inner_folds(y: np.ndarray, groups: npt.ArrayLike | None, n_splits: int, seed: int) -> Folds:

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from datkit.measure.exam import measure_volume
 from datkit.measure.regions import shifts_of
-from datkit.models.base import Features, LogitClassifier, check_labels, inner_folds
+from datkit.models.base import Features, LogitClassifier, check_labels, grouped, inner_folds
 from datkit.models.registry import class_of, register
 from datkit.models.store import Document, load_model, save_model
 from datkit.prepare.striatum import locate_striata
@@ -86,8 +86,7 @@ class BlendClassifier(LogitClassifier):
         folds, logits = inner_folds(labels, groups, self.n_splits, self.seed), []
         self.members_ = [clone(member) for member in self._built()]
         for member in self.members_:
-            grouped = groups is not None and has_fit_parameter(member, "groups")
-            told = {"groups": groups} if grouped else {}
+            told = grouped(member, groups)
             cv = {"cv": folds, "params": told, "method": "decision_function"}
             logits.append(cross_val_predict(member, seen[member.reads], labels, **cv))
             member.fit(seen[member.reads], labels, **told)

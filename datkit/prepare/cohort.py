@@ -23,7 +23,7 @@ from datkit.io.scan import sha256_scan
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
 from datkit.prepare.grid import GRID, RESOURCES
 from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
-from datkit.prepare.quality import find_reasons
+from datkit.prepare.quality import advise, find_reasons
 from datkit.problems import Problem
 from datkit.threads import workers
 
@@ -65,6 +65,11 @@ class PreparedCohort:
         """The exams to look at: uid to :func:`datkit.prepare.quality.find_reasons`."""
         found = {uid: find_reasons(dict(self.table.loc[uid].dropna())) for uid in self.uids}
         return {uid: reasons for uid, reasons in found.items() if reasons}
+
+    @property
+    def advice(self) -> dict[str, str]:
+        """The reasons in words, with what to do about them: uid to text."""
+        return {uid: " ".join(map(advise, reasons)) for uid, reasons in self.reasons.items()}
 
     def __len__(self) -> int:
         return len(self.table)

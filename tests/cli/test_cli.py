@@ -8,10 +8,13 @@ import sys
 import pytest
 
 from datkit.cli import main, parser
-from datkit.cli.benchmark import BENCHMARK
+from datkit.cli.command import Group
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
+from datkit.cli.models import MODELS, benchmark
 from datkit.cli.submit import SUBMIT
+
+BENCHMARK = Group("", {benchmark: MODELS.commands[benchmark]})
 
 
 def test_help_names_every_command_and_the_exit_codes(shown_help):

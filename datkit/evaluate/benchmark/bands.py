@@ -8,6 +8,7 @@ readers. Chance leaves a band once in a thousand times.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ UNSEEN = ("grouped", "centres")  # settings whose centres were never trained on
 ROUNDED = 1e-4  # what the digits of a probability that is kept may change a log loss by
 LOSS, GAIN = "log loss", "log loss minus the constant's"
 
+COLUMNS = ["control", "setting", "what", "value", "low", "high", "source"]
 # What is held, its value, the least and the most that it may be, and where the band comes from.
 Bands = Iterator[tuple[str, float, float, float, str]]
 
@@ -66,15 +68,9 @@ def check_controls(
                 found += [(name, setting, *band) for band in rule(known.assign(p=p[name]))]
             elif role == "control":
                 found.append((name, setting, LOSS, np.nan, 0, np.inf, "every control must run"))
-    return [_row(*one) for one in found]
-
-
-def _row(name: str, setting: str, what: str, *band: Any) -> dict[str, Any]:  # noqa: ANN401
-    value, low, high, source = band
-    numbers = {"value": value, "low": low, "high": high}
-    told = {key: round(float(one), 4) if np.isfinite(one) else None for key, one in numbers.items()}
-    holds = {"source": source, "holds": bool(low <= value <= high)}
-    return {"control": name, "setting": setting, "what": what} | told | holds
+    table = pd.DataFrame(found, columns=COLUMNS)
+    table["holds"] = table["value"].between(table["low"], table["high"])
+    return json.loads(table.round(4).to_json(orient="records"))  # neither NaN nor infinity
 
 
 def chance(y: np.ndarray, p: np.ndarray, base: np.ndarray) -> tuple[float, float]:
@@ -137,12 +133,8 @@ def _scanner(one: pd.DataFrame) -> Bands:
 
 def _by_chance(one: pd.DataFrame, labels: str = "shuffled", leaks: bool = False) -> Bands:
     value, least = chance(*(one[name].to_numpy() for name in (labels, "p", "constant")))
-    yield (
-        GAIN,
-        value,
-        *((-np.inf, least) if leaks else (least, np.inf)),
-        "permutations of the labels",
-    )
+    low, high = (-np.inf, least) if leaks else (least, np.inf)
+    yield GAIN, value, low, high, "permutations of the labels"
 
 
 def _refused(exams: BenchmarkExams) -> tuple[Any, ...]:

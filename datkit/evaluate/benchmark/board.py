@@ -112,7 +112,7 @@ def plot_benchmark(board: Board, setting: str = "grouped") -> Picture:
 
     rows = [row for row in board["scores"] if row["setting"] == setting]
     shown = {
-        row["model"]: {key: _score(key, row) for key in PLOTTED}
+        row["model"]: {key: Score(key, *[*row[key], row["n"], 0]) for key in PLOTTED}
         for row in sorted(rows, key=lambda row: row["log_loss"][0])
         if row["model"] not in SHUFFLED
     }
@@ -121,8 +121,3 @@ def plot_benchmark(board: Board, setting: str = "grouped") -> Picture:
         for mark in {"oracle", "constant"} & {*shown}:
             axes.axvline(shown[mark][key].value, color="black", linestyle=":")
     return picture
-
-
-def _score(key: str, row: Board) -> Score:
-    value, low, high = row[key]
-    return Score(key, value, low, high, row["n"], seed=0)

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from datkit import NOT_CLINICAL, __version__
+from datkit import NOT_CLINICAL
 from datkit.data.cohort import Cohort
 from datkit.data.split import Fold
 from datkit.errors import UsageError
@@ -32,15 +30,15 @@ from datkit.evaluate.benchmark.bands import check_controls
 from datkit.evaluate.benchmark.board import score_models
 from datkit.evaluate.benchmark.entrants import CONTROLS, MODEL, Entrant
 from datkit.evaluate.benchmark.exams import SPLITS, BenchmarkExams
+from datkit.evaluate.trained import VERSIONS
 from datkit.files import write_json
-from datkit.models.base import Features, take_rows
+from datkit.models.base import Features, grouped, take_rows
 from datkit.prepare.cohort import prepare_cohort
 from datkit.threads import workers
 
 __all__ = ["benchmark_cohort"]
 
 DECIMALS = 6  # digits of a probability that are kept
-PARTS = ("numpy", "scikit-learn", "torch")
 
 Cell = dict[str, Any]  # model, role, reads, seed, split, fold; key, exams; seconds, p or error
 PathLike = str | os.PathLike[str]
@@ -113,14 +111,16 @@ def benchmark_cohort(
     board["settings"] = {split: {"folds": len(each), "sha256": _hash(*each)}
                          for split, each in folds.items()}  # fmt: skip
     for cell in _run([*_plan(entrants, seeds, folds, exams)], board["cells"], exams, how):
-        board["cells"][_name(cell)] = cell
-        _write(out, board)
+        board["cells"]["{model} | {split} | {fold}".format(**cell)] = cell
+        if out:
+            write_json(out, board)
     roles = {cell["model"]: cell["role"] for _, cell in sorted(board["cells"].items())}
     predicted = _gather(board["cells"], roles, folds, exams)
     board["errors"] = {name: one["error"] for name, one in board["cells"].items() if "error" in one}
     board["scores"] = score_models(predicted, roles, exams)
     board["controls"] = check_controls(predicted, roles, exams)
-    _write(out, board)
+    if out:
+        write_json(out, board)
     return board
 
 
@@ -141,14 +141,8 @@ def _open(out: PathLike | None, exams: BenchmarkExams) -> dict[str, Any]:
             f"{out}: expected results of these very exams, found those of others, "
             f"{held['cohort'].get('name')}; name another file."
         )
-    versions = {"datkit": __version__} | {name: version(name) for name in PARTS}
-    made = {"versions": versions, "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores"}
+    made = {"versions": VERSIONS, "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores"}
     return {"note": NOT_CLINICAL, "cohort": about, "made": made, "cells": cells}
-
-
-def _write(out: PathLike | None, board: dict[str, Any]) -> None:
-    if out:
-        write_json(out, board)
 
 
 def _plan(
@@ -199,8 +193,7 @@ def _fit(entrant: Entrant, cell: Cell, X: Features, known: np.ndarray, rows: Row
     try:
         with threadpool_limits(1):  # sums must not depend on the number of cores
             model = entrant.build(cell["seed"])
-            extra = {"groups": groups} if has_fit_parameter(model, "groups") else {}
-            model.fit(take_rows(X, train), y.astype(int), **extra)
+            model.fit(take_rows(X, train), y.astype(int), **grouped(model, groups))
             p = np.asarray(model.predict_proba(take_rows(X, test)))[:, 1]
         if p.shape != test.shape or not ((p >= 0) & (p <= 1)).all():
             raise ValueError(f"expected {len(test)} probabilities, found {p.shape}, {p[:3]}")
@@ -238,10 +231,6 @@ def _gather(
 
 def _seen(fold: Fold, exams: BenchmarkExams) -> str:
     return _hash(fold.train, fold.test, exams.sha256)
-
-
-def _name(cell: Cell) -> str:
-    return "{model} | {split} | {fold}".format(**cell)
 
 
 def _hash(*parts: object) -> str:
