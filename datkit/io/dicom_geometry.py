@@ -76,7 +76,7 @@ def frames_affine(header: Dataset, told: str | None, faults: list[Fault]) -> np.
     else:
         _check_spacing(header, "SpacingBetweenSlices", abs(step), faults)
     axes = turn * [spacing[1], spacing[0], step]
-    origin = _from_places(header, "ImagePositionPatient", 3)
+    origin = next(iter(_said(header, "ImagePositionPatient", 3)), None)
     if origin is None:  # 0 mm in the middle
         sizes = [number(header, name, 1.0) for name in ("Columns", "Rows", "NumberOfFrames")]
         origin = -axes @ ((np.array(sizes) - 1) / 2)
@@ -104,13 +104,13 @@ def stack_affine(
     each = [(_turn(one, told, faults), _in_plane(one, faults)) for one in headers]
     turn, spacing = each[0]
     sizes = {"Rows": 1, "Columns": 1, "PixelSpacing": 2, "ImageOrientationPatient": 6}
-    places = [_from_places(header, "ImagePositionPatient", 3) for header in headers]
-    known = np.array([place for place in places if place is not None]).reshape(-1, 3)
+    places = [place for one in headers for place in _said(one, "ImagePositionPatient", 3)[:1]]
+    known = np.reshape(places, (-1, 3))
     order = np.argsort(known @ turn[:, 2], kind="stable")
     steps = np.diff(known[order] @ turn[:, 2])
     step = np.median(steps) if len(steps) else 0.0
     said = {
-        key: {str(np.array(_from_places(one, key, size), float).round(3) + 0) for one in headers}
+        key: {str(np.array(_said(one, key, size)[:1]).round(3) + 0) for one in headers}
         for key, size in sizes.items()
     }
     for key in ("FrameOfReferenceUID", "PatientOrientation"):
@@ -157,8 +157,8 @@ def _turn(header: Dataset, told: str | None, faults: list[Fault]) -> np.ndarray:
     """
     if told:
         return (LPS_TO_RAS @ stated_affine(told, np.ones(3)))[:3, :3]
-    said = [numbers(place, "ImageOrientationPatient", 6) for place in places_of(header)]
-    turns = [one.reshape(2, 3) for one in said if one is not None and one.any()]
+    said = _said(header, "ImageOrientationPatient", 6)
+    turns = [one.reshape(2, 3) for one in said if one.any()]
     words = text(header, "PatientOrientation").split("\\")
     axes = [TOWARDS[word[0]] for word in words if word[:1] in TOWARDS]
     letters = [np.stack(axes)] if len(axes) == len(words) == 2 else []
@@ -202,8 +202,7 @@ def _in_plane(header: Dataset, faults: list[Fault]) -> np.ndarray:
 
 def _agreed(header: Dataset, name: str, count: int, faults: list[Fault]) -> np.ndarray:
     """Return the values of an element, which must be one wherever it stands; 0 if it is absent."""
-    said = [numbers(place, name, count) for place in places_of(header)]
-    known = np.array([one for one in said if one is not None] or [np.zeros(count)])
+    known = np.array(_said(header, name, count) or [np.zeros(count)])
     if not np.allclose(known, known[0], rtol=ROUNDING, atol=0):
         found = " and ".join("\\".join(f"{value:g}" for value in one) for one in known)
         faults.append(("spacing-contradictory", (f"one {name}", found, AGAIN)))
@@ -226,6 +225,7 @@ def places_of(header: Dataset) -> list[Dataset]:
     return [*items_of(header, "DetectorInformationSequence"), *groups, header]
 
 
-def _from_places(header: Dataset, name: str, count: int) -> np.ndarray | None:
+def _said(header: Dataset, name: str, count: int) -> list[np.ndarray]:
+    """Return an element of `count` numbers from each place that has it."""
     found = (numbers(place, name, count) for place in places_of(header))
-    return next((one for one in found if one is not None), None)
+    return [one for one in found if one is not None]

@@ -145,16 +145,13 @@ def _too_few(people: pd.DataFrame, where: str) -> list[Problem]:
     count, women = len(people), int((people["sex"] == "F").sum())
     span = people["age"].max() - people["age"].min()
     remedy = f"Add normal exams of the same camera; a fit assumes {ASSUMES}."
-    return [
-        Problem("too-few", where, expected, found, remedy)
-        for expected, found, wrong in (
-            (f"{FEWEST} good normal exams or more, better 120", str(count), count < FEWEST),
-            (f"{FEWEST_OF_A_SEX} women and men or more", f"{women} women and {count - women} men",
-             min(women, count - women) < FEWEST_OF_A_SEX),
-            (f"ages over {LEAST_SPAN:g} years or more", f"{span:.0f} years", span < LEAST_SPAN),
-        )
-        if wrong
-    ]  # fmt: skip
+    men, few = count - women, FEWEST_OF_A_SEX
+    told = (
+        (f"{FEWEST} good normal exams or more, better 120", f"{count}", count < FEWEST),
+        (f"{few} women and men or more", f"{women} women and {men} men", min(women, men) < few),
+        (f"ages over {LEAST_SPAN:g} years or more", f"{span:.0f} years", span < LEAST_SPAN),
+    )
+    return [Problem("too-few", where, what, found, remedy) for what, found, wrong in told if wrong]
 
 
 def _too_wide(least: float, most: float) -> list[Problem]:

@@ -245,13 +245,12 @@ def plot_shares(
             f"Expected an outcome of 0 or 1 for each exam, found shapes {values.shape} and "
             f"{members.shape}, values {np.unique(values)[:4]}; leave out exams without a label."
         )
-    names, sizes = np.unique(members, return_counts=True)
-    figure, ((axes,),) = new_picture(1, 1, 1.4 + 0.3 * names.size, title)
     rows = []
-    for name, n in zip(names, sizes, strict=True):
-        test = binomtest(int(values[members == name].sum()), int(n))
+    for name, group in pd.Series(values).groupby(members):
+        test = binomtest(int(group.sum()), group.size)
         interval = 100 * np.array(test.proportion_ci(method="wilson"))
-        rows.append((f"{name}, n = {n}", 100 * test.statistic, interval))
+        rows.append((f"{name}, n = {group.size}", 100 * test.statistic, interval))
+    figure, ((axes,),) = new_picture(1, 1, 1.4 + 0.3 * len(rows), title)
     _draw_intervals(axes, rows)
     axes.axvline(100 * values.mean(), color="0.5", linestyle="--")
     axes.set(xlabel=f"{outcome} (%), with 95 % interval", xlim=(-2, 102))

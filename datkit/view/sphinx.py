@@ -113,13 +113,9 @@ def _add_scripts(
     for place, script in enumerate([*scripts, "dat-figures.js"] if kinds else [], start=810):
         app.add_js_file(script, loading_method="defer", priority=place)
     # Sphinx lists some inline scripts twice, which stops with "already been declared".
-    seen: set[str] = set()
-    for script in list(context["script_files"]):
-        body = getattr(script, "attributes", {}).get("body")
-        if body in seen:
-            context["script_files"].remove(script)
-        elif body:
-            seen.add(body)
+    listed = context["script_files"]
+    bodies = [getattr(script, "attributes", {}).get("body") or id(script) for script in listed]
+    listed[:] = dict(zip(bodies, listed, strict=True)).values()
 
 
 def vendored_files() -> dict[str, Path]:
