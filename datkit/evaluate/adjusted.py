@@ -23,8 +23,6 @@ from datkit.evaluate.metrics import METRICS, check_scored, clipped_logits, exam_
 
 __all__ = ["calibration_ladder", "risk_coverage", "scale_logits", "score_undecided"]
 
-Steps = Mapping[str, tuple[ArrayLike, ArrayLike]]  # labels and probabilities of each step
-
 
 def scale_logits(p: ArrayLike, slope: float) -> np.ndarray:
     """Return probabilities, shape (n,), whose logits are multiplied by a slope; below 1 is flatter.
@@ -49,7 +47,7 @@ def scale_logits(p: ArrayLike, slope: float) -> np.ndarray:
 
 
 def calibration_ladder(
-    steps: Steps,
+    steps: Mapping[str, tuple[ArrayLike, ArrayLike]],
     factors: Sequence[float] = (1.0, 0.9, 0.8),
     *,
     strata: Mapping[str, ArrayLike] | None = None,

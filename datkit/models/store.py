@@ -132,9 +132,8 @@ def _read_json(folder: Path) -> Document:
 
 def save_weights(network: torch.nn.Module, folder: Path) -> dict[str, str]:
     """Write the network's tensors to ``folder/weights.safetensors``; see :func:`save_arrays`."""
-    return save_arrays(
-        {name: t.numpy(force=True) for name, t in network.state_dict().items()}, folder
-    )
+    arrays = {name: one.numpy(force=True) for name, one in network.state_dict().items()}
+    return save_arrays(arrays, folder)
 
 
 def save_arrays(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, str]:
