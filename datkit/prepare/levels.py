@@ -172,17 +172,13 @@ def build_level(
     points = head_lattice(step)
     volumes = [(volume, affine, float(np.hypot(fwhm, width))) for volume, affine, width in volumes]
     parts, slopes = regressors(volumes, points, generators)
-    soft = [
-        (volume, affine, float(np.hypot(width, SOFTER_MM))) for volume, affine, width in volumes
-    ]
+    soft = [(part, where, float(np.hypot(width, SOFTER_MM))) for part, where, width in volumes]
     softer = _parts(soft, points) - parts
     near = np.zeros(points.shape[1], bool)
     if striatal_weight is not None:
         near = sample(to_striata(), GRID.affine, points, cval=np.inf)[0] < STRIATUM_MM
-    limit, weight = (
-        np.where(near, STRIATUM_CEILING, ceiling),
-        np.where(near, striatal_weight or 1.0, 1.0),
-    )
+    limit = np.where(near, STRIATUM_CEILING, ceiling)
+    weight = np.where(near, striatal_weight or 1.0, 1.0)
     slopes[near, 3:] = 0  # striata tell where a head is, not how it is turned, nor its size
     slopes[parts[:, 0] > limit, :, 0] = 0
     parts[:, 0] = np.minimum(parts[:, 0], limit)
