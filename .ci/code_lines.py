@@ -21,7 +21,7 @@ ADDED = {
     "own normal ranges, resolution": 300,
     "reasons of a verdict, pose": 200,
     "models and evaluate": 1_200,
-    "train, predict, benchmark, explain": 700,
+    "train, predict, benchmark, explain": 1_100,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (
