@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
 from datkit.errors import ScanError
@@ -67,12 +68,14 @@ def load_dicom(
     header = next(iter(headers.values()))
     faults = [fault for one in headers.values() for fault in _several(one)]
     faults += _frame_faults(header, len(headers))
-    order, affine = np.arange(len(headers)), np.eye(4)
-    if not faults and is_slice(header):
-        order, affine = stack_affine([*headers.values()], orientation, faults)
-    elif not faults:
-        order = slice_order(header, int(number(header, "NumberOfFrames")), faults)
-        affine = frames_affine(header, orientation, faults)
+    order, affine, known = np.arange(len(headers)), np.eye(4), "known"
+    if not faults:
+        order, affine = _place([*headers.values()], orientation, faults)
+    if orientation and not faults:
+        doubts: list[Fault] = []
+        _, own = _place([*headers.values()], None, doubts)
+        same = nib.aff2axcodes(own) == nib.aff2axcodes(affine)
+        known = "stated" if doubts or same else "contradictory"
     scales = [_scale(one, faults) for one in headers.values()]
     if len(zeros := {*np.array(scales)[:, 1]}) > 1:
         found = ", ".join(f"{zero:g}" for zero in sorted(zeros))
@@ -83,8 +86,17 @@ def load_dicom(
     slices = np.concatenate(parts)[order]
     data = np.ascontiguousarray(slices.transpose(2, 1, 0))  # from (slices, rows, columns)
     ScanError.raise_any(air_faults(data, scales[0][1], path), where=path)
-    known = "stated" if orientation else "known"
     return sound_scan(Scan(data, affine, path, orientation=known))
+
+
+def _place(
+    headers: Sequence[Dataset], told: str | None, faults: list[Fault]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of the slices and the affine; add what is wrong."""
+    if is_slice(headers[0]):
+        return stack_affine(headers, told, faults)
+    order = slice_order(headers[0], int(number(headers[0], "NumberOfFrames")), faults)
+    return order, frames_affine(headers[0], told, faults)
 
 
 def _several(header: Dataset) -> Iterator[Fault]:

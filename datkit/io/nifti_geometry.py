@@ -51,20 +51,23 @@ def find_geometry(
         The first values of its field ``pixdim`` before that: the handedness of the qform, and the
         voxel size along i, j and k.
     told : str, optional
-        Where the axes point to, such as ``"RAS"``; what the header says of it is not looked at.
+        Where the axes point to, such as ``"RAS"``. It holds, and is contradictory where a header
+        says something else.
     where : str
         The file, for messages.
     """
     unit = int(header["xyzt_units"]) % 8 if isinstance(header, nib.Nifti1Header) else 0
     scale, said = UNITS.get(unit, (1.0, ""))
     sizes = np.abs(stored[1:]) * scale
-    forms = {} if told else _forms(header, stored, scale)
+    own = _forms(header, stored, scale)
+    forms = {} if told else own
     by_size = {"pixdim": stated_affine(told or "RAS", sizes)}
     name, affine = next(iter((forms or by_size).items()))
     remedy = TELL_SIZE if forms else CORRECT
     faults = [(one, "") for one in geometry_problems(affine, f"{name}{said}", where, remedy)]
     if told:
-        return affine, "stated", faults
+        agrees = not own or told.upper() in map("".join, map(nib.aff2axcodes, own.values()))
+        return affine, "stated" if agrees else "contradictory", faults
     if not forms:
         return affine, "unknown", [*faults, _unknown(header, where)]
     if faults or name == "qform":

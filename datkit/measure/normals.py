@@ -67,7 +67,7 @@ def reconstruction_type(reconstruction: str) -> str:
     'FBP'
     """
     method, *rest = (part.strip() for part in reconstruction.split(","))
-    kept = [part for part in rest if re.fullmatch(r"resolution|scatter|attenuation \(\w+\)", part)]
+    kept = [part for part in rest if not re.search(r"\d", part)]  # filters have numbers
     return ", ".join([method.partition(" ")[0], *kept])
 
 
@@ -254,7 +254,7 @@ def name_normals(table: pd.DataFrame) -> str:
     return (
         f"{used['n']} {used.get('source', SIMULATED)} (aged {youngest:.0f} to "
         f"{oldest:.0f} years; effective resolution {least:.1f} to {most:.1f} mm; reconstruction: "
-        f"{used['reference']})"
+        f"{'that of the file’s exams' if 'source' in used else used['reference']})"
     )
 
 

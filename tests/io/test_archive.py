@@ -44,6 +44,7 @@ def test_an_honest_archive_is_unpacked_whole(path, tmp_path):
         (zip_of(("a", ""), ("A", "")), True, True, ["case-clash"]),
         (zip_of((entry("a", compress_type=zipfile.ZIP_LZMA), "")), True, False, ["method"]),
     ],
+    ids=["cut", "bomb", "damaged", "unsafe", "clash", "method"],  # bytes hold the time
 )
 def test_a_problem_says_what_may_still_be_read(path, tmp_path, content, listed, readable, codes):
     path.write_bytes(content)

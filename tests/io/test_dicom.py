@@ -88,6 +88,9 @@ def test_left_and_right_are_never_guessed_but_can_be_told(tmp_path):
     known = load_scan(save_dicom(tmp_path / "known.dcm", small(), AFFINE))
     np.testing.assert_array_equal(told.affine[:3, :3], known.affine[:3, :3])
     assert (told.orientation, known.orientation) == ("stated", "known")
+    denied = load_scan(tmp_path / "known.dcm", orientation="RPS")
+    assert denied.affine[0, 0] == -known.affine[0, 0], "what is told holds"
+    assert denied.orientation == "contradictory"
 
 
 @pytest.mark.parametrize("vector", [[*range(24, 0, -1)], None], ids=["by number", "by sign"])

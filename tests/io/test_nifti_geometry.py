@@ -86,6 +86,14 @@ def test_what_one_of_them_says_holds(codes, letters, tmp_path):
     assert "".join(nib.aff2axcodes(scan.affine)) == letters and scan.orientation == "known"
 
 
+def test_an_orientation_that_the_header_denies_is_a_contradiction(tmp_path):
+    path = save(tmp_path / "exam.nii")
+    assert load_scan(path, orientation="ras").orientation == "stated"
+    denied = load_scan(path, orientation="LAS")
+    assert "".join(nib.aff2axcodes(denied.affine)) == "LAS", "what is told holds"
+    assert denied.orientation == "contradictory"
+
+
 @pytest.mark.parametrize(
     "qform", [LAS, RPS, LPS, turned(90), turned(60), turned(180)], ids=lambda form: ""
 )

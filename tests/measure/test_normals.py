@@ -143,6 +143,10 @@ def test_filters_and_iterations_make_no_type_of_their_own():
     )
 
 
+def test_a_word_that_is_not_known_is_not_passed_over():
+    assert reconstruction_type("OSEM, attenuation (map), scatterr") not in load_normals()
+
+
 def test_every_recipe_of_the_simulator_has_normals():
     assert set(load_normals()) == {ANY, *build_normals.protocols_by_type()}
     for fit in load_normals().values():
