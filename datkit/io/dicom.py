@@ -116,6 +116,9 @@ def _frame_faults(header: Dataset, files: int) -> Iterator[Fault]:
         if files < 2:
             expected = "NumberOfFrames above 1, or the other slices of the series beside it"
             yield "frames-missing", (expected, "one slice", CONVERT)
+    if own := items_of(header, "PerFrameFunctionalGroupsSequence"):
+        found = f"{len(own)} groups, of a frame each"
+        yield "frame-groups", ("one scale and one place for all frames", found, CONVERT)
     for name, size in zip(SIZES, sizes, strict=True):
         if not size >= 1:
             yield "size-missing", (name, shown(header, name), AGAIN)

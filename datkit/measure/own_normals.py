@@ -237,7 +237,8 @@ def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
         expected = "normals measured with this version's template and regions"
         problems.append(Problem("resources", str(path), expected, found, "Fit them again."))
     UsageError.raise_any(problems, where=path)
-    return {ANY: fit | {"source": f"normal exams of {path.name}"}}
+    doubt = ", whose resolutions spread as several cameras’" if file.get("warnings") else ""
+    return {ANY: fit | {"source": f"normal exams of {path.name}{doubt}"}}
 
 
 def _known(fit: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a stranger wrote

@@ -200,6 +200,13 @@ def test_mappings_that_contradict_or_are_no_line_are_refused(tmp_path, maps, sai
         load_dicom(path)
 
 
+def test_frames_with_a_scale_or_place_of_their_own_are_refused(tmp_path):
+    groups = [mapping(1.0, 0.0), mapping(2.0, 0.0)]
+    path = save_dicom(tmp_path / "a.dcm", small(), AFFINE, PerFrameFunctionalGroupsSequence=groups)
+    with pytest.raises(ScanError, match=r"one scale and one place for all frames.*2 groups"):
+        load_dicom(path)
+
+
 def test_a_table_of_values_is_refused(tmp_path):
     from pydicom.dataset import Dataset
 

@@ -13,6 +13,8 @@ from datkit.data import Cohort
 from datkit.errors import CohortError, UsageError
 from datkit.files import write_json
 from datkit.measure import MEASURES, compare_with_normals, own_normals
+from datkit.measure.normals import ANY
+from datkit.measure.own_normals import read_normals
 from datkit.prepare.cohort import PreparedCohort
 from datkit.prepare.grid import GRID, load_regions
 
@@ -158,9 +160,13 @@ def test_the_reason_of_each_exam_that_failed_is_a_sentence_of_its_own(prepared, 
 def test_resolutions_of_several_cameras_are_warned_of(prepared, tmp_path):
     assert fit(tmp_path, prepared)[0]["warnings"] == []
     blur = dict(zip(UIDS, np.linspace(6.8, 15.4, 25), strict=True))
-    (warning,) = fit(tmp_path, changed(prepared, resolution=blur))[0]["warnings"]
+    normals, _ = fit(tmp_path, changed(prepared, resolution=blur))
+    (warning,) = normals["warnings"]
     assert (warning["code"], warning["severity"]) == ("resolution", "warning")
     assert warning["found"] == "7.0 to 15.2 mm (middle 95 %)"
+    write_json(tmp_path / "wide.json", normals)
+    source = read_normals(tmp_path / "wide.json")[ANY]["source"]
+    assert source == "normal exams of wide.json, whose resolutions spread as several cameras’"
 
 
 NOT_NORMALS = {
