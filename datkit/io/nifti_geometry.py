@@ -66,7 +66,7 @@ def find_geometry(
     remedy = TELL_SIZE if forms else CORRECT
     faults = [(one, "") for one in geometry_problems(affine, f"{name}{said}", where, remedy)]
     if told:
-        agrees = not own or told.upper() in map("".join, map(nib.aff2axcodes, own.values()))
+        agrees = not own or tuple(told.upper()) in map(nib.aff2axcodes, own.values())
         return affine, "stated" if agrees else "contradictory", faults
     if not forms:
         return affine, "unknown", [*faults, _unknown(header, where)]
@@ -111,7 +111,7 @@ def _contradiction(forms: dict[str, np.ndarray], where: str) -> list[Fault]:
     angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
     if len(forms) < 2 or angle < STRAIGHT:
         return []
-    said = [f"{''.join(nib.aff2axcodes(form))} in the {name}" for name, form in forms.items()]
+    said = [f"{''.join(map(str, nib.aff2axcodes(f)))} in the {name}" for name, f in forms.items()]
     found = f"{' and '.join(said)}, axes up to {angle:.0f}° apart"
     expected = "a qform and an sform that agree on left and right, front and back"
     severity = "error" if angle > ASKEW else "warning"
