@@ -22,7 +22,15 @@ from datkit.io.nifti import is_nifti, open_nifti
 from datkit.io.scan import load_scan, scan_error
 from datkit.problems import Problem
 
-__all__ = ["connected", "family_of", "geometry_of", "grouped_folds", "infer_families", "ties_of"]
+__all__ = [
+    "connected",
+    "family_of",
+    "geometry_of",
+    "grouped_folds",
+    "infer_families",
+    "ties_of",
+    "usual_grouping",
+]
 
 Triple = tuple[float, float, float]
 # In-plane spacing over slice distance. The challenge's zoomed protocols lie between 0.5 and 0.63,
@@ -91,6 +99,12 @@ def check_count(n_splits: int, groups: int, what: str) -> None:
             f"Expected from 2 folds up to one for each of {groups} {what}, found {n_splits}; ask "
             "for fewer folds or group the exams differently."
         )
+
+
+def usual_grouping(cohort: Cohort) -> str:
+    """Return what exams are kept together by: ``"centre"``; where one is unnamed, ``"family"``."""
+    named = "centre" in cohort.exams and cohort.exams["centre"].notna().all()
+    return "centre" if named else "family"
 
 
 def ties_of(cohort: Cohort, by: str | None) -> pd.DataFrame:

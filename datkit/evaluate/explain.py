@@ -21,7 +21,7 @@ from datkit.errors import UsageError
 from datkit.measure.exam import measure_volume
 from datkit.measure.regions import shifts_of
 from datkit.models.base import LogitClassifier
-from datkit.models.network import NetworkClassifier
+from datkit.models.network import NetworkClassifier, mirror_mean
 from datkit.models.training.loop import seeded
 from datkit.prepare.grid import GRID, to_striata
 from datkit.prepare.striatum import locate_striata
@@ -143,7 +143,7 @@ def gradient_map(model: NetworkClassifier, X: ArrayLike) -> np.ndarray:
     device, slopes = next(network.parameters()).device, []
     for part in torch.from_numpy(view.crop(X)).split(BATCH):
         boxes = part.to(device).requires_grad_()
-        logits = (network(boxes) + network(boxes.flip(1))) / 2
+        logits = mirror_mean(network, boxes)
         slopes.append(torch.autograd.grad(logits.sum(), boxes)[0].cpu())
     each = torch.cat(slopes).numpy() / view.voxels**3  # a voxel's part in the mean that is seen
     maps = np.zeros((len(each), *GRID.shape), np.float32)

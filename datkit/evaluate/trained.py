@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from datkit import NOT_CLINICAL, __version__
 from datkit.data.cohort import Cohort
-from datkit.data.groups import connected, grouped_folds, ties_of
+from datkit.data.groups import connected, grouped_folds, ties_of, usual_grouping
 from datkit.errors import ModelError, UsageError
 from datkit.evaluate.scores import score_probabilities
 from datkit.files import replace_atomically
@@ -147,8 +147,7 @@ def train_model(
     labels = check_labels(prepared.labels.iloc[rows], len(rows))
     X = take_rows(inputs_of(model, prepared), rows)
     known = cohort.subset([prepared.uids[row] for row in rows])
-    named = "centre" in known.exams and known.exams["centre"].notna().all()
-    ties = ties_of(known, by := "centre" if named else "family")
+    ties = ties_of(known, by := usual_grouping(known))
     groups = connected(ties)
     shown = model.get_params().keys() & {"progress"}
     model.set_params(**dict.fromkeys(shown, progress))

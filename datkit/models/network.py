@@ -220,10 +220,7 @@ class NetworkClassifier(LogitClassifier):
         device = torch.device("cuda" if use_gpu else "cpu")
         network = self.network_.to(device).eval()
         with torch.inference_mode(), one_thread():
-            logits = [
-                (network(batch) + network(batch.flip(1))) / 2
-                for batch in (part.to(device) for part in boxes.split(32))
-            ]
+            logits = [mirror_mean(network, part.to(device)) for part in boxes.split(32)]
         return torch.cat(logits).cpu().numpy()
 
     def write_state(self, folder: Path) -> Document:
@@ -238,6 +235,11 @@ class NetworkClassifier(LogitClassifier):
         self.network_ = self.build().eval()
         load_weights(self.network_, folder, document["weights"])
         self.settings_ = TrainingSettings(**document.get("training", {}))
+
+
+def mirror_mean(network: nn.Module, boxes: torch.Tensor) -> torch.Tensor:
+    """Return the mean logit (n,) of boxes (n, i, j, k) and of their mirror images."""
+    return (network(boxes) + network(boxes.flip(1))) / 2
 
 
 def conv_block(

@@ -18,7 +18,7 @@ import pandas as pd
 from datkit.data import split as splits
 from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
-from datkit.data.groups import infer_families
+from datkit.data.groups import infer_families, usual_grouping
 from datkit.data.split import Fold
 from datkit.errors import UsageError
 from datkit.measure.exam import measure_cohort
@@ -95,8 +95,7 @@ class BenchmarkExams:
         """
         folders = {name: cohort.folder / f"{name}_test" for name in TESTS}
         tests = {name: open_folder(path) for name, path in folders.items() if path.is_dir()}
-        named = "centre" in cohort.exams and cohort.exams["centre"].notna().all()
-        by, tables, measures, places = "centre" if named else "family", [], [], []
+        by, tables, measures, places = usual_grouping(cohort), [], [], []
         for name, one in {"train": cohort, **tests}.items():
             prepared = prepare(one)
             rows = np.flatnonzero(prepared.labels.notna())
