@@ -34,13 +34,13 @@ def distance_lines(board: dict[str, Any]) -> Iterator[str]:
     rows = [
         (zero, oracle, "label noise: the readers' own errors, which no image holds"),
         (oracle, grouped, "image noise, sample size and model together"),
-        (grouped, ("grouped", last), "the model, on the same exams and folds"),
+        (grouped, ("grouped", last), "the models, and what pretrained ones learnt elsewhere"),
         (random, grouped, "what random folds hide: the same model where it knows the centres"),
-        (grouped, ("private", best), "other patients, and a centre that nobody trained on"),
+        (grouped, ("private", best), "other patients and labels, most at known centres"),
         (
             ("random", "scanner only"),
             ("grouped", "scanner only"),
-            "what a scanner tells where its labels were seen",
+            "what a scanner gains where its labels were seen, and loses elsewhere",
         ),
         (grouped, base, "all that the image tells this model"),
     ]

@@ -152,14 +152,10 @@ def risk_coverage(y: ArrayLike, p: ArrayLike) -> pd.DataFrame:
     decided = exams.groupby(_distance(values)).sum().sort_index(ascending=False).cumsum()
     n, reach = decided["n"], decided.index.to_numpy()
     columns = {
-        "coverage": n / len(labels),
-        "n": n,
-        "low": 0.5 - reach,
-        "high": 0.5 + reach,
-        "error": decided["wrong"] / n,
-        "log_loss": decided["loss"] / n,
+        "coverage": n / len(labels), "n": n, "low": 0.5 - reach, "high": 0.5 + reach,
+        "error": decided["wrong"] / n, "log_loss": decided["loss"] / n,
         "log_loss_half": (decided["loss"] + (len(labels) - n) * np.log(2)) / len(labels),
-    }
+    }  # fmt: skip
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
@@ -225,9 +221,8 @@ def _undecided(p: np.ndarray, band: tuple[float, float] | float) -> np.ndarray:
     """Return which exams are left undecided, shape (n,)."""
     low, high = (0, band) if isinstance(band, int | float) else band
     if not 0 <= low <= high <= 1:
-        raise UsageError(
-            f"Expected a band within 0 and 1 such as (0.3, 0.7), or a share of exams, found {band}."
-        )
+        expected = "Expected a band within 0 and 1 such as (0.3, 0.7), or a share of exams"
+        raise UsageError(f"{expected}, found {band}.")
     if not isinstance(band, int | float):
         return (p >= low) & (p <= high)
     undecided = int(np.ceil(round(band * len(p), 9)))  # 0.07 of 100 exams are 7

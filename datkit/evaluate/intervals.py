@@ -46,10 +46,8 @@ def draw_exams(y: np.ndarray, strata: ArrayLike | None, seed: int, n_boot: int) 
     """
     strata = np.zeros(len(y)) if strata is None else np.asarray(strata)
     if len(strata) != len(y) or n_boot < 1:
-        raise UsageError(
-            f"Expected {len(y)} strata, one per exam, and at least one draw; "
-            f"found {len(strata)} strata and n_boot={n_boot}."
-        )
+        expected = f"Expected {len(y)} strata, one per exam, and at least one draw"
+        raise UsageError(f"{expected}; found {len(strata)} strata and n_boot={n_boot}.")
     rng = np.random.default_rng(seed)
     counts = np.ones((n_boot + 1, len(y)))
     cells = pd.DataFrame({"stratum": strata, "label": y})

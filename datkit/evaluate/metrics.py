@@ -67,10 +67,8 @@ def find_metric(name: str) -> Metric:
     metric, number = METRICS.get(kind), re.fullmatch(r"0?\.\d*[1-9]\d*", text)
     if metric is None or bool(at) != metric.at_threshold or (at and not number):
         known = [f"{key}@0.5" if one.at_threshold else key for key, one in METRICS.items()]
-        raise UsageError(
-            f"Expected a metric among {', '.join(known)}, any threshold between 0 and 1 after the "
-            f"@, found {name!r}."
-        )
+        expected = f"Expected a metric among {', '.join(known)}"
+        raise UsageError(f"{expected}, any threshold between 0 and 1 after the @, found {name!r}.")
     if not at:
         return metric
     title = f"{metric.title} (p ≥ {float(text):g})"
@@ -290,6 +288,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
+_COX = [partial(_recalibrations, part=part) for part in (0, 1)]  # intercept, slope
 #: The scores: name → :class:`Metric`. Three are asked for at a threshold t, such as
 #: ``"sensitivity@0.5"``: an exam with p ≥ t is called abnormal. Net benefit is the share of exams
 #: rightly called so minus t / (1 − t) times the share wrongly called so; at several thresholds it
@@ -303,10 +302,6 @@ METRICS: dict[str, Metric] = {
     "specificity": Metric("specificity", partial(_shares, label=0), "high", (0,), True),
     "net_benefit": Metric("net benefit", _net_benefits, "high", (), True),
     "calibration_slope": Metric("calibration slope", _slopes, "", (0, 1)),
-    "recalibration_slope": Metric(
-        "recalibration slope", partial(_recalibrations, part=1), "", (0, 1)
-    ),
-    "recalibration_intercept": Metric(
-        "recalibration intercept", partial(_recalibrations, part=0), "", (0, 1)
-    ),
+    "recalibration_slope": Metric("recalibration slope", _COX[1], "", (0, 1)),
+    "recalibration_intercept": Metric("recalibration intercept", _COX[0], "", (0, 1)),
 }

@@ -5,7 +5,7 @@ Of models on the same exams, they say which is better, and where that cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -17,14 +17,8 @@ from datkit.evaluate.intervals import Draws, bound, delong_interval, draw_exams
 from datkit.evaluate.metrics import Metric, check_scored, find_metric
 from datkit.models.base import check_labels
 
-__all__ = [
-    "Difference",
-    "Score",
-    "paired_difference",
-    "rank_models",
-    "score_groups",
-    "score_probabilities",
-]
+__all__ = ["Difference", "Score", "paired_difference", "rank_models", "score_groups",
+           "score_probabilities"]  # fmt: skip
 
 DEFAULT = ("log_loss", "auroc", "brier")
 LEAST = 20  # exams with fewer than which a percentile of draws says little
@@ -181,10 +175,8 @@ def score_groups(
     members = pd.Series(groups).reset_index(drop=True)
     centres = np.zeros(len(labels)) if strata is None else np.asarray(strata)
     if not len(members) == len(centres) == len(labels):
-        raise UsageError(
-            f"Expected a group and a stratum for each of {len(labels)} exams, found {len(members)} "
-            f"groups and {len(centres)} strata."
-        )
+        expected = f"Expected a group and a stratum for each of {len(labels)} exams"
+        raise UsageError(f"{expected}, found {len(members)} groups and {len(centres)} strata.")
     rows = []
     for group, exams in members.groupby(members, dropna=False, observed=False):
         draws = draw_exams(labels[exams.index], centres[exams.index], seed, n_boot)
@@ -355,18 +347,36 @@ def rank_models(
     p = {name: check_scored(y, values)[1] for name, values in models.items()}
     draws = draw_exams(check_labels(y, np.size(y)), strata, seed, n_boot)
     own = {name: make_score(metric, values, draws, delong) for name, values in p.items()}
-    left = sorted(own, key=lambda name: own[name].value, reverse=kind.better == "high")
-    best, rows = left[0], []  # type: str, list[tuple[object, ...]]
-    while left:
-        gaps = {name: _compare(metric, (p[name], p[left[0]]), draws, delong) for name in left}
-        rank, tied = len(rows) + 1, [name for name in left if gaps[name].verdict == "tie"]
-        for name in tied:
-            one, gap = own[name], _compare(metric, (p[name], p[best]), draws, delong)
-            score, apart = ((each.value, each.low, each.high) for each in (one, gap))
-            rows.append((rank, name, *score, *apart, one.n, seed))
-        left = [name for name in left if name not in tied]
+    order = sorted(own, key=lambda name: own[name].value, reverse=kind.better == "high")
+    rows: list[tuple[object, ...]] = []
+
+    def gap(name: str, to: str) -> Difference:
+        return _compare(metric, (p[name], p[to]), draws, delong)
+
+    for rank, name in share_ranks(order, lambda one, best: gap(one, best).verdict == "tie"):
+        one, apart = own[name], gap(name, order[0])
+        score, difference = ((each.value, each.low, each.high) for each in (one, apart))
+        rows.append((rank, name, *score, *difference, one.n, seed))
     columns = ["rank", "model", "value", "low", "high", "difference", "difference_low"]
     return pd.DataFrame(rows, columns=[*columns, "difference_high", "n", "seed"])
+
+
+def share_ranks(
+    order: Sequence[str], is_tie: Callable[[str, str], bool]
+) -> Iterator[tuple[int, str]]:
+    """Yield rank and name, the best first: who ties with the best that is left shares its rank.
+
+    Examples
+    --------
+    >>> worth = {"a": 9, "b": 8, "c": 5}
+    >>> [*share_ranks("abc", lambda one, best: worth[best] - worth[one] < 2)]
+    [(1, 'a'), (1, 'b'), (3, 'c')]
+    """
+    left, rank = [*order], 1
+    while left:
+        tied = [name for name in left if name == left[0] or is_tie(name, left[0])]
+        yield from ((rank, name) for name in tied)
+        left, rank = [name for name in left if name not in tied], rank + len(tied)
 
 
 def _compare(

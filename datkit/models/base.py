@@ -146,8 +146,7 @@ def check_labels(y: npt.ArrayLike, n: int) -> np.ndarray:
         *found_instead("label-count", where, f"{n}, one per exam", count, "Give all."),
         *found_instead("label-one", where, "both classes", alone, "Add exams."),
     ]
-    if problems:
-        raise ModelError.of(problems, where=where)
+    ModelError.raise_any(problems, where=where)
     return labels.astype(int)
 
 

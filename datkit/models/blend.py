@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.validation import check_is_fitted
 
+from datkit.errors import UsageError
 from datkit.measure.exam import measure_volume
 from datkit.measure.regions import shifts_of
 from datkit.models.base import Features, LogitClassifier, check_labels, grouped, inner_folds
@@ -80,7 +81,8 @@ class BlendClassifier(LogitClassifier):
             If a kind is not known, the labels do not fit, or a part would be trained on one class
             only; and as the members do.
         UsageError
-            If there is one group only: nothing can be left out.
+            If there are fewer than two members, or there is one group only: nothing can be left
+            out.
         """
         labels, seen = check_labels(y, len(X)), self._inputs(X)
         folds, logits = inner_folds(labels, groups, self.n_splits, self.seed), []
@@ -101,6 +103,9 @@ class BlendClassifier(LogitClassifier):
         return self.weights_ @ np.array(logits, dtype=np.float64)
 
     def _built(self) -> list[LogitClassifier]:
+        if isinstance(self.members, str) or len(self.members) < 2:
+            expected = "Expected two members or more, such as members=measures,voxels"
+            raise UsageError(f"{expected}, found members={self.members!r}.")
         return [class_of(one)() if isinstance(one, str) else one for one in self.members]
 
     def _inputs(self, X: Features) -> dict[str, Features]:
@@ -121,9 +126,10 @@ class BlendClassifier(LogitClassifier):
         names = [Path(name).name for name in self.members]
         self.members = self.members_ = [load_model(folder / name) for name in names]
         self.weights_ = np.array(document["weights"], dtype=float)
-        sound = self.weights_.shape == (len(names),) and np.isfinite(self.weights_).all()
-        if not sound:
-            raise ValueError(f"Expected {len(names)} weights, found {document['weights']}.")
+        sound = self.weights_.shape == (len(names),) and (self.weights_ >= 0).all()
+        if not sound or not np.isclose(self.weights_.sum(), 1):
+            found = f"found {document['weights']}"
+            raise ValueError(f"Expected {len(names)} weights, at least 0 and together 1, {found}.")
 
 
 def _measured(X: Features) -> pd.DataFrame:

@@ -26,13 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["BoostingClassifier"]
 
 # What is kept of a node: its measure, the highest value that goes left, both next nodes, its logit.
-FIELDS = {
-    "feature": "feature_idx",
-    "threshold": "num_threshold",
-    "left": "left",
-    "right": "right",
-    "value": "value",
-}
+FIELDS = {one: one for one in ("left", "right", "value")}
+FIELDS |= {"feature": "feature_idx", "threshold": "num_threshold"}
 
 
 @register
@@ -96,15 +91,10 @@ class BoostingClassifier(TableClassifier):
 
         values, labels = self._learn_columns(X, y)
         booster = HistGradientBoostingClassifier(
-            max_iter=self.trees,
-            max_leaf_nodes=self.leaves,
-            learning_rate=self.learning_rate,
-            min_samples_leaf=self.least,
-            l2_regularization=self.l2,
-            max_features=0.5,
-            early_stopping=False,
-            random_state=self.seed,
-        ).fit(values, labels)
+            max_iter=self.trees, max_leaf_nodes=self.leaves, min_samples_leaf=self.least,
+            learning_rate=self.learning_rate, l2_regularization=self.l2, random_state=self.seed,
+            max_features=0.5, early_stopping=False,
+        ).fit(values, labels)  # fmt: skip
         self.trees_, self.baseline_ = _export(booster)
         return self
 
@@ -132,7 +122,7 @@ class BoostingClassifier(TableClassifier):
 
     def read_state(self, folder: Path, document: Document) -> None:
         """Read the trees: finite numbers, and nodes that lead on to later ones of the arrays."""
-        tree, self.baseline_ = load_arrays(folder, document["weights"]), float(document["baseline"])
+        tree, self.baseline_ = load_arrays(folder), float(document["baseline"])
         own = np.arange(len(tree["value"]))
         leaf = (tree["left"] == own) & (tree["right"] == own)
         later = np.minimum(tree["left"], tree["right"]) > own

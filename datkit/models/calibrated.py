@@ -62,9 +62,8 @@ def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
     def loss(slope: float) -> float:
         return float(np.logaddexp(0, -sign * logits * slope).mean())
 
-    best = minimize_scalar(
-        loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-7}
-    )
+    ends, how = (1 / HOTTEST, 1 / COLDEST), {"xatol": 1e-7}
+    best = minimize_scalar(loss, bounds=ends, method="bounded", options=how)
     return float(1 / best.x)
 
 
@@ -135,9 +134,8 @@ class TemperatureCalibrated(LogitClassifier):
             If the temperature is not a number between 0.1 and 10.
         """
         if type(temperature) not in (int, float) or not COLDEST <= temperature <= HOTTEST:
-            raise ModelError(
-                f"Expected a temperature from {COLDEST} to {HOTTEST}, found {temperature!r}."
-            )
+            expected = f"Expected a temperature from {COLDEST} to {HOTTEST}"
+            raise ModelError(f"{expected}, found {temperature!r}.")
         model = cls(estimator)
         model.estimator_, model.temperature_ = estimator, float(temperature)
         return model

@@ -59,10 +59,8 @@ class TableClassifier(LogitClassifier):
         check_is_fitted(self)
         values = read_values(self._order_columns(X))
         if values.shape[1] != self.n_features_in_:
-            raise ModelError(
-                f"Expected {self.n_features_in_} measures per exam, as in training, "
-                f"found {values.shape[1]}."
-            )
+            expected = f"Expected {self.n_features_in_} measures per exam, as in training"
+            raise ModelError(f"{expected}, found {values.shape[1]}.")
         return values
 
     def _known_columns(self) -> list[str] | None:
@@ -85,10 +83,9 @@ class TableClassifier(LogitClassifier):
 
     def _name_columns(self, names: Sequence[str] | None, count: int) -> None:
         self.n_features_in_ = count
+        self.__dict__.pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = np.array([str(name) for name in names], dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
 
     def _choose_columns(self, X: Features) -> Features:
         names = list(X.columns) if isinstance(X, pd.DataFrame) else []
@@ -216,9 +213,8 @@ def read_values(X: Features) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise ModelError(f"Expected numbers in the table of measures: {error}.") from error
     if values.ndim != 2 or 0 in values.shape:
-        raise ModelError(
-            f"Expected a table of measures, one row per exam, found the shape {values.shape}."
-        )
+        expected = "Expected a table of measures, one row per exam"
+        raise ModelError(f"{expected}, found the shape {values.shape}.")
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         rows = list_some(X.index[bad] if isinstance(X, pd.DataFrame) else bad, 5)

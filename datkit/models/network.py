@@ -16,7 +16,7 @@ from torch import nn
 
 from datkit.errors import ModelError, UsageError
 from datkit.models.base import LogitClassifier, check_labels
-from datkit.models.store import Document, load_weights, save_weights
+from datkit.models.store import Document, load_pretrained, load_weights, save_weights
 from datkit.models.training.augment import MILD, Augmentation, Strengths, shrink
 from datkit.models.training.loop import Change, seeded, train
 from datkit.models.training.settings import TrainingSettings
@@ -34,6 +34,7 @@ BOX_AFFINE = GRID.affine @ [[2, 0, 0, 8.5], [0, 2, 0, 41.5], [0, 0, 2, 5.5], [0,
 SPACING = 4.0  # mm, after averaging 2 × 2 × 2 voxels: enough for cameras that resolve 8–10 mm
 LAYERS = {2: (nn.Conv2d, nn.BatchNorm2d), 3: (nn.Conv3d, nn.BatchNorm3d)}
 WIDEST = 64  # channels, or 1.1 M weights: a stored width beyond is damage
+GENTLER = 0.1  # of the usual learning rate, where weights that have learnt are trained further
 
 
 class View(NamedTuple):
@@ -109,11 +110,18 @@ class NetworkClassifier(LogitClassifier):
         :class:`~datkit.models.training.augment.Strengths`.
     progress : bool
         Show a progress bar while training.
+    start : {"pretrained"}, optional
+        What training starts from: the weights that ship with the kit (``datkit/resources/
+        pretrained``), learnt from simulated patients, at a tenth of the usual learning rate; by
+        default from random ones.
 
     Attributes
     ----------
     network_ : torch.nn.Module
     settings_ : TrainingSettings
+    start_ : dict or None
+        Exams, seed and sha256 of the weights that training started from; None where these were
+        random.
     history_ : list of dict
         Loss and learning rate of each epoch; a loaded model has none.
     """
@@ -132,6 +140,7 @@ class NetworkClassifier(LogitClassifier):
     ema: float | None = None
     patience: int = 0
     precision: str = "auto"
+    start: str | None = None
 
     @property
     def plan(self) -> Plan:
@@ -139,7 +148,15 @@ class NetworkClassifier(LogitClassifier):
         raise NotImplementedError(f"{type(self).__name__} must say what its network is.")
 
     def build(self) -> nn.Module:
-        """Return the network with its first weights, which follow from the seed."""
+        """Return the network with its first weights, which follow from the seed.
+
+        Raises
+        ------
+        ModelError
+            If the width is no whole number from 1 to 64.
+        """
+        if type(self.width) is not int or not 1 <= self.width <= WIDEST:
+            raise ModelError(f"Expected a width from 1 to {WIDEST}, found {self.width!r}.")
         with seeded(self.seed):
             return self.plan.network(self.width)
 
@@ -164,15 +181,14 @@ class NetworkClassifier(LogitClassifier):
             If the shape is another, a voxel of the box is not finite, the labels do not fit, or
             training diverges.
         UsageError
-            If a setting is out of range, this machine lacks the accelerator asked for, or the
-            checkpoint is of another training.
+            If a setting is out of range, this machine lacks the accelerator asked for, the
+            checkpoint is of another training, or no weights ship for a network like this.
         """
-        asked = {one.name: getattr(self, one.name, None) for one in fields(TrainingSettings)}
-        asked = {name: value for name, value in asked.items() if value is not None}
-        self.settings_ = TrainingSettings(**{**self.plan.settings, **asked})
+        self.settings_ = self.training_settings()
         boxes = torch.from_numpy(self.plan.view.crop(X))
         labels = torch.from_numpy(check_labels(y, len(boxes)).astype(np.float32))
         network = self.build()
+        self.start_ = None if self.start is None else load_pretrained(network, self)
         fixed, learning = self.parts(network)
         self.history_ = train(
             learning, fixed(boxes), labels, self.settings_,
@@ -180,6 +196,16 @@ class NetworkClassifier(LogitClassifier):
         )  # fmt: skip
         self.network_ = network.eval()
         return self
+
+    def training_settings(self) -> TrainingSettings:
+        """Return the settings that were asked for, else the plan's."""
+        names = (one.name for one in fields(TrainingSettings))
+        asked: dict[str, Any] = {name: getattr(self, name, None) for name in names}
+        asked = {name: value for name, value in asked.items() if value is not None}
+        usual = TrainingSettings(**self.plan.settings)
+        if self.start is not None:
+            usual = replace(usual, learning_rate=GENTLER * usual.learning_rate)
+        return replace(usual, **asked)
 
     @staticmethod
     def parts(network: nn.Module) -> tuple[nn.Module, nn.Module]:
@@ -226,15 +252,15 @@ class NetworkClassifier(LogitClassifier):
     def write_state(self, folder: Path) -> Document:
         """Write ``weights.safetensors``; ``model.json`` holds its sha256 and how it was trained."""
         trained = {"training": asdict(self.settings_)} if hasattr(self, "settings_") else {}
-        return {"weights": save_weights(self.network_, folder)} | trained
+        kept = {"weights": save_weights(self.network_, folder)}
+        return kept | trained | {"started_from": getattr(self, "start_", None)}
 
     def read_state(self, folder: Path, document: Document) -> None:
         """Read the weights; nothing but torch and safetensors is needed."""
-        if type(self.width) is not int or not 1 <= self.width <= WIDEST:
-            raise ValueError(f"Expected a width from 1 to {WIDEST}, found {self.width!r}.")
         self.network_ = self.build().eval()
-        load_weights(self.network_, folder, document["weights"])
+        load_weights(self.network_, folder)
         self.settings_ = TrainingSettings(**document.get("training", {}))
+        self.start_ = document.get("started_from")
 
 
 def mirror_mean(network: nn.Module, boxes: torch.Tensor) -> torch.Tensor:

@@ -10,12 +10,13 @@ from torch import nn
 from datkit.errors import UsageError
 from datkit.models.network import NetworkClassifier, Plan, View, conv_block
 from datkit.models.registry import register
-from datkit.models.training.augment import STRONG
+from datkit.models.training.augment import MILD, STRONG
 
 __all__ = ["CompactCNN", "StandardCNN", "VolumeClassifier"]
 
 # x −51 … +51, y −44 … +46, z −28 … +38 mm: both striata and 20 mm around them, symmetric in x.
 WIDE_BOX = (slice(6, 58), slice(34, 80), slice(4, 38))
+WHOLE = View((slice(None),) * 3, voxels=1)
 FEATURES = 32  # that each side is read into
 BRIGHT = 0.01  # share of the voxels, the brightest ones, that an exam is seen relative to
 
@@ -103,12 +104,12 @@ SIZES = {
     "standard": Plan(
         StandardCNN,
         View(WIDE_BOX, voxels=2),
-        STRONG,
+        # Log loss of two grouped folds (full cohort, seed 2026; width 8, 15 epochs): 0.302, 0.292
+        # with mild changes, 0.311, 0.305 with strong ones; AUROC 0.956, 0.957, 0.939, 0.944.
+        MILD,
         {"batch_size": 32, "learning_rate": 2e-3, "ema": 0.99},
     ),
-    "full": Plan(
-        FullResNet, View((slice(None),) * 3, voxels=1), STRONG, {"batch_size": 32, "ema": 0.99}
-    ),
+    "full": Plan(FullResNet, WHOLE, STRONG, {"batch_size": 32, "ema": 0.99}),
 }
 
 

@@ -115,12 +115,10 @@ class VoxelsClassifier(LogitClassifier):
 
     def read_state(self, folder: Path, document: Document) -> None:
         """Read the weights: a finite map of the box."""
-        self.weights_ = load_arrays(folder, document["weights"])["weights"]
+        self.weights_ = load_arrays(folder)["weights"]
         self.intercept_, self.C_ = float(document["intercept"]), float(document["C"])
-        if (
-            self.weights_.shape != BOX_SHAPE
-            or not np.isfinite([*self.weights_.flat, self.intercept_]).all()
-        ):
+        finite = np.isfinite([*self.weights_.flat, self.intercept_]).all()
+        if self.weights_.shape != BOX_SHAPE or not finite:
             raise ValueError(f"Expected finite weights {BOX_SHAPE}, found {self.weights_.shape}.")
 
 

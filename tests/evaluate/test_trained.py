@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,14 +16,20 @@ from datkit.evaluate import (
     score_probabilities,
     train_model,
 )
+from datkit.evaluate.trained import check_alone
 from datkit.models import (
+    BlendClassifier,
     ConstantClassifier,
     MeasuresClassifier,
+    ProjectionClassifier,
     TemperatureCalibrated,
     VolumeClassifier,
     load_model,
     read_card,
 )
+from datkit.models.own import FILES
+from datkit.models.registry import make_model
+from datkit.models.store import PRETRAINED
 
 
 def test_a_card_says_what_the_model_was_trained_on_and_how_good_it_is(
@@ -38,6 +46,24 @@ def test_a_card_says_what_the_model_was_trained_on_and_how_good_it_is(
     assert (score["folds"], score["groups"], loss["name"]) == (3, "centre", "log_loss")
     assert loss["low"] < loss["value"] < loss["high"]
     assert score["said"][0].startswith(f"log loss {loss['value']:.3f} (95 % CI")
+    base = train_model(ConstantClassifier(), tiny_cohort, prepared_tiny, tmp_path / "c", folds=3)
+    assert base["out_of_fold"]["scores"][0]["value"] == pytest.approx(score["constant"], abs=1e-9)
+    said = f"a constant on the same folds: log loss {score['constant']:.3f} (95 % CI"
+    assert score["said"][-1].startswith(said)
+
+
+def test_a_card_says_what_training_started_from(tiny_cohort, prepared_tiny, tmp_path):
+    further = ProjectionClassifier(epochs=1, start="pretrained", accelerator="cpu")
+    members = [further, MeasuresClassifier()]
+    how = {"cohort": tiny_cohort, "prepared": prepared_tiny, "folds": 0}
+    card = train_model(further, folder=tmp_path / "a", **how)
+    (start,) = card["started_from"]
+    assert (start["kind"], start["exams"], start["seed"]) == ("projection", 800, 777001)
+    shipped = json.loads((PRETRAINED / "projection/model.json").read_text())
+    assert start["sha256"] == shipped["weights"]["sha256"]
+    blend = BlendClassifier(members, n_splits=2)
+    assert train_model(blend, folder=tmp_path / "b", **how)["started_from"] == [start]
+    assert train_model(MeasuresClassifier(), folder=tmp_path / "c", **how)["started_from"] == []
 
 
 def test_each_exam_is_predicted_alone(tiny_cohort, prepared_tiny, tmp_path):
@@ -72,7 +98,68 @@ def test_a_model_that_is_not_stored_whole_is_refused(
 
     monkeypatch.setattr(ConstantClassifier, "read_state", forget)
     with pytest.raises(ModelError, match=r"found that a probability differs by 0\.01\."):
-        train_model(ConstantClassifier(), tiny_cohort, prepared_tiny, tmp_path, folds=0)
+        train_model(ConstantClassifier(), tiny_cohort, prepared_tiny, tmp_path / "new", folds=0)
+    assert [*tmp_path.iterdir()] == [], "nothing is left that could be used"
+
+
+def test_a_model_that_looks_at_the_other_exams_is_refused(
+    tiny_cohort, prepared_tiny, tmp_path, monkeypatch
+):
+    alone = MeasuresClassifier.decision_function
+    monkeypatch.setattr(
+        MeasuresClassifier, "decision_function", lambda self, X: alone(self, X - X.mean(axis=0))
+    )
+    with pytest.raises(ModelError, match="for an exam alone as among others, in any order, found"):
+        train_model(MeasuresClassifier(), tiny_cohort, prepared_tiny, tmp_path, folds=0)
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_an_order_that_matters_is_refused():
+    class Counting:
+        def predict_proba(self, X):
+            p = np.full(len(X), 0.5)
+            p[1:] += 0.01  # the first is another
+            return np.column_stack([1 - p, p])
+
+    X = pd.DataFrame({"a": range(5)})
+    with pytest.raises(ModelError, match="one differs by 0.01"):
+        check_alone(Counting(), X, Counting().predict_proba(X)[:, 1])
+
+
+FOREST = """
+from sklearn.ensemble import RandomForestClassifier
+
+class Forest:
+    def fit(self, X, y):
+        print("fitted on", len(X))
+        self.forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+
+    def predict_proba(self, X):
+        return self.forest.predict_proba(X)
+"""
+SAVED = """
+    def save(self, folder):
+        joblib.dump(self.forest, folder / "forest.joblib")
+
+    def load(self, folder):
+        self.forest = joblib.load(folder / "forest.joblib")
+"""
+
+
+def test_what_cannot_be_stored_is_refused_before_it_is_trained(
+    tiny_cohort, prepared_tiny, tmp_path, capsys
+):
+    path, model = tmp_path / "forest.py", tmp_path / "model"
+    how = {"cohort": tiny_cohort, "prepared": prepared_tiny, "folder": model, "folds": 3}
+    for more in ("", SAVED.partition("\n    def load")[0]):  # one of both is not enough
+        path.write_text("import joblib\n" + FOREST + more)
+        with pytest.raises(ModelError, match="in its attribute forest. Give the class methods"):
+            train_model(make_model(f"{path}:Forest"), **how)
+        assert capsys.readouterr().out == "fitted on 16\n" and not model.exists()
+    path.write_text("import joblib\n" + FOREST + SAVED)
+    assert train_model(make_model(f"{path}:Forest"), **how)["kind"] == "Forest"
+    assert capsys.readouterr().out.endswith("fitted on 24\n")
+    FILES.clear()
 
 
 def test_exams_without_a_label_are_left_out(tiny_cohort, prepared_tiny, tmp_path):
@@ -107,18 +194,6 @@ def test_a_model_that_memorises_its_groups_gains_nothing():
     y = centres % 2
     X = pd.DataFrame(np.eye(10)[centres], columns=[f"centre {i}" for i in range(10)])
     assert auroc(y, cross_validate(MeasuresClassifier(), X, y, centres)) <= 0.5
-
-
-def test_the_folds_are_recorded(tmp_path):
-    X, y, centres = make_exams()
-    p = cross_validate(
-        MeasuresClassifier(), X, y, centres, n_splits=2, record=tmp_path / "folds.csv"
-    )
-    table = pd.read_csv(tmp_path / "folds.csv", index_col="row")
-    np.testing.assert_allclose(table["probability"], p, rtol=1e-12)
-    np.testing.assert_array_equal(table["label"], y)
-    assert sorted(table["fold"].unique()) == [0, 1]
-    assert (table.groupby("group")["fold"].nunique() == 1).all()
 
 
 def test_groups_reach_a_model_that_asks_for_them():

@@ -1,12 +1,11 @@
 """A blend: weights found out of fold, members of its own folder, measures taken from volumes."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+from stored import forge
 
-from datkit.errors import ModelError
+from datkit.errors import ModelError, UsageError
 from datkit.models import (
     BlendClassifier,
     MeasuresClassifier,
@@ -93,10 +92,24 @@ def test_it_is_stored_as_its_members_inside_other_models_too_and_packed(table, t
 )
 def test_damage_is_found(changed, message, table, tmp_path):
     save_model(BlendClassifier(["measures", "boosting"]).fit(*table), tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(document | changed))
+    forge(tmp_path, **changed)
     with pytest.raises(ModelError, match=message):
         load_model(tmp_path)
+
+
+def test_members_of_an_older_blend_are_gone(table, tmp_path):
+    members = [MeasuresClassifier(C=0.1), "boosting", "measures"]
+    save_model(BlendClassifier(members).fit(*table), tmp_path)
+    (tmp_path / "2-notes").mkdir()  # not ours
+    save_model(BlendClassifier(["boosting", "measures"]).fit(*table), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"model.json", "1-boosting", "2-measures", "2-notes"}
+
+
+@pytest.mark.parametrize("members", ["projection", ["measures"], []])
+def test_fewer_than_two_members_are_refused(members, table):
+    with pytest.raises(UsageError, match=r"such as members=measures,voxels, found members="):
+        BlendClassifier(members).fit(*table)
 
 
 def test_a_member_that_nobody_knows_is_named(table):

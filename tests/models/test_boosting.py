@@ -1,12 +1,11 @@
 """Boosted trees: the arrays that are stored are the trees that scikit-learn grew."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 from sklearn.ensemble import HistGradientBoostingClassifier
+from stored import forge
 
 from datkit.errors import ModelError
 from datkit.files import sha256_file
@@ -67,9 +66,7 @@ def test_trees_that_lead_nowhere_are_refused(name, value, model, tmp_path):
     trees = {key: values.copy() for key, values in model.trees_.items()}
     trees[name][1] = value
     save_file(trees, tmp_path / "weights.safetensors")
-    document = json.loads((tmp_path / "model.json").read_text())
-    document["weights"]["sha256"] = sha256_file(tmp_path / "weights.safetensors")
-    (tmp_path / "model.json").write_text(json.dumps(document))
+    forge(tmp_path, weights={"sha256": sha256_file(tmp_path / "weights.safetensors")})
     with pytest.raises(ModelError, match="nodes lead to later ones"):
         load_model(tmp_path)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from sklearn.base import clone
+from stored import forge
 
 from datkit.data import grouped_folds
 from datkit.errors import ModelError
@@ -144,8 +143,7 @@ def test_a_temperature_found_elsewhere_can_be_put_on():
 def test_a_stored_temperature_out_of_range_is_refused(tmp_path, temperature):
     X, y, _ = make_exams()
     save_model(TemperatureCalibrated.from_fitted(MeasuresClassifier().fit(X, y), 1.5), tmp_path)
-    path = tmp_path / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"temperature": temperature}))
+    forge(tmp_path, temperature=temperature)
     with pytest.raises(ModelError, match="is damaged. Expected a temperature"):
         load_model(tmp_path)
 

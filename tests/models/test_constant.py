@@ -1,9 +1,8 @@
 """The prior: the same answer to everything."""
 
-import json
-
 import numpy as np
 import pytest
+from stored import forge
 
 from datkit.errors import ModelError
 from datkit.models import ConstantClassifier, load_model, save_model
@@ -19,7 +18,6 @@ def test_it_says_how_many_were_abnormal_and_is_stored(tmp_path):
 @pytest.mark.parametrize("prior", [0, 1, -1, "NaN"])
 def test_a_stored_prior_of_no_sense_is_refused(prior, tmp_path):
     save_model(ConstantClassifier().fit(np.zeros((2, 1)), [0, 1]), tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text()) | {"prior": prior}
-    (tmp_path / "model.json").write_text(json.dumps(document))
+    forge(tmp_path, prior=prior)
     with pytest.raises(ModelError, match="damaged. Expected a prior between 0 and 1"):
         load_model(tmp_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+from stored import forge
 
 from datkit.errors import ModelError
 from datkit.models import MeasuresClassifier, load_model, save_model
@@ -163,8 +162,7 @@ def test_a_stored_model_predicts_the_same_to_the_last_bit(tmp_path, named):
 )
 def test_damaged_weights_are_refused(tmp_path, key, value, message):
     save_model(MeasuresClassifier().fit(*make_table()), tmp_path)
-    path = tmp_path / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    forge(tmp_path, **{key: value})
     with pytest.raises(ModelError, match=message):
         load_model(tmp_path)
 
@@ -172,9 +170,6 @@ def test_damaged_weights_are_refused(tmp_path, key, value, message):
 @pytest.mark.parametrize("key", ["coef_", "mean_", "scale_", "intercept_", "columns"])
 def test_a_missing_part_is_named(tmp_path, key):
     save_model(MeasuresClassifier().fit(*make_table()), tmp_path)
-    path = tmp_path / "model.json"
-    document = json.loads(path.read_text())
-    del document[key]
-    path.write_text(json.dumps(document))
+    forge(tmp_path, **{key: ...})
     with pytest.raises(ModelError, match=f"is damaged. '{key}'"):
         load_model(tmp_path)

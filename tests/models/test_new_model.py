@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 import zipfile
 
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 
 from datkit.errors import ModelError
+from datkit.files import read_sealed
 from datkit.inspect import check_submission
 from datkit.models import TemperatureCalibrated, load_model, save_model
 from datkit.models.registry import KINDS, register
@@ -70,11 +70,12 @@ def threshold(tmp_path, monkeypatch):
 def test_it_is_stored_and_loaded(threshold, tmp_path):
     model = threshold(steepness=2.0).fit(TABLE, LABELS)
     save_model(model, tmp_path / "model")
-    assert json.loads((tmp_path / "model" / "model.json").read_text()) == {
+    assert read_sealed(tmp_path / "model" / "model.json") == {
         "kind": "threshold",
         "format": 1,
         "params": {"steepness": 2.0},
         "threshold": 1.5,
+        "files": {},
     }
     loaded = load_model(tmp_path / "model")
     assert type(loaded) is threshold and (loaded.reads, loaded.cost) == ("measures", 0)

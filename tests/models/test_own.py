@@ -114,6 +114,63 @@ def test_a_class_that_stores_itself_is_let(write, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
+def test_what_an_older_model_stored_is_gone(write, tmp_path):
+    save_model(make_model(write(SELF_STORED)).fit(X, Y), tmp_path / "model")
+    save_model(make_model(write()).fit(X, Y), tmp_path / "model")
+    assert not (tmp_path / "model" / "own").exists()
+
+
+def test_an_edited_file_of_a_class_that_stores_itself_is_refused(write, tmp_path):
+    save_model(make_model(write(SELF_STORED)).fit(X, Y), tmp_path / "model")
+    stored = tmp_path / "model" / "own" / "share.json"
+    stored.write_text(stored.read_text().replace("0.5", "0.9"))
+    with pytest.raises(ModelError, match=r"Expected own/share\.json as training wrote it"):
+        load_model(tmp_path / "model")
+    stored.unlink()
+    with pytest.raises(ModelError, match="as training wrote it. Train again"):
+        load_model(tmp_path / "model")
+
+
+def test_an_older_model_stays_whole_where_the_new_one_cannot_be_written(
+    write, tmp_path, monkeypatch
+):
+    folder = save_model(make_model(write(SELF_STORED)).fit(X, Y), tmp_path / "model")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    newer = make_model(write(SELF_STORED)).fit(X, np.append(Y[1:], 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("datkit.models.store.write_sealed", full)
+        with pytest.raises(OSError, match="No space left"):
+            save_model(newer, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert {path.name for path in folder.iterdir()} == {"model.json", "own"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "np.full((len(X), 2), 0.3)",
+        "np.full((len(X), 2), 0.5 + 0.1j)",
+        "np.full((len(X), 2), np.inf)",
+    ],
+)
+def test_what_are_no_probabilities_is_refused(write, code):
+    source = MINE.replace("self.pipeline.predict_proba(X)", code)
+    with pytest.raises(ModelError, match="abnormal, which add up to 1, shape"):
+        make_model(write("import numpy as np\n" + source)).fit(X, Y).predict_proba(X)
+
+
+def test_code_that_leaves_python_is_an_error_like_any_other(write):
+    model = make_model(write(MINE.replace("return self.pipeline", "raise SystemExit(0)  #")))
+    with pytest.raises(ModelError, match="line 14: Expected code that runs, found SystemExit: 0"):
+        model.fit(X, Y).predict_proba(X)
+    with pytest.raises(ModelError, match="found SystemExit"):
+        make_model(write("import sys\nsys.exit()"))
+
+
 def test_it_is_calibrated_like_any_other(write, tmp_path):
     model = TemperatureCalibrated(make_model(write())).fit(X, Y)
     save_model(model, tmp_path / "model")

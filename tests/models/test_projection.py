@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from stored import forge
 
 from datkit.errors import ModelError, UsageError
 from datkit.models import ProjectionClassifier, ProjectionCNN, load_model, project_striata
@@ -137,6 +136,14 @@ def test_wrong_labels_and_settings_are_refused(data):
         clone(QUICK).fit(data[0][:4], np.zeros(4))
     with pytest.raises(UsageError, match="expected epochs of at least 1"):
         clone(QUICK).set_params(epochs=0).fit(*data)
+    with pytest.raises(UsageError, match="epochs of at least 1, a whole number, found 2.5"):
+        clone(QUICK).set_params(epochs=2.5).fit(*data)
+    for text in ("nan", float("nan")):
+        with pytest.raises(UsageError, match="learning_rate of at least 0, found '?nan"):
+            clone(QUICK).set_params(learning_rate=text).fit(*data)
+    for width in (16.0, 65):
+        with pytest.raises(ModelError, match=f"Expected a width from 1 to 64, found {width}"):
+            clone(QUICK).set_params(width=width).fit(*data)
 
 
 def test_a_stored_model_predicts_the_same(fitted, data, tmp_path):
@@ -153,16 +160,13 @@ def test_a_stored_model_predicts_the_same(fitted, data, tmp_path):
 @pytest.mark.parametrize("width", [0, 10**6, "16", None, True])
 def test_a_stored_width_that_cannot_be_is_refused(fitted, tmp_path, width):
     save(fitted, tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text())
-    document["params"]["width"] = width
-    (tmp_path / "model.json").write_text(json.dumps(document))
+    forge(tmp_path, params=fitted.get_params() | {"width": width})
     with pytest.raises(ModelError, match="Expected a width from 1 to 64"):
         load_model(tmp_path)
 
 
 def test_weights_of_the_volume_model_are_not_read_as_these(fitted, tmp_path):
     save(fitted, tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**document, "kind": "volume"}))
+    forge(tmp_path, kind="volume")
     with pytest.raises(ModelError, match=r"(?s)Missing key.*features.*Unexpected key.*cnn"):
         load_model(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from stored import forge
 
 from datkit.errors import ModelError, UsageError
 from datkit.files import sha256_file
@@ -119,11 +119,10 @@ def test_unknown_sizes_and_changes_are_refused(data):
 def test_a_model_of_version_0_2_is_read_as_it_was(fitted, data, tmp_path):
     """Its file names no size, no moving mean, no patience, no precision, and not how it trained."""
     save_model(fitted, tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text())
-    del document["training"]
+    params = fitted.get_params()
     for name in ("size", "ema", "patience", "precision"):
-        del document["params"][name]
-    (tmp_path / "model.json").write_text(json.dumps(document))
+        del params[name]
+    forge(tmp_path, params=params, training=...)
     loaded = load_model(tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(data[0]), fitted.predict_proba(data[0]))
     assert loaded.size == "compact"
@@ -279,9 +278,7 @@ def _damage(folder, **tensors):
     path = folder / "weights.safetensors"
     stored = load_file(path) | tensors
     save_file({name: tensor for name, tensor in stored.items() if tensor is not None}, path)
-    document = json.loads((folder / "model.json").read_text())
-    document["weights"]["sha256"] = sha256_file(path)
-    (folder / "model.json").write_text(json.dumps(document))
+    forge(folder, weights={"sha256": sha256_file(path)})
 
 
 @pytest.mark.parametrize(
@@ -317,9 +314,7 @@ def test_a_stored_width_that_cannot_be_is_refused_before_memory_is_asked_for(
     fitted, tmp_path, width
 ):
     save_model(fitted, tmp_path)
-    document = json.loads((tmp_path / "model.json").read_text())
-    document["params"]["width"] = width
-    (tmp_path / "model.json").write_text(json.dumps(document))
+    forge(tmp_path, params=fitted.get_params() | {"width": width})
     with pytest.raises(ModelError, match="Expected a width from 1 to 64"):
         load_model(tmp_path)
 
@@ -329,7 +324,7 @@ def test_weights_of_another_model_are_refused(fitted, tmp_path):
     path = tmp_path / "weights.safetensors"
     tensors = load_file(path)
     save_file({**tensors, "logit.bias": tensors["logit.bias"] + 1}, path)
-    with pytest.raises(ModelError, match="The two files are not of one model"):
+    with pytest.raises(ModelError, match="Expected weights.safetensors as training wrote it"):
         load_model(tmp_path)
 
 
@@ -338,5 +333,9 @@ def test_weights_that_cannot_be_read_are_refused(fitted, tmp_path, content):
     save_model(fitted, tmp_path)
     path = tmp_path / "weights.safetensors"
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(ModelError, match="weights.safetensors cannot be read"):
+    with pytest.raises(ModelError, match="Expected weights.safetensors as training wrote it"):
         load_model(tmp_path)
+    if content is not None:
+        forge(tmp_path, weights={"sha256": sha256_file(path)})
+        with pytest.raises(ModelError, match="weights.safetensors cannot be read"):
+            load_model(tmp_path)

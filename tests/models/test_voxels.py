@@ -1,9 +1,8 @@
 """One weight a voxel: found where the classes differ, symmetric, and shown as an image."""
 
-import json
-
 import numpy as np
 import pytest
+from stored import forge
 
 from datkit.errors import ModelError
 from datkit.models import BOX_AFFINE, VoxelsClassifier, crop_striata, load_model, save_model
@@ -71,8 +70,7 @@ def test_it_is_stored_and_damage_is_found(model, exams, tmp_path):
     np.testing.assert_array_equal(
         loaded.decision_function(exams[0]), model.decision_function(exams[0])
     )
-    document = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(document | {"intercept": float("nan")}))
+    forge(tmp_path, intercept=float("nan"))
     with pytest.raises(ModelError, match="Expected finite weights"):
         load_model(tmp_path)
 

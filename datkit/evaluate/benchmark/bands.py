@@ -87,9 +87,8 @@ def chance(y: np.ndarray, p: np.ndarray, base: np.ndarray) -> tuple[float, float
     >>> value < least
     True
     """
-    normal, abnormal = (
-        exam_losses(label, p) - exam_losses(label, base) for label in (np.zeros_like(y), y**0)
-    )
+    classes = np.zeros_like(y), np.ones_like(y)
+    normal, abnormal = (exam_losses(one, p) - exam_losses(one, base) for one in classes)
     weights, n = abnormal - normal, len(y)
     mean = normal.mean() + y.mean() * weights.mean()
     sd = y.std() * weights.std() / np.sqrt(n - 1)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from datkit.evaluate.benchmark.exams import SETTINGS, BenchmarkExams
-from datkit.evaluate.scores import Score, rank_models, score_probabilities
+from datkit.evaluate.scores import Score, paired_difference, rank_models, score_probabilities
 
 if TYPE_CHECKING:
     from datkit.view.canvas import Picture
 
 __all__ = ["benchmark_lines", "plot_benchmark", "score_models"]
 
-HEAD = ("rank", "model", "log loss (95 % CI)", "AUROC (95 % CI)", "Brier", "seconds")
+HEAD = ("rank", "model", "log loss (95 % CI)", "AUROC (95 % CI)", "Brier", "wall time (s)")
 PLOTTED = ("log_loss", "auroc")
 SHUFFLED = ("shuffled labels", "leak")  # what learns and is scored with labels in another order
+NOTES = """Models share a rank (=) if the interval of their paired difference in log loss to the \
+best of it holds 0; a model that is not surely better than the constant has none.
+Controls that know nothing (shuffled labels, scanner or age only) may lose more than the constant: \
+that is as it should be. Each band stands under "controls" in the JSON.\n"""
 
 Board = dict[str, Any]
 
@@ -27,16 +32,20 @@ def score_models(
 ) -> list[Board]:
     """Return a row for each setting and model: its scores, and its rank among the models.
 
+    A model whose paired difference to the constant does not say that it is better has no rank.
     Parameters as in :func:`~datkit.evaluate.benchmark.bands.check_controls`.
     """
     rows = []
     for setting, p in predicted.items():
         scored, here = exams.scored(setting), [name for name in roles if name in p]
-        centres, ranks = scored["centre"].to_numpy(), {}
-        if models := {name: p[name] for name in here if roles[name] == "model"}:
-            table = rank_models(scored["label"], models, strata=centres).set_index("model")
+        y, centres = scored["label"], scored["centre"].to_numpy()
+        ranks = {name: "none" for name in here if roles[name] == "model"}
+        constant = p.get("constant", pd.Series(0.5, p.index))  # 0.5 if it failed
+        gaps = {name: paired_difference(y, p[name], constant, strata=centres) for name in ranks}
+        if better := {name: p[name] for name, gap in gaps.items() if gap.high < 0}:
+            table = rank_models(y, better, strata=centres).set_index("model")
             tied = table["rank"].duplicated(keep=False)
-            ranks = {name: f"{table['rank'][name]}{'=' if tied[name] else ''}" for name in models}
+            ranks |= {name: f"{table['rank'][name]}{'=' if tied[name] else ''}" for name in better}
         for name in here:
             labels = scored["shuffled" if name in SHUFFLED else "label"]
             scores = score_probabilities(labels, p[name], strata=centres)
@@ -64,8 +73,10 @@ def benchmark_lines(board: Board, *, markdown: bool = False) -> Iterator[str]:
             yield from ["", f"**{title}**" if markdown else title, ""]
             rows.sort(key=lambda row: row["log_loss"][0])
             yield from _lay_out([HEAD, *map(_texts, rows)], markdown)
+            if rows[0]["n"] < 100:  # of each class, Collins 2016 asks for that (10.1002/sim.6787)
+                yield from ["", "Fewer than 100 exams: ranks can hardly be told apart."]
     bands, out = board["controls"], [one for one in board["controls"] if not one["holds"]]
-    yield from ["", f"{len(bands) - len(out)} of {len(bands)} bands of the controls hold.", ""]
+    yield from ["", f"{len(bands) - len(out)} of {len(bands)} bands of the controls hold.", NOTES]
     lines = [f"{cell}: {error}" for cell, error in board["errors"].items()]
     yield from ("- " * markdown + line for line in [*map(_told, out), *lines])
 
@@ -79,10 +90,9 @@ def _texts(row: Board) -> tuple[str, ...]:
 def _told(band: Board) -> str:
     ends = [f"{word} {band[key]:.3f}" for key, word in (("low", "at least"), ("high", "at most"))
             if band[key] is not None]  # fmt: skip
-    return (
-        f"{band['control']}, {band['setting']}: expected {band['what']} of {' and '.join(ends)} "
-        f"({band['source']}), found {band['value']}; until it holds, trust no row of this setting."
-    )
+    expected = f"expected {band['what']} of {' and '.join(ends)} ({band['source']})"
+    found = f"found {band['value']}; until it holds, trust no row of this setting."
+    return f"{band['control']}, {band['setting']}: {expected}, {found}"
 
 
 def _lay_out(rows: list[tuple[str, ...]], markdown: bool) -> Iterator[str]:
@@ -116,8 +126,12 @@ def plot_benchmark(board: Board, setting: str = "grouped") -> Picture:
         for row in sorted(rows, key=lambda row: row["log_loss"][0])
         if row["model"] not in SHUFFLED
     }
-    picture = plot_scores(shown, f"{setting}: {SETTINGS[setting]}")
+    marks = sorted({"oracle", "constant"} & {*shown})
+    picture = plot_scores(shown, f"{setting}: {SETTINGS[setting]}\ndotted: {' and '.join(marks)}")
+    loss = picture.axes[0]  # a file's folders are left out of its model's name
+    names = [re.sub(r"^\S*[/\\]", "", one.get_text()) for one in loss.get_yticklabels()]
+    loss.set_yticks(loss.get_yticks(), names)
     for axes, key in zip(picture.axes, PLOTTED, strict=True):
-        for mark in {"oracle", "constant"} & {*shown}:
+        for mark in marks:
             axes.axvline(shown[mark][key].value, color="black", linestyle=":")
     return picture

@@ -6,20 +6,27 @@ A reference shows what can be reached at all; a control shows whether the evalua
 from __future__ import annotations
 
 import hashlib
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Self
 
+import joblib
 import numpy as np
 from scipy.special import logit
 from sklearn.base import ClassifierMixin, clone
 from sklearn.neighbors import KNeighborsClassifier
 
 from datkit import models
+from datkit.files import sha256_file
 from datkit.models.base import Features, LogitClassifier
 from datkit.models.constant import ConstantClassifier
 from datkit.models.measures import MeasuresClassifier
+from datkit.models.own import OwnModel
 from datkit.models.registry import make_model
+from datkit.models.store import PRETRAINED
 from datkit.simulate.exam import CENTRE_BIAS
 from datkit.simulate.readers import label_probability
 
@@ -79,11 +86,24 @@ class Entrant:
         named = isinstance(self.model, str)
         return make_model(self.model, seed=seed) if named else clone(self.model)
 
-    def code(self) -> str:
-        """Return one hash of the code that it runs: the kit's models, and its own file."""
-        files = [Path(__file__), *sorted(Path(models.__file__).parent.rglob("*.py"))]
-        files += [Path(own) for own in str(self.model).split(":")[:1] if own.endswith(".py")]
-        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    def code(self, seed: int = 0) -> str:
+        """Return one hash of what it runs: its settings, files of code, and weights that ship.
+
+        The files are the kit's models, one's own, and those of the classes of a model and of models
+        inside it. Where there is no file, as in a notebook's cell, each call gives another hash.
+        """
+        model = self.build(seed)
+        parts = [model, *(one for one in model.get_params().values() if hasattr(one, "fit"))]
+        kinds = [kind for one in parts for kind in type(one).__mro__[:-1]]
+        files: list[Any] = [__file__, *Path(models.__file__).parent.rglob("*.py")]
+        files += [one.file for one in parts if isinstance(one, OwnModel)]
+        files += [getattr(sys.modules.get(one.__module__), "__file__", "") for one in kinds]
+        files += [*PRETRAINED.rglob("*.safetensors")] * ("pretrained" in str(self.model))
+        paths = {Path(one or "") for one in files}
+        hashes = sorted(sha256_file(one) if one.is_file() else token_hex() for one in paths)
+        with suppress(Exception):  # of a class within a function, or what cannot be pickled
+            return hashlib.sha256("".join([*hashes, joblib.hash(model)]).encode()).hexdigest()
+        return token_hex()
 
 
 _TABLE = MeasuresClassifier()

@@ -7,9 +7,11 @@ was not trained.
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,14 +30,7 @@ __all__ = ["SETTINGS", "SPLITS", "BenchmarkExams", "Volumes"]
 
 TESTS = ("public", "private")
 #: What is scored: setting → in words.
-SETTINGS = {
-    "random": "folds at random, centres on both sides",
-    "grouped": "folds of whole centres",
-    "centres": "each centre left out once",
-    "public": "trained on all training exams, the public test set",
-    "private": "trained on all training exams, the private test set",
-    "unseen": "the private test set's exams of centres never trained on",
-}
+SETTINGS = tomllib.loads(Path(__file__).with_name("settings.toml").read_text(encoding="utf-8"))
 #: How exams are split → the settings that are then scored.
 SPLITS: dict[str, tuple[str, ...]] = {one: (one,) for one in ("random", "grouped", "centres")}
 SPLITS["tests"] = ("public", "private", "unseen")

@@ -30,25 +30,29 @@ from datkit.evaluate.benchmark.bands import check_controls
 from datkit.evaluate.benchmark.board import score_models
 from datkit.evaluate.benchmark.entrants import CONTROLS, MODEL, Entrant
 from datkit.evaluate.benchmark.exams import SPLITS, BenchmarkExams
-from datkit.evaluate.trained import VERSIONS
+from datkit.evaluate.trained import VERSIONS, check_alone
 from datkit.files import write_json
 from datkit.models.base import Features, grouped, take_rows
+from datkit.models.own import READS, check_probabilities
 from datkit.prepare.cohort import prepare_cohort
 from datkit.threads import workers
 
-__all__ = ["benchmark_cohort"]
+__all__ = ["benchmark_cohort", "seal_cell"]
 
 DECIMALS = 6  # digits of a probability that are kept
+NAME = "{model} | {split} | {fold}"  # of a cell
+# A cell is kept until one of these is another; a GPU's build of PyTorch is no other one.
+RELEASES = ", ".join(f"{name} {one.partition('+')[0]}" for name, one in VERSIONS.items())
+DAMAGED = "expected it as it was written, found it damaged; name the model again, to fit it anew"
 
-Cell = dict[str, Any]  # model, role, reads, seed, split, fold; key, exams; seconds, p or error
+Cell = dict[str, Any]  # what NAME says; role, reads, seed, key, exams; seconds, p or error; sha256
 PathLike = str | os.PathLike[str]
 Work = tuple[Entrant, Cell, Fold]
 Folds = Mapping[str, list[Fold]]
-Rows = list[np.ndarray]  # positions of the exams to train on, and to predict
 
 
 def benchmark_cohort(
-    cohort: Cohort,
+    cohort: Cohort | BenchmarkExams,
     models: Mapping[str, str | ClassifierMixin] | Sequence[str],
     *,
     splits: Sequence[str] | None = None,
@@ -62,14 +66,16 @@ def benchmark_cohort(
     """Judge models alike, beside references and controls.
 
     Every model learns from the same folds' training exams and predicts the others. One that raises
-    becomes a row with its error. A finished cell, one model on one fold, is kept in `out` and not
+    becomes a row with its error, and so does one whose answer for an exam changes with the others
+    that it is asked about. A finished cell, one model on one fold, is kept in `out` and not
     computed again, until exams, model, settings or code are others. Models that `out` holds
     already stay on the board.
 
     Parameters
     ----------
-    cohort : Cohort
-        Labelled exams; its folders ``public_test`` and ``private_test`` are the test sets.
+    cohort : Cohort or BenchmarkExams
+        Labelled exams; its folders ``public_test`` and ``private_test`` are the test sets. What was
+        gathered of them once can be given again.
     models : mapping or sequence
         Kinds with their settings such as ``"projection epochs=5"``, classes of one's own such as
         ``"my_model.py:Mine"``; or by their names on the board, models too, which are cloned.
@@ -101,20 +107,26 @@ def benchmark_cohort(
         If the exams cannot be split or prepared.
     """
     how: dict[str, Any] = {"n_jobs": n_jobs, "scheduler": scheduler, "progress": progress}
-    exams = BenchmarkExams.gather(cohort, partial(prepare_cohort, **how))
+    exams = cohort
+    if isinstance(exams, Cohort):
+        exams = BenchmarkExams.gather(exams, partial(prepare_cohort, **how))
     tests = (exams.table["set"] != "train").any()
     splits = splits or [one for one in SPLITS if one != "tests" or tests]
     folds = {split: exams.folds(split, n_splits) for split in splits}
     named = models if isinstance(models, Mapping) else {one: one for one in models}
+    rows = [one.name for one in CONTROLS] + [_row(*one) for one in product(named, {*seeds})]
+    if twice := [one for one, times in Counter(rows).items() if times > 1]:
+        raise UsageError(f"Expected one model for each row, found several for {twice}; rename.")
     entrants = [*(Entrant(*one) for one in named.items()), *CONTROLS]
     board = _open(out, exams)
     board["settings"] = {split: {"folds": len(each), "sha256": _hash(*each)}
                          for split, each in folds.items()}  # fmt: skip
     for cell in _run([*_plan(entrants, seeds, folds, exams)], board["cells"], exams, how):
-        board["cells"]["{model} | {split} | {fold}".format(**cell)] = cell
+        board["cells"][NAME.format(**cell)] = seal_cell(cell)
         if out:
             write_json(out, board)
-    roles = {cell["model"]: cell["role"] for _, cell in sorted(board["cells"].items())}
+    cells = [cell for _, cell in sorted(board["cells"].items()) if "role" in cell]
+    roles = {cell["model"]: cell["role"] for cell in cells}
     predicted = _gather(board["cells"], roles, folds, exams)
     board["errors"] = {name: one["error"] for name, one in board["cells"].items() if "error" in one}
     board["scores"] = score_models(predicted, roles, exams)
@@ -133,16 +145,37 @@ def _open(out: PathLike | None, exams: BenchmarkExams) -> dict[str, Any]:
     try:
         if out is not None and Path(out).exists():
             held = json.loads(Path(out).read_text(encoding="utf-8"))
-        cells, same = held["cells"], held["cohort"]["sha256"] == exams.sha256
+        cells, same = {**held["cells"]}, held["cohort"]["sha256"] == exams.sha256
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{out}: expected results of a benchmark, found {error!r}.") from error
     if not same:
-        raise UsageError(
-            f"{out}: expected results of these very exams, found those of others, "
-            f"{held['cohort'].get('name')}; name another file."
-        )
+        said = f"{out}: expected results of these very exams, found those of others"
+        raise UsageError(f"{said}, {held['cohort'].get('name')}; name another file.")
     made = {"versions": VERSIONS, "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores"}
-    return {"note": NOT_CLINICAL, "cohort": about, "made": made, "cells": cells}
+    return {"note": NOT_CLINICAL, "cohort": about, "made": made, "cells": _check_cells(cells)}
+
+
+def seal_cell(cell: Cell) -> Cell:
+    """Return a cell with the sha256 of all else that it holds."""
+    held = {key: value for key, value in cell.items() if key != "sha256"}
+    return held | {"sha256": _hash(*sorted(held.items()))}
+
+
+def _check_cells(cells: dict[str, Any]) -> dict[str, Cell]:
+    """Return the cells of a file; in place of one that is not as it was written stands that."""
+    bad = {name: {"error": DAMAGED} for name, cell in cells.items() if not _is_sound(name, cell)}
+    for name in bad:
+        tqdm.write(f"{name}: {DAMAGED}.", sys.stderr)
+    return cells | bad
+
+
+def _is_sound(name: str, cell: Cell) -> bool:
+    """Whether a cell has its name and, if it predicts, its hash."""
+    try:
+        same = "p" not in cell or cell["sha256"] == seal_cell(cell)["sha256"]
+        return same and name == NAME.format(**cell) and bool(cell["role"])
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _plan(
@@ -155,13 +188,21 @@ def _plan(
             reads = entrant.reads or getattr(model, "reads", "measures")
             if entrant.reads not in ("", *exams.inputs):
                 continue  # no age, or no truth
-            name = entrant.name + f", seed {seed}" * (seed != 0)
+            if entrant.role == MODEL and reads not in READS:
+                raise UsageError(f"{entrant.name}: Expected reads of {READS}, found {reads!r}.")
+            name = _row(entrant.name, seed)
             about: Cell = {"model": name, "role": entrant.role, "reads": reads, "seed": seed}
-            runs = repr(model.get_params(deep=False)), entrant.code()
+            places = getattr(exams.inputs[reads], "places", ())
+            prepared = sorted({Path(file).parent.name for file, _ in places})  # keys of the voxels
+            runs = entrant.code(seed), prepared, RELEASES
             for split, fold in ((split, fold) for split, each in folds.items() for fold in each):
                 seen = _seen(fold, exams)
                 hashes = {"exams": seen, "key": _hash(seen, *runs, *about.values())}
                 yield entrant, about | {"split": split, "fold": fold.name} | hashes, fold
+
+
+def _row(name: str, seed: int) -> str:
+    return name + f", seed {seed}" * (seed != 0)
 
 
 def _run(
@@ -186,19 +227,23 @@ def _given(entrant: Entrant, cell: Cell, fold: Fold, exams: BenchmarkExams) -> t
     return entrant, cell, exams.inputs[cell["reads"]], columns.to_numpy().T, rows
 
 
-def _fit(entrant: Entrant, cell: Cell, X: Features, known: np.ndarray, rows: Rows) -> Cell:
-    """Train a model on a fold and predict its test exams; say what went wrong instead."""
+def _fit(entrant: Entrant, cell: Cell, X: Features, known: np.ndarray, rows: list[Any]) -> Cell:
+    """Train a model on a fold and predict its test exams; say what went wrong instead.
+
+    `rows` holds the positions of the exams to train on, and of those to predict.
+    """
     start, (train, test) = time.perf_counter(), rows
     y, groups = known[:, train]
     try:
         with threadpool_limits(1):  # sums must not depend on the number of cores
             model = entrant.build(cell["seed"])
             model.fit(take_rows(X, train), y.astype(int), **grouped(model, groups))
-            p = np.asarray(model.predict_proba(take_rows(X, test)))[:, 1]
-        if p.shape != test.shape or not ((p >= 0) & (p <= 1)).all():
-            raise ValueError(f"expected {len(test)} probabilities, found {p.shape}, {p[:3]}")
+            asked = take_rows(X, test)
+            both = np.asarray(model.predict_proba(asked))
+        check_probabilities(both, len(test), cell["model"])
+        check_alone(model, asked, p := both[:, 1])
         found = {"p": " ".join(f"{one:.{DECIMALS}g}" for one in p)}
-    except Exception as error:  # one model must not stop the others
+    except (Exception, SystemExit) as error:  # one model must not stop the others
         found = {"error": f"{type(error).__name__}: {error}"}
     return cell | found | {"seconds": round(time.perf_counter() - start, 3), "device": _device()}
 
@@ -217,7 +262,7 @@ def _gather(
     for split, each in folds.items():
         p, seconds = pd.DataFrame(index=exams.table.index), Counter[str]()
         for name, fold in product(roles, each):
-            cell = cells.get(f"{name} | {split} | {fold.name}", {})
+            cell = cells.get(NAME.format(model=name, split=split, fold=fold.name), {})
             if "p" in cell and cell["exams"] == _seen(fold, exams):
                 p.loc[list(fold.test), name] = np.array(cell["p"].split(), float)
                 seconds[name] += cell["seconds"]

@@ -27,15 +27,15 @@ from datkit.errors import ModelError, UsageError
 from datkit.models.base import Features, LogitClassifier, check_labels
 from datkit.models.own.state import put_together, take_apart
 from datkit.models.registry import register
-from datkit.models.store import Document, load_arrays, save_arrays
+from datkit.models.store import OWN, Document, load_arrays, save_arrays
 from datkit.problems import list_some
 
-__all__ = ["FILES", "OwnModel", "find_class", "run_file"]
+__all__ = ["FILES", "OwnModel", "check_probabilities", "find_class", "run_file"]
 
 READS = ("measures", "volumes")
 FILES: dict[str, ModuleType] = {}  # {sha256: what was run}, of files that the user named
 SURE = 1e-6  # probabilities stay so far from 0 and 1: a logit is finite
-INSIDE = "own"  # the folder into which a class that stores itself writes
+SUM = 1e-6  # how far the two probabilities of an exam may add up to another number than 1
 
 
 @register
@@ -103,13 +103,8 @@ class OwnModel(LogitClassifier):
         """
         check_is_fitted(self)
         with _told_where(self.file):
-            p = np.asarray(self.model_.predict_proba(X), dtype=np.float64)
-        if p.shape != (len(X), 2) or not ((p >= 0) & (p <= 1)).all():
-            raise ModelError(
-                f"{self.file}: Expected predict_proba to return probabilities of normal and "
-                f"abnormal, shape ({len(X)}, 2), found shape {p.shape}, {p.min():.3g} to "
-                f"{p.max():.3g}. Correct it."
-            )
+            p = np.asarray(self.model_.predict_proba(X))
+        check_probabilities(p, len(X), self.file)
         return logit(p[:, 1].clip(SURE, 1 - SURE))
 
     def write_state(self, folder: Path) -> Document:
@@ -122,12 +117,12 @@ class OwnModel(LogitClassifier):
         """
         params = self.get_params(deep=False) | {"file": Path(self.file).name}
         head: Document = {"params": params, "sha256": self.sha256_}
-        if not hasattr(self.model_, "save"):
+        if not {"save", "load"} <= {*dir(self.model_)}:
             learnt, arrays = take_apart(self.model_)
             return head | {"learnt": learnt, "weights": save_arrays(arrays, folder)}
-        (folder / INSIDE).mkdir(parents=True, exist_ok=True)
+        (folder / OWN).mkdir(parents=True, exist_ok=True)
         with _told_where(self.file):
-            self.model_.save(folder / INSIDE)
+            self.model_.save(folder / OWN)
         return head
 
     def read_state(self, folder: Path, document: Document) -> None:
@@ -137,9 +132,25 @@ class OwnModel(LogitClassifier):
         with _told_where(self.file):
             self.model_ = own(**self.settings)
             if "learnt" not in document:
-                self.model_.load(folder / INSIDE)
+                self.model_.load(folder / OWN)
         if "learnt" in document:
-            put_together(self.model_, document["learnt"], load_arrays(folder, document["weights"]))
+            put_together(self.model_, document["learnt"], load_arrays(folder))
+
+
+def check_probabilities(p: np.ndarray, n: int, name: str) -> None:
+    """Refuse what the ``predict_proba`` of a model of some name gave for `n` exams.
+
+    Raises
+    ------
+    ModelError
+        If these are not two real probabilities for each exam, whose sum is 1.
+    """
+    sound = p.dtype.kind in "biuf" and p.shape == (n, 2) and ((p >= 0) & (p <= 1)).all()
+    if not sound or np.abs(p.sum(axis=1) - 1).max(initial=0) > SUM:
+        raise ModelError(
+            f"{name}: Expected predict_proba to return probabilities of normal and abnormal, which "
+            f"add up to 1, shape ({n}, 2), found shape {p.shape}, {p[:2].tolist()}. Correct it."
+        )
 
 
 def _find_file(file: str, sha256: str) -> str:
@@ -214,10 +225,9 @@ def _told_where(file: str | Path) -> Iterator[None]:
     """Tell which line of the file failed, as an error of the model."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         at = [one.lineno for one in frames if Path(one.filename).name == Path(file).name]
         found = f"{type(error).__name__}: {error}"
-        raise ModelError(
-            f"{file}, line {['?', *at][-1]}: Expected code that runs, found {found}. Correct it."
-        ) from error
+        said = f"{file}, line {['?', *at][-1]}: Expected code that runs"
+        raise ModelError(f"{said}, found {found}. Correct it.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +17,16 @@ from datkit.models.training.settings import TrainingSettings
 
 __all__ = ["FILE", "fingerprint", "read_checkpoint", "write_checkpoint"]
 
-FILE = "training.pt"  # tensors and plain numbers; read with weights_only, so it runs no code
+# Tensors and plain numbers, which run no code as they are read; then their sha256, of 32 bytes.
+FILE = "training.pt"
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, Any], of: str) -> None:
     """Write the state of a training; a hash says of which settings and exams it is."""
+    content = io.BytesIO()
+    torch.save({**state, "of": of}, content)
     with replace_atomically(folder / FILE) as path:
-        torch.save({**state, "of": of}, path)
+        path.write_bytes(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
 
 
 def read_checkpoint(folder: Path, of: str, device: torch.device) -> dict[str, Any] | None:
@@ -37,7 +41,10 @@ def read_checkpoint(folder: Path, of: str, device: torch.device) -> dict[str, An
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        content, sha256 = (held := path.read_bytes())[:-32], held[-32:]
+        if sha256 != hashlib.sha256(content).digest():
+            raise ValueError("it is not as it was written")
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         found = state.pop("of")
     except Exception as error:  # torch.load names no errors of its own
         raise UsageError(

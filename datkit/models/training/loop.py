@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -198,14 +199,14 @@ class Run:
     def keep(self, record: dict[str, float]) -> None:
         """Enter an epoch, and keep its weights if its inner loss is the lowest so far."""
         self.history.append(record)
-        if "inner_loss" in record and record is min(self.history, key=_inner_loss):
+        if "inner_loss" in record and record is min(self.history, key=itemgetter("inner_loss")):
             self.best = deepcopy(self.average.state_dict())
 
     def has_stalled(self) -> bool:
         """Whether the inner loss has not fallen for as many epochs as patience allows."""
         if not self.settings.patience or not self.history:
             return False
-        best = min(self.history, key=_inner_loss)
+        best = min(self.history, key=itemgetter("inner_loss"))
         return self.epoch - best["epoch"] >= self.settings.patience
 
     def state(self) -> dict[str, Any]:
@@ -228,10 +229,6 @@ class Run:
         self.network.load_state_dict(self.best or deepcopy(self.average.state_dict()))
         self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.network.cpu().eval()
-
-
-def _inner_loss(record: dict[str, float]) -> float:
-    return record["inner_loss"]
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 from datkit.errors import UsageError
 from datkit.problems import Problem
@@ -67,15 +69,18 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         where = "the training settings"
-        problems = [
-            Problem(name, where, _range_text(name), f"{found}", "Change it.")
-            for name, least in LEAST.items()
-            if not least <= (found := getattr(self, name)) <= MOST.get(name, math.inf)
-        ]
-        if problems:
-            raise UsageError.of(problems, where=where)
+        bad = {name: getattr(self, name) for name in LEAST if not _fits(name, getattr(self, name))}
+        problems = [Problem(name, where, _range_text(name), repr(one), "Change it.")
+                    for name, one in bad.items()]  # fmt: skip
+        UsageError.raise_any(problems, where=where)
+
+
+def _fits(name: str, found: Any) -> bool:  # noqa: ANN401 - whatever was asked for
+    number = isinstance(found, Integral | type(getattr(TrainingSettings, name)))
+    return number and LEAST[name] <= found <= MOST.get(name, found) < math.inf
 
 
 def _range_text(name: str) -> str:
     least, most = LEAST[name], MOST.get(name)
-    return f"{name} of at least {least}" if most is None else f"{name} from {least} to {most}"
+    whole = ", a whole number" * isinstance(getattr(TrainingSettings, name), int)
+    return f"{name} from {least} to {most}" if most else f"{name} of at least {least}{whole}"

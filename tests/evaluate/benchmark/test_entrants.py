@@ -1,7 +1,11 @@
 """Who takes part: models by their text or as they are, and the oracle that is none."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from datkit.evaluate.benchmark.entrants import CONTROLS, Entrant, Oracle
 from datkit.models import MeasuresClassifier
@@ -19,14 +23,54 @@ def test_a_text_is_built_with_its_settings_and_seed_and_a_model_is_cloned():
     assert clone is not model and clone.C == 0.5
 
 
-def test_another_file_is_other_code(tmp_path):
-    path = tmp_path / "mine.py"
-    mine = Entrant("mine", f"{path}:Mine")
+@pytest.mark.parametrize("folder", ["plain", "run:1", "run 1"])
+def test_another_file_is_other_code(tmp_path, folder):
+    path = tmp_path / folder / "mine.py"
+    path.parent.mkdir()
+    mine = Entrant("mine", f"'{path}:Mine'")
     hashes = []
     for source in (FILE, FILE, FILE + "# changed\n"):
         path.write_text(source)
         hashes.append(mine.code())
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+class Holding(ClassifierMixin, BaseEstimator):
+    def __init__(self, held=None):
+        self.held = held
+
+    def fit(self, X, y):
+        return self
+
+
+def test_other_settings_are_other_code_however_long_they_are():
+    weights = np.zeros(2000)
+    changed = weights.copy()
+    changed[500] = 5
+    one, same, other = (Entrant("a", Holding(w)).code() for w in (weights, weights + 0, changed))
+    assert one == same != other
+    assert Entrant("a", "boosting").code(seed=1) != Entrant("a", "boosting").code(seed=2)
+
+
+def test_other_code_of_a_class_is_other_code(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from sklearn.svm import SVC\n\nclass A(SVC):\n    pass\n"
+    (tmp_path / "their_models.py").write_text(source)
+    their = importlib.import_module("their_models")
+    inside = Entrant("a", Holding(their.A())), Entrant("a", their.A())
+    before = [one.code() for one in inside]
+    assert before == [one.code() for one in inside]
+    (tmp_path / "their_models.py").write_text(source + "# changed\n")
+    assert not {*before} & {one.code() for one in inside}
+
+
+def test_what_has_no_file_is_never_the_same_code():
+    class Local(Holding):
+        pass
+
+    cell = type("Cell", (Holding,), {"__module__": "of_a_notebook"})
+    for model in (Local(), cell(), Holding(lambda: 0), Holding(cell())):
+        assert Entrant("a", model).code() != Entrant("a", model).code()
 
 
 def test_the_oracle_says_what_the_readers_would():

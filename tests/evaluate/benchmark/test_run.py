@@ -8,6 +8,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from datkit.errors import UsageError
 from datkit.evaluate.benchmark import run
+from datkit.evaluate.benchmark.entrants import Entrant
+from datkit.evaluate.benchmark.exams import Volumes
 from datkit.evaluate.benchmark.run import benchmark_cohort
 
 MINE = """
@@ -33,6 +35,17 @@ class Broken(ClassifierMixin, BaseEstimator):
         raise ZeroDivisionError("by a mouse")
 
 
+class Standardised(Broken):
+    """Sees each exam through the others that it is asked about."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        p = 1 / (1 + np.exp(X.to_numpy()[:, 0] - X.to_numpy()[:, 0].mean()))
+        return np.column_stack([1 - p, p])
+
+
 class Unsure(Broken):
     def fit(self, X, y):
         return self
@@ -48,7 +61,8 @@ def bench(exams, models, out=None, **settings):
 
 def without_times(board):
     """The board without what differs between two runs."""
-    keep = {"object_hook": lambda one: {k: v for k, v in one.items() if k != "seconds"}}
+    timed = ("seconds", "sha256")  # a cell's hash holds its time
+    keep = {"object_hook": lambda one: {k: v for k, v in one.items() if k not in timed}}
     return json.loads(json.dumps(board, sort_keys=True), **keep)
 
 
@@ -105,9 +119,125 @@ def test_a_model_that_raises_stops_nobody(exams):
     board = bench(exams, {"broken": Broken(), "unsure": Unsure(), "measures": "measures"})
     errors = board["errors"]
     assert errors["broken | random | fold 1"] == "ZeroDivisionError: by a mouse"
-    assert "expected 40 probabilities" in errors["unsure | random | fold 1"] and len(errors) == 20
+    assert "shape (40, 2), found" in errors["unsure | random | fold 1"] and len(errors) == 20
     scored = {row["model"] for row in board["scores"]}
     assert "measures" in scored and not {"broken", "unsure"} & scored
+
+
+def test_a_model_that_looks_at_the_other_exams_is_told(exams):
+    how = {"splits": ["random"], "n_splits": 2}
+    board = bench(exams, {"batch": Standardised(), "measures": "measures"}, **how)
+    assert {*board["errors"]} == {f"batch | random | fold {n}" for n in (1, 2)}
+    said = board["errors"]["batch | random | fold 2"]
+    assert said.startswith("ModelError: Expected the same probability for an exam alone as among")
+    assert "batch" not in {row["model"] for row in board["scores"]}
+
+
+CELL = {"model": "mine", "split": "random", "fold": "fold 1", "role": "model", "exams": "e",
+        "key": "k", "seconds": 0.5, "p": "0.1 0.25 0.9"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"p": "nan 0.25 0.9"},
+        {"p": "0.1 0.25"},
+        {"p": "0.2 0.25 0.9"},
+        {"p": 3},
+        {"seconds": "many"},
+        {"exams": "others"},
+        {"fold": "fold 2"},
+        {"role": ""},
+    ],
+)
+def test_a_damaged_cell_is_told_and_stays_an_error(damage, capsys):
+    name, sound = "mine | random | fold 1", run.seal_cell(CELL)
+    assert run._check_cells({name: sound}) == {name: sound} and capsys.readouterr().err == ""
+    found = run._check_cells({name: sound | damage, "b | random | fold 1": [1]})
+    assert found == {key: {"error": run.DAMAGED} for key in found} and len(found) == 2
+    assert f"{name}: expected it as it was written" in capsys.readouterr().err
+    assert run._check_cells(found) == found, "it is not forgotten"
+
+
+def test_a_cell_without_a_hash_is_damaged_if_it_predicts():
+    assert run._check_cells({"mine | random | fold 1": CELL})["mine | random | fold 1"] == {
+        "error": run.DAMAGED
+    }
+    slim = {key: value for key, value in run.seal_cell(CELL).items() if key != "p"}
+    assert run._check_cells({"mine | random | fold 1": slim}) == {"mine | random | fold 1": slim}
+
+
+def test_a_damaged_cell_is_fitted_again_once_its_model_is_named(exams, tmp_path, monkeypatch):
+    out, how = tmp_path / "b.json", {"splits": ["random"], "n_splits": 2}
+    whole = bench(exams, {"mine": "measures"}, out, **how)
+    name, stored = "mine | random | fold 1", json.loads(out.read_text())
+    stored["cells"][name]["p"] = "nan " + stored["cells"][name]["p"]
+    out.write_text(json.dumps(stored))
+    made = count_fits(monkeypatch)
+    other = bench(exams, {}, out, **how)
+    assert "found it damaged; name the model again" in other["errors"][name]
+    assert "mine" not in {row["model"] for row in other["scores"]}
+    assert made == []
+    again = bench(exams, {"mine": "measures"}, out, **how)
+    assert made == ["mine"] and without_times(again) == without_times(whole)
+
+
+class Leaving(Broken):
+    def fit(self, X, y):
+        raise SystemExit(0)
+
+
+class Halves(Standardised):
+    """Its two probabilities do not add up to 1."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.3)
+
+
+def test_an_exit_and_a_false_sum_are_errors_of_the_model(exams):
+    board = bench(exams, {"gone": Leaving(), "halves": Halves()}, splits=["random"], n_splits=2)
+    assert board["errors"]["gone | random | fold 1"] == "SystemExit: 0"
+    assert "which add up to 1" in board["errors"]["halves | random | fold 2"]
+    assert {row["role"] for row in board["scores"]} == {"reference", "control"}
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        (["constant"], "constant"),
+        ({"oracle": "measures"}, "oracle"),
+        ({"a": "measures", "a, seed 1": "measures C=9"}, "a, seed 1"),
+    ],
+)
+def test_a_row_is_of_one_model_only(exams, models, named):
+    with pytest.raises(UsageError, match=rf"found several for \['{named}'\]"):
+        bench(exams, models, seeds=[0, 1])
+
+
+def test_no_model_is_given_the_truth(exams):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Standardised, "reads", "panel")
+        with pytest.raises(UsageError, match="peep: Expected reads of .*found 'panel'"):
+            bench(exams, {"peep": Standardised()})
+
+
+def test_other_releases_and_other_voxels_are_computed_anew(exams, monkeypatch):
+    def keys(reads="measures"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Halves, "reads", reads)
+            work = run._plan([Entrant("one", Halves())], [0], {"random": folds}, exams)
+            return [cell["key"] for _, cell, _ in work]
+
+    folds = exams.folds("random", 2)
+    before = keys()
+    assert keys() == before
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "RELEASES", "scikit-learn 9.9")
+        assert not {*keys()} & {*before}
+    for place in ("prepared/a/volumes.npy", "elsewhere/a/volumes.npy", "prepared/b/volumes.npy"):
+        monkeypatch.setitem(exams.inputs, "volumes", Volumes([(place, 0)]))
+        before.append(keys("volumes")[0])
+    assert before[-3] == before[-2] != before[-1]
 
 
 def test_ones_own_file_takes_part(exams, tmp_path):
@@ -125,9 +255,10 @@ def test_wrong_use_is_told(exams, tmp_path):
         bench(exams, ["measures"], splits=["folds"])
     with pytest.raises(UsageError, match="boosting"):
         bench(exams, ["forest"])
-    out.write_text("{}")
-    with pytest.raises(UsageError, match="expected results of a benchmark"):
-        bench(exams, ["measures"], out)
+    for text in ("{}", "[]", '{"cells": [], "cohort": {}}', '{"cells": 7, "cohort": []}'):
+        out.write_text(text)
+        with pytest.raises(UsageError, match="expected results of a benchmark"):
+            bench(exams, ["measures"], out)
     out.write_text(json.dumps({"cells": {}, "cohort": {"sha256": "another", "name": "theirs"}}))
     with pytest.raises(UsageError, match="theirs; name another file"):
         bench(exams, ["measures"], out)

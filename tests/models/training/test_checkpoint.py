@@ -84,6 +84,19 @@ def test_a_damaged_checkpoint_is_said(tmp_path):
         train_points(make_network(), tmp_path)
 
 
+def test_one_changed_byte_is_noticed(tmp_path):
+    """PyTorch does not compare the check sums of its archive, and would train on."""
+    train_points(make_network(), tmp_path, epochs=1)
+    path, found = tmp_path / FILE, []
+    before = path.read_bytes()
+    for place in range(0, len(before), len(before) // 20):
+        path.write_bytes(before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :])
+        with pytest.raises(UsageError, match="it is not as it was written. Delete it"):
+            train_points(make_network(), tmp_path, epochs=1)
+        found.append(place)
+    assert len(found) >= 20
+
+
 def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(tmp_path):
     shown = []
 

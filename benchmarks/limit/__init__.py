@@ -1,0 +1,1 @@
+"""What endless patients give: a learning curve to thousands of simulated exams."""

@@ -1,0 +1,1 @@
+"""What the networks that ship with the kit give someone with few labelled exams."""
