@@ -1,0 +1,339 @@
+"""The folder of a class's challenge, and how it is made from a cohort.
+
+<folder>/challenge.yaml    what describes it
+<folder>/train/            for teams: a cohort in the challenge's layout, with labels
+<folder>/public/           volumes of a test set and submission_format.csv, without labels
+<folder>/private/          mode 0700: the same of the other test set
+<folder>/labels/           mode 0700: the labels, which exam was which, and the split with its proof
+<folder>/kept/             mode 0700: every file that was handed in, in a folder of its sha256
+<folder>/record.jsonl      all that happened: see `datkit.challenge.record`
+
+Exams get new names, drawn anew each time, since an old one may tell the label ("PD-012") or how to
+simulate it again ("sim-2026-0007"); the packed file's note of its old name goes too.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from random import SystemRandom
+
+import numpy as np
+import pandas as pd
+
+from datkit.challenge.controls import control_predictions
+from datkit.challenge.description import (
+    Challenge,
+    ChallengeData,
+    Phase,
+    Task,
+    find_description,
+    load_challenge,
+)
+from datkit.challenge.record import Record
+from datkit.data.cohort import LABEL, Cohort
+from datkit.data.groups import ties_of, usual_grouping
+from datkit.data.split import Fold, Split, grouped_split, random_split
+from datkit.errors import ChallengeError, ChecksumError, UsageError
+from datkit.files import sha256_file
+from datkit.problems import Problem, shown
+
+__all__ = ["Classroom", "hash_token", "init_class", "team_name"]
+
+LONGEST_NAME = 40  # of a team
+Parts = dict[str, list[str]]  # train, public, private: the exams
+NOTES = 0b11100  # gzip's flags for extra fields, a file's name and a comment (RFC 1952)
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """A class's challenge on disk.
+
+    Attributes
+    ----------
+    folder : Path
+    challenge : Challenge
+    record : Record
+    """
+
+    folder: Path
+    challenge: Challenge
+    record: Record
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Classroom:
+        """Open the folder that :func:`init_class` made.
+
+        Raises
+        ------
+        UsageError
+            If it is none.
+        ChallengeError
+            If its challenge.yaml has problems.
+        """
+        folder = Path(folder).resolve()
+        if not (folder / "record.jsonl").is_file():
+            raise UsageError(
+                f"Expected the folder of a class's challenge at {folder}, found none; make one "
+                "with datkit class init."
+            )
+        challenge = load_challenge(folder / "challenge.yaml")
+        return cls(folder, challenge, Record(folder / "record.jsonl"))
+
+    @cached_property
+    def labels(self) -> dict[str, pd.DataFrame]:
+        """Of each test set, a row an exam: label and centre, by uid in the format's order.
+
+        Raises
+        ------
+        ChecksumError
+            If they are not those that the challenge was made with.
+        """
+        tables, kinds = {}, {"uid": str, "centre": str}
+        made = next(self.record.of("made"))["sha256"]
+        for part in ("public", "private"):
+            path = self.folder / "labels" / f"{part}.csv"
+            if (found := sha256_file(path)) != made[path.name]:
+                raise ChecksumError(
+                    f"{path}: expected sha256 {made[path.name]}, as the record says, found "
+                    f"{found}; restore the file."
+                )
+            tables[part] = pd.read_csv(path, dtype=kinds, index_col="uid")
+        return tables
+
+    def uids(self, phase: Phase) -> list[str]:
+        """Return the exams that a phase's submissions predict, in the format's order."""
+        return [uid for part in phase.scored_on for uid in self.labels[part].index]
+
+    def tests(self, phase: Phase) -> Cohort:
+        """Return them as a cohort without labels."""
+        places = {
+            uid: self.folder / part / "niftis" / f"{uid}.nii.gz"
+            for part in phase.scored_on
+            for uid in self.labels[part].index
+        }
+        exams = pd.DataFrame({LABEL: np.nan}, index=list(places))
+        return Cohort(f"{self.challenge.name}, {phase.name}", self.folder, exams, paths=places)
+
+    def phase(self, now: datetime | None = None) -> Phase | None:
+        """Return the phase that takes submissions now; None before the first and after the last."""
+        now, closed = now or datetime.now(UTC), self._closed
+        for phase in self.challenge.phases:
+            if phase.name not in closed and not (phase.end and now >= phase.end):
+                return None if phase.start and now < phase.start else phase
+        return None
+
+    def is_over(self, now: datetime | None = None) -> bool:
+        """Tell whether the last phase has ended, so that private scores are shown."""
+        last, now = self.challenge.phases[-1], now or datetime.now(UTC)
+        return last.name in self._closed or bool(last.end and now >= last.end)
+
+    @property
+    def _closed(self) -> set[str]:
+        return {entry["phase"] for entry in self.record.of("closed")}
+
+    def issue_token(self, team: str) -> str:
+        """Return a new token of a team; an older one of it is worth nothing from now on.
+
+        Raises
+        ------
+        ChallengeError
+            If the name is none.
+        """
+        token = secrets.token_urlsafe(16)
+        self.record.add("team", name=team_name(team), sha256=hash_token(token))
+        return token
+
+    def close(self) -> Phase:
+        """End the phase that is open, and return it.
+
+        Raises
+        ------
+        ChallengeError
+            If none is open.
+        """
+        with self.record.lock:
+            if (phase := self.phase()) is None:
+                raise ChallengeError(f"{self.folder}: expected an open phase to close, found none.")
+            self.record.add("closed", phase=phase.name)
+        return phase
+
+
+def team_name(text: str) -> str:
+    """Return a team's name in its one spelling.
+
+    Raises
+    ------
+    ChallengeError
+        If it is empty, long, or holds what cannot be seen.
+
+    Examples
+    --------
+    >>> team_name("  The  <b>Putamina</b> ")
+    'The <b>Putamina</b>'
+    """
+    name = " ".join(unicodedata.normalize("NFKC", text).split())
+    if not 0 < len(name) <= LONGEST_NAME or shown(name) != name:
+        raise ChallengeError(
+            f"Expected a team's name of 1 to {LONGEST_NAME} letters that can be seen, found "
+            f"{name[:LONGEST_NAME]!r}. Choose another one."
+        )
+    return name
+
+
+def hash_token(token: str) -> str:
+    """Return what the record has of a token."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def init_class(
+    folder: str | os.PathLike[str],
+    cohort: Cohort,
+    description: str | os.PathLike[str] = "class",
+) -> Classroom:
+    """Make a challenge from a cohort: share out its exams, and put the labels apart.
+
+    Parameters
+    ----------
+    folder : path
+        What is to be made; it must not exist, or be empty.
+    cohort : Cohort
+        Exams without a label are left out.
+    description : path or str
+        A ``challenge.yaml``, or an example's name.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something, or there are fewer centres than parts.
+    ChallengeError
+        If the description has problems, the cohort lacks the labels, or a part lacks a class.
+    CohortError
+        If an exam has no centre, or volumes cannot be read.
+    """
+    folder, challenge = Path(folder).resolve(), load_challenge(description)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"Expected a new or empty folder, found {folder}; name another one.")
+    labels = _labels_of(cohort, challenge.task)
+    cohort = cohort.subset(labels.index)
+    split = share_out(cohort, challenge.data)
+    parts: Parts = {"train": [*split.folds[0].train]}
+    parts |= {fold.name: [*fold.test] for fold in split.folds}
+    _check_classes(parts, labels, challenge.task)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".class-"))
+    try:
+        for closed in ("labels", "kept", "private"):
+            (made / closed).mkdir(mode=0o700)
+        shutil.copyfile(find_description(description), made / "challenge.yaml")
+        split.save(made / "labels" / "split.json")
+        names = _write_parts(made, cohort, labels, parts, challenge.task)
+        record, tables = Record(made / "record.jsonl"), sorted((made / "labels").iterdir())
+        record.add("made", sha256={path.name: sha256_file(path) for path in tables})
+        for name, values in control_predictions(cohort, labels, parts, challenge).items():
+            told = {names[uid]: value for uid, value in values.items()}
+            record.add("control", name=name, predictions=told)
+        made.chmod(0o755)
+        made.replace(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return Classroom.open(folder)
+
+
+def share_out(cohort: Cohort, data: ChallengeData) -> Split:
+    """Split a cohort into train, public and private, of whole groups.
+
+    Returns
+    -------
+    Split
+        Of two folds, ``public`` and ``private``, each with the training exams on the other side.
+
+    Raises
+    ------
+    UsageError, CohortError
+        As :func:`datkit.data.grouped_split` and :func:`datkit.data.random_split`.
+    """
+    shares = data.public, data.private
+    count = max(3, round(1 / min(*shares, 1 - sum(shares))))
+    if data.together:
+        split = grouped_split(cohort, data.together, count)
+    else:
+        split = random_split(cohort, count, data.seed)
+    start, end = np.cumsum([max(1, round(share * count)) for share in shares])
+    sides = split.folds[:start], split.folds[start:end]
+    public, private = (tuple(uid for fold in side for uid in fold.test) for side in sides)
+    train = tuple(uid for uid in cohort.uids if uid not in {*public, *private})
+    folds = (Fold("public", train, public), Fold("private", train, private))
+    settings = {**split.settings, "public": data.public, "private": data.private}
+    return Split(split.kind, split.cohort, settings, folds, split.proved)
+
+
+def _labels_of(cohort: Cohort, task: Task) -> pd.Series:
+    """Return the label of every exam that has one, an integer, by uid."""
+    for table in (cohort.exams, cohort.truth):
+        if table is not None and task.column in table:
+            known = pd.to_numeric(table[task.column], errors="coerce").dropna()
+            if len(known) and known.isin(range(len(task.classes))).all():
+                return known.astype(int)
+    raise ChallengeError(
+        f"{cohort.name}: expected a column {task.column} with the numbers 0 to "
+        f"{len(task.classes) - 1}, found none in train_labels.csv, exams.csv or truth.csv; add it, "
+        "or name another one in challenge.yaml."
+    )
+
+
+def _check_classes(parts: Parts, labels: pd.Series, task: Task) -> None:
+    """Refuse a part without a class, but for grades of the test sets."""
+    problems = []
+    for part, uids in parts.items():
+        absent = [task.classes[n] for n in sorted({*range(len(task.classes))} - {*labels[uids]})]
+        if absent and (task.predicts == "probability" or part == "train"):
+            expected, found = "exams of every class", f"none that is {' or '.join(absent)}"
+            remedy = "Give more exams, or change the shares."
+            problems.append(Problem("class-missing", part, expected, found, remedy))
+    ChallengeError.raise_any(problems, where="the split")
+
+
+def _write_parts(
+    made: Path, cohort: Cohort, labels: pd.Series, parts: Parts, task: Task
+) -> dict[str, str]:
+    """Write volumes and tables of each part; return {uid: its new name}."""
+    shuffled = SystemRandom().sample(cohort.uids, len(cohort))
+    names = {uid: f"exam-{number:04d}" for number, uid in enumerate(shuffled, start=1)}
+    known = pd.DataFrame({"label": labels, "was": labels.index})
+    known["centre"] = ties_of(cohort, by := usual_grouping(cohort))[by]
+    for part, uids in parts.items():
+        (made / part / "niftis").mkdir(parents=True)
+        ordered = sorted(uids, key=names.__getitem__)
+        for uid in ordered:
+            _save(cohort, uid, made / part / "niftis" / f"{names[uid]}.nii.gz")
+        told = known.loc[ordered].rename(names).rename_axis("uid")
+        told.to_csv(made / "labels" / f"{part}.csv")
+        if part == "train":
+            exams = cohort.exams.loc[ordered].rename(names).rename_axis("uid")
+            exams[task.column] = told["label"]
+            columns = [*dict.fromkeys((LABEL, task.column))]
+            exams[columns].to_csv(made / part / "train_labels.csv")
+            exams.drop(columns=columns).to_csv(made / part / "exams.csv")
+        else:
+            told.assign(**{task.column: 0})[[task.column]].to_csv(
+                made / part / "submission_format.csv"
+            )
+    return names
+
+
+def _save(cohort: Cohort, uid: str, path: Path) -> None:
+    """Write a volume, without the name that its packer noted in it."""
+    cohort.save_volume(uid, path)
+    packed = path.read_bytes()
+    if packed[3] & NOTES:
+        path.write_bytes(gzip.compress(gzip.decompress(packed), mtime=0))

@@ -1,0 +1,162 @@
+"""Submissions: taken in, checked and run in the sandbox, and what they predicted, recorded.
+
+Two lines of the record belong to a submission: ``received``, written when its file is on the disk,
+and ``marked``, written when all that is wrong with it, and what it predicts, is known. What is
+received and not marked waits. So a machine that is switched off at any moment loses nothing and
+counts nothing twice: what it was at is marked anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from datkit.challenge.classroom import Classroom, team_name
+from datkit.challenge.description import Phase
+from datkit.challenge.record import Entry
+from datkit.errors import ChallengeError, DatkitError
+from datkit.files import replace_atomically, sha256_file
+from datkit.problems import Problem, shown
+from datkit.replica.run import run_submission
+from datkit.replica.sandbox import Limits, choose_level
+from datkit.rules import finding
+from datkit.submit.predictions import check_predictions, read_predictions
+
+__all__ = ["mark_next", "receive", "waiting"]
+
+CODE, TABLE = "submission.zip", "submission.csv"
+Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predicts
+MOST_PROBLEMS = 200  # of one submission that the record keeps
+
+
+def receive(room: Classroom, team: str, path: Path, name: str = "") -> Entry:
+    """Take a submission in: keep its file, and write the line that says so.
+
+    Parameters
+    ----------
+    room : Classroom
+    team : str
+    path : Path
+        A zip or a table. The same file of the same team is the same submission, handed in once.
+    name : str
+        What the team calls the file; by default its name.
+
+    Returns
+    -------
+    dict
+        The line, ``received``.
+
+    Raises
+    ------
+    ChallengeError
+        If no phase is open, the team is not of this challenge, the file is too large or of a kind
+        that is not taken, or the team has made all submissions that it may.
+    OSError
+        If the file cannot be read or kept.
+    """
+    team, digest = team_name(team), sha256_file(path)
+    with path.open("rb") as stream:
+        file = CODE if stream.read(2) == b"PK" else TABLE
+    with room.record.lock:
+        phase, received = room.phase(), [*room.record.of("received")]
+        for entry in received:
+            same = entry["team"], entry["sha256"], entry["phase"]
+            if phase and same == (team, digest, phase.name):
+                return entry
+        if phase is None:
+            raise ChallengeError(f"{team}: expected an open phase, found none; nothing is taken.")
+        own = [entry for entry in received if entry["team"] == team]
+        problems = _refusals(room, phase, team, own, file, path)
+        ChallengeError.raise_any(problems, where=team)
+        place = room.folder / "kept" / digest / file
+        if not place.exists():
+            with replace_atomically(place) as part:
+                shutil.copyfile(path, part)
+        facts = {"phase": phase.name, "sha256": digest, "file": file}
+        return room.record.add("received", team=team, name=shown(name or path.name)[:80], **facts)
+
+
+def _refusals(
+    room: Classroom, phase: Phase, team: str, own: list[Entry], file: str, path: Path
+) -> Iterator[Problem]:
+    """Yield every reason to refuse a file of a team that has handed in `own`."""
+    limits, today = room.challenge.limits, datetime.now(UTC).date().isoformat()
+    names, takes = room.challenge.teams.names, room.challenge.runtime.takes
+    if names and team not in map(team_name, names):
+        expected, remedy = "a team of this challenge", "Ask who organises it."
+        yield Problem("team-unknown", "the team", expected, f"{team!r}", remedy)
+    if (kind := "code" if file == CODE else "table") not in takes:
+        remedy = "Hand in what the rules say."
+        yield Problem("kind", path.name, " or ".join(takes), f"a {kind}", remedy)
+    if (size := path.stat().st_size) > limits.upload_mib * 2**20:
+        expected, remedy = f"at most {limits.upload_mib} MiB", "Leave out what is not needed."
+        yield Problem("size", path.name, expected, f"{size / 2**20:.1f} MiB", remedy)
+    of_today = sum(entry["time"].startswith(today) for entry in own)
+    if limits.a_day and of_today >= limits.a_day:
+        expected, remedy = f"at most {limits.a_day} submissions a day", "Come back tomorrow (UTC)."
+        yield Problem("a-day", "the team", expected, f"{of_today} made today", remedy)
+    failed = {entry["of"] for entry in room.record.of("marked") if not entry["predictions"]}
+    made = sum(entry["phase"] == phase.name and entry["number"] not in failed for entry in own)
+    if phase.submissions and made >= phase.submissions:
+        expected, remedy = f"at most {phase.submissions} in this phase", "It stands as it is."
+        yield Problem("in-phase", "the team", expected, f"{made} made", remedy)
+
+
+def waiting(room: Classroom) -> list[Entry]:
+    """Return the submissions that are not marked yet, in the order in which they came."""
+    entries = room.record.entries
+    marked = {entry["of"] for entry in entries if entry["kind"] == "marked"}
+    return [one for one in entries if one["kind"] == "received" and one["number"] not in marked]
+
+
+def mark_next(room: Classroom, isolation: str | None = None) -> Entry | None:
+    """Mark the submission that has waited longest, and return its line; None if none waits.
+
+    Parameters
+    ----------
+    room : Classroom
+    isolation : str, optional
+        As of :func:`datkit.replica.run_submission`; code is not run where no sandbox works, unless
+        ``"plain"`` is asked for, which can read the labels.
+    """
+    with FileLock(room.folder / "marking.lock"):
+        if not (queue := waiting(room)):
+            return None
+        entry, started = queue[0], time.monotonic()
+        phase = next(one for one in room.challenge.phases if one.name == entry["phase"])
+        path = room.folder / "kept" / entry["sha256"] / entry["file"]
+        try:
+            read = _run if entry["file"] == CODE else _read
+            problems, values = read(room, phase, path, isolation)
+        except Exception as error:  # whatever it is, the others go on
+            said = str(error) if isinstance(error, DatkitError) else type(error).__name__
+            problems, values = [finding("replica", entry["name"], "a run", said.rstrip("."))], {}
+        told = [problem.to_dict() for problem in problems[:MOST_PROBLEMS]]
+        seconds = round(time.monotonic() - started, 1)
+        facts = {"problems": told, "found": len(problems), "seconds": seconds}
+        return room.record.add("marked", of=entry["number"], predictions=values, **facts)
+
+
+def _run(room: Classroom, phase: Phase, path: Path, isolation: str | None) -> Marked:
+    """Return what is wrong with a zip, and what it predicts if nothing grave is."""
+    runtime, level = room.challenge.runtime, choose_level(isolation)
+    memory = min(runtime.memory_gib * 2**30, Limits().memory)
+    limits = Limits(memory, runtime.processes, runtime.disk_gib * 2**30)
+    report = run_submission(
+        path, room.tests(phase), exams=None, time_limit=runtime.seconds, smoke=False,
+        isolation=level, limits=limits, progress=False,
+    )  # fmt: skip
+    return report.problems, report.predictions if report.ok else {}
+
+
+def _read(room: Classroom, phase: Phase, path: Path, _isolation: str | None) -> Marked:
+    """Return what is wrong with a table, and what it holds if nothing is."""
+    task, uids = room.challenge.task, room.uids(phase)
+    grades = len(task.classes) if task.predicts == "grade" else 0
+    problems = check_predictions(path, uids, column=task.column, grades=grades)
+    return problems, {} if problems else read_predictions(path, column=task.column)

@@ -1,0 +1,233 @@
+"""The board: scores with intervals, ranks where ties are ties, and how sure a rank is.
+
+It is made from the record and the labels, and from nothing else; what is drawn has a fixed seed.
+
+*Public* scores are shown by the Ladder (Blum and Hardt, 2015, arXiv 1502.04585): a team's score is
+that of its first submission, and moves only to one that is better by at least a step; it is rounded
+to steps. So guessing at labels through the board learns next to nothing. *Private* scores are shown
+when the challenge is over: each team's best.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.stats import rankdata
+
+from datkit.challenge.classroom import Classroom
+from datkit.challenge.description import Challenge, ChallengeMetric
+from datkit.challenge.marking import waiting
+from datkit.evaluate.intervals import bound, draw_exams
+from datkit.evaluate.metrics import find_metric
+from datkit.evaluate.scores import share_ranks
+from datkit.view.pages.page import render_page
+
+__all__ = ["Board", "Marks", "Row", "climb", "make_board", "score_draws"]
+
+DRAWS = 1000
+FEWEST = 5  # exams of a class in each centre; with fewer, draws within centres vary too little
+Values = dict[str, float]  # of each exam, by uid
+Scores = np.ndarray  # of each draw
+
+
+def score_draws(
+    metric: ChallengeMetric, y: np.ndarray, values: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Return a metric's score in every draw of exams.
+
+    Parameters
+    ----------
+    metric : ChallengeMetric
+    y : array of int, shape (n,)
+        Labels.
+    values : array, shape (n,)
+        Probabilities or grades. The log loss keeps them 1e-6 from 0 and 1.
+    counts : array, shape (draws, n)
+        How often each draw has each exam.
+
+    Examples
+    --------
+    Grade 3 read as 1 costs 0.7, grade 0 as 1 costs 0.1:
+
+    >>> from datkit.challenge import load_challenge
+    >>> cost = load_challenge("grades").metrics[0]
+    >>> score_draws(cost, np.array([3, 0]), np.array([1, 1]), np.ones((1, 2))).round(3)
+    array([0.4])
+    """
+    if metric.costs:
+        return counts @ np.array(metric.costs)[y, values.astype(int)] / len(y)
+    return find_metric(metric.name).draws(y, values, counts)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands in a row.
+
+    Attributes
+    ----------
+    name : str
+        Of a team, or of a control, which has no rank.
+    rank : str
+        Such as ``"3"``, or ``"1="`` where it is shared.
+    scores : list of (value, low, high)
+        Of each metric, with its 95 % interval; a score that the ladder rounded has the interval
+        rounded too.
+    submissions : int
+    first : float
+        The share of draws of the exams in which it is first, or one of the first.
+    places : list of int
+        Where it stands in the middle 95 % of the draws.
+    moved : int or None
+        Of a private board: places gained since the public one.
+    """
+
+    name: str
+    rank: str = ""
+    scores: list[tuple[float, ...]] = field(default_factory=list)
+    submissions: int = 0
+    first: float = 0.0
+    places: list[int] = field(default_factory=list)
+    moved: int | None = None
+
+
+class Marks:
+    """One test set's labels and draws, and what teams and controls say of it."""
+
+    def __init__(self, room: Classroom, part: str) -> None:
+        self.metrics, table = room.challenge.metrics, room.labels[part]
+        self.sign = 1 if self.metrics[0].better == "low" else -1
+        self.uids, self.step = table.index, room.challenge.limits.step * (part == "public")
+        self.by_centre = table.groupby(["centre", "label"]).size().min() >= FEWEST
+        strata = table["centre"] if self.by_centre else None
+        self.draws = draw_exams(table["label"].to_numpy(), strata, 0, DRAWS)
+        marked = {one["of"]: one["predictions"] for one in room.record.of("marked")}
+        self.tries: dict[str, dict[int, Values]] = {}  # of each team, by the line's number
+        for entry in room.record.of("received"):
+            values = marked.get(entry["number"], {})
+            if {*self.uids} <= {*values}:
+                self.tries.setdefault(entry["team"], {})[entry["number"]] = values
+        self.controls = {one["name"]: one["predictions"] for one in room.record.of("control")}
+
+    def spread(self, values: Values, metric: ChallengeMetric, draws: int | None = None) -> Scores:
+        """Return a score in every draw, or in the first few; the first of them is all exams."""
+        known = np.array([values[uid] for uid in self.uids])
+        return score_draws(metric, self.draws.y, known, self.draws.counts[:draws])
+
+    def shown(self, team: str) -> dict[int, int]:
+        """Return, of each submission of a team, the one whose score was shown after it."""
+        own = self.tries.get(team, {})
+        scores = [self.sign * self.spread(one, self.metrics[0], 1)[0] for one in own.values()]
+        numbers = [*own]
+        return {numbers[n]: numbers[k] for n, k in enumerate(climb(scores, self.step))}
+
+    def rounded(self, values: Values) -> list[tuple[float, ...]]:
+        """Return score, low and high of each metric, to steps where there are steps."""
+        found = (bound(self.spread(values, metric)) for metric in self.metrics)
+        step = self.step
+        return [tuple(round(x / step) * step if step else x for x in score) for score in found]
+
+    def rows(self) -> list[Row]:
+        """Return a row for each team, the best first, and then the controls."""
+        chosen = {team: own[[*self.shown(team).values()][-1]] for team, own in self.tries.items()}
+        first = {t: self.sign * self.spread(one, self.metrics[0]) for t, one in chosen.items()}
+        places = rankdata([*first.values()], "min", axis=0)[:, 1:] if first else np.empty((0, 0))
+        where = dict(zip(first, places, strict=True))
+        order = sorted(first, key=lambda team: (first[team][0], team))
+        shared = [*share_ranks(order, lambda one, best: bound(first[one] - first[best])[1] <= 0)]
+        tied = Counter(rank for rank, _ in shared)
+        return [
+            Row(
+                name=team,
+                rank=f"{rank}{'=' * (tied[rank] > 1)}",
+                scores=self.rounded(chosen[team]),
+                submissions=len(self.tries[team]),
+                first=float((where[team] == 1).mean()),
+                places=[int(end) for end in np.percentile(where[team], [2.5, 97.5])],
+            )
+            for rank, team in shared
+        ] + [Row(name, scores=self.rounded(one)) for name, one in self.controls.items()]
+
+
+@dataclass(frozen=True)
+class Board:
+    """What may be shown now.
+
+    Attributes
+    ----------
+    challenge : Challenge
+    rows, exams, marks : dict
+        Of each set, ``"public"`` and at the end ``"private"``: its rows, the best first; the number
+        of exams; what it was made from.
+    waiting : int
+        Submissions that are not marked yet.
+    head : str
+        The sha256 of the record's last line.
+    draws : int
+        Of the exams, for every interval.
+    """
+
+    challenge: Challenge
+    rows: dict[str, list[Row]]
+    exams: dict[str, int]
+    waiting: int
+    head: str
+    marks: dict[str, Marks] = field(compare=False, repr=False)
+    draws: int = DRAWS
+
+
+def climb(scores: Iterable[float], step: float) -> list[int]:
+    """Return, after each of a team's scores, which one is shown: it moves only by a step down.
+
+    Examples
+    --------
+    >>> climb([0.50, 0.495, 0.48, 0.60, 0.465], step=0.01)
+    [0, 0, 2, 2, 4]
+    """
+    shown: list[int] = []
+    held = [*scores]
+    for n, score in enumerate(held):
+        best = shown[-1] if shown else n
+        shown.append(n if score < held[best] - step else best)
+    return shown
+
+
+def make_board(room: Classroom) -> Board:
+    """Make the board that may be shown now: the public one, and at the end the private one too."""
+    with room.record.lock:
+        parts = ("public", "private") if room.is_over() else ("public",)
+        marks = {part: Marks(room, part) for part in parts}
+        exams = {part: len(room.labels[part]) for part in parts}
+        left, head = len(waiting(room)), room.record.head
+    rows = {part: one.rows() for part, one in marks.items()}
+    if "private" in rows:
+        before = {row.name: place for place, row in enumerate(rows["public"])}
+        rows["private"] = [
+            replace(row, moved=before[row.name] - place) if row.name in before else row
+            for place, row in enumerate(rows["private"])
+        ]
+    return Board(room.challenge, rows, exams, left, head, marks)
+
+
+def board_page(board: Board) -> str:
+    """Return a board as one page without script, which stays after the class."""
+    title = f"{board.challenge.title}: the board"
+    return render_page("class_board.html", title=title, board=board)
+
+
+def board_lines(board: Board) -> Iterator[str]:
+    """Yield a board as text, a table for each set."""
+    for part, rows in board.rows.items():
+        yield f"{part}: {board.exams[part]} exams"
+        for row in rows:
+            told = zip(board.challenge.metrics, row.scores, strict=True)
+            scores = [
+                f"{metric.title} {value:.{metric.digits}f} ({low:.{metric.digits}f} to "
+                f"{high:.{metric.digits}f})"
+                for metric, (value, low, high) in told
+            ]
+            first = f"first in {row.first:.0%} of draws" if row.rank else ""
+            yield f"  {row.rank or '-':4} {row.name:24} {', '.join([*scores, first])}".rstrip(", ")
+    yield f"{board.waiting} waiting; the record ends in {board.head}"

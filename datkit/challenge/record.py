@@ -1,0 +1,123 @@
+"""The record of a challenge: JSON lines that are only ever added, each bound to the one before.
+
+A line's ``before`` is the sha256 of the line before it, so a line that is changed, taken out or put
+in is found; the last line's own hash, the *head*, stands on the board. All that counts is here, and
+the board can be made from it again at any time. A line is on the disk before it is acted on; half a
+line, of a machine that lost its power, was never said, and is cut off by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from filelock import FileLock
+
+from datkit.errors import ChallengeError
+
+__all__ = ["Entry", "Record"]
+
+Entry = dict[str, Any]
+FIRST = "0" * 64
+
+
+class Record:
+    """A record on disk, and the lines of it that were read so far.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist yet.
+
+    Attributes
+    ----------
+    head : str
+        The sha256 of the last line.
+    lock : FileLock
+        To be held from looking to adding, where one decides about the other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock, self.head = path, FileLock(f"{path}.lock"), FIRST
+        self._reading = RLock()  # whole lines can be read while others write: no lock of files
+        self._entries: list[Entry] = []
+        self._read = 0  # bytes
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every line as a dictionary, with its number, counted from 0.
+
+        Raises
+        ------
+        ChallengeError
+            If a line does not follow the one before it.
+        """
+        with self._reading:
+            self._refresh()
+            return [*self._entries]
+
+    def of(self, *kinds: str) -> Iterator[Entry]:
+        """Yield the lines of some kinds.
+
+        Raises
+        ------
+        ChallengeError
+            As :attr:`entries`.
+        """
+        return (entry for entry in self.entries if entry["kind"] in kinds)
+
+    def add(self, kind: str, **facts: object) -> Entry:
+        """Add a line, and return it once the disk has it.
+
+        Raises
+        ------
+        ChallengeError
+            As :attr:`entries`.
+        OSError
+            If it cannot be written.
+        """
+        with self.lock, self._reading:
+            self._refresh()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            entry = {"kind": kind, "time": now, **facts, "before": self.head}
+            line = json.dumps(entry, sort_keys=True, allow_nan=False) + "\n"
+            descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+            with os.fdopen(descriptor, "r+b") as stream:
+                stream.seek(self._read)
+                stream.truncate()
+                stream.write(line.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._refresh()
+            return self._entries[-1]
+
+    def _refresh(self) -> None:
+        """Read the lines that were added since."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as stream:
+            stream.seek(self._read)
+            for line in stream:
+                if line.endswith(b"\n"):
+                    self._entries.append(self._check(line) | {"number": len(self._entries)})
+                    self.head = hashlib.sha256(line).hexdigest()
+                    self._read += len(line)
+
+    def _check(self, line: bytes) -> Entry:
+        try:
+            entry = json.loads(line)
+            if entry["before"] == self.head and isinstance(entry["kind"], str):
+                return entry
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise ChallengeError(
+            f"{self.path}: expected line {len(self._entries) + 1} to follow the line before it, "
+            "found a line or one before it that was changed, taken out or put in. Restore the "
+            "record from a copy; the head printed on an older board tells which is sound."
+        )

@@ -1,0 +1,301 @@
+"""Run a challenge for a class: from a labelled cohort to a board.
+
+first steps:
+  datkit class init challenge --cohort cohort
+  datkit class team challenge alpha beta
+  datkit class serve challenge
+  datkit class close challenge
+  datkit class board challenge --html board.html
+  datkit class export codabench challenge --out bundle.zip
+  datkit class check bundle.zip
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+
+from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, findings, note, tell_all
+from datkit.errors import ChallengeError, UsageError
+
+CHALLENGE = Group(__doc__)
+_FOLDER = arg("folder", type=Path, metavar="FOLDER", help="of the challenge")
+_LEVELS = ["docker", "bubblewrap", "plain"]
+_ISOLATION = arg("--isolation", choices=_LEVELS, help="plain runs code that can read the labels")
+
+
+def _utc(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        wanted = "a date such as 2026-12-01 or a time such as 2026-12-01T08:00"
+        raise UsageError(f"Expected {wanted} in --start, found {text!r}.") from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+@CHALLENGE.command(
+    arg("folder", type=Path, metavar="FOLDER", help="to be made"),
+    arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams with labels"),
+    arg("--challenge", default="class", metavar="FILE", help="challenge.yaml; or class, grades"),
+)
+def init(args: Namespace) -> Result:
+    """Make a challenge from any cohort with labels.
+
+    Exams are shared out by centre into train, public and private, under new names. Teams get the
+    folders train and public; labels lie in a folder that only you can read.
+
+    For example:
+      datkit class init challenge --cohort cohort
+      datkit class init challenge --cohort cohort --challenge challenge.yaml
+    """
+    from datkit.challenge.classroom import init_class
+    from datkit.data.layouts import open_path
+
+    cohort = open_path(args.cohort)
+    room = init_class(args.folder, cohort, args.challenge)
+    counts = {part: len(table) for part, table in room.labels.items()}
+    counts = {"train": len([*(room.folder / "train" / "niftis").iterdir()])} | counts
+    told = ", ".join(f"{count} {part}" for part, count in counts.items())
+    lines = [f"{room.folder}: {told}; next: datkit class serve {args.folder}"]
+    if "seed" in cohort.info:
+        lines += [f"Who knows the cohort's seed ({cohort.info['seed']}) can simulate the labels."]
+    return Result(lines, {"folder": str(room.folder), "exams": counts})
+
+
+@CHALLENGE.command(
+    arg("files", type=Path, nargs="+", metavar="FILE", help="zips or tables of predictions"),
+    arg("--folder", type=Path, default=Path(), metavar="FOLDER", help="of the challenge; here"),
+    arg("--team", metavar="NAME", help="default: each file's name without its ending"),
+    _ISOLATION,
+)
+def submit(args: Namespace) -> Result:
+    """Hand in submissions, check them, run them in the sandbox and score them.
+
+    exit codes:
+      0    all have scores
+      1    one has not: every problem is listed
+      2    wrong use
+
+    For example:
+      datkit class submit submission.zip --team alpha --folder challenge
+      datkit class submit handed_in/*.zip --folder challenge
+    """
+    from datkit.challenge.classroom import Classroom
+    from datkit.challenge.marking import mark_next, receive
+    from datkit.inspect.findings import findings_table
+    from datkit.problems import Problem
+
+    room, lines = Classroom.open(args.folder), []
+    names = {}
+    refused: dict[Path, ChallengeError] = {}
+    for path in args.files:
+        try:
+            entry = receive(room, args.team or path.stem, path)
+            names[entry["number"]] = f"{entry['team']}, {path}"
+        except ChallengeError as error:  # the others are taken
+            refused[path] = error
+    while mark_next(room, args.isolation):
+        pass
+    marked = {one["of"]: one for one in room.record.of("marked") if one["of"] in names}
+    for number, one in marked.items():
+        problems = [Problem(**problem) for problem in one["problems"]]
+        lines += f"{names[number]}: {findings_table(problems)}".split("\n")
+    failed = any(not one["predictions"] for one in marked.values())
+    return Result(lines, [*marked.values()], tell_all(refused) or (FINDINGS if failed else FINE))
+
+
+@CHALLENGE.command(_FOLDER, arg("--html", type="page", metavar="FILE", help="write it as a page"))
+def board(args: Namespace) -> Result:
+    """Show the board, made anew from the record.
+
+    Private scores are shown when the challenge is over.
+
+    For example:
+      datkit class board challenge
+      datkit class board challenge --html board.html
+    """
+    from dataclasses import asdict
+
+    from datkit.challenge.classroom import Classroom
+    from datkit.challenge.ranking import board_lines, board_page, make_board
+    from datkit.view.pages.page import write_page
+
+    made = make_board(Classroom.open(args.folder))
+    if args.html:
+        write_page(board_page(made), args.html)
+    rows = {part: [asdict(row) for row in rows] for part, rows in made.rows.items()}
+    return Result(board_lines(made), {"head": made.head, "rows": rows})
+
+
+@CHALLENGE.command(_FOLDER)
+def close(args: Namespace) -> Result:
+    """End the phase that is open; after the last one, private scores are shown.
+
+    For example:
+      datkit class close challenge
+    """
+    from datkit.challenge.classroom import Classroom
+
+    room = Classroom.open(args.folder)
+    closed, then = room.close().name, room.phase()
+    after = f"{then.name} is open now" if then else f"next: datkit class board {args.folder}"
+    return Result([f"{closed} is closed; {after}"], {"closed": closed})
+
+
+@CHALLENGE.command(
+    arg("path", type=Path, metavar="PATH", help="a challenge.yaml; or a bundle, a zip or a folder")
+)
+def check(args: Namespace) -> Result:
+    """List every problem of a challenge.yaml, or of any bundle for Codabench.
+
+    A bundle is read, nothing of it is run. An error makes the upload fail, or a phase useless; a
+    warning may be right: look at it. The book explains each code.
+
+    exit codes:
+      0    no error; there may be warnings
+      1    one error or more
+      2    wrong use, such as a file that is not there
+
+    For example:
+      datkit class check challenge.yaml
+      datkit class check bundle.zip
+      datkit class check bundle/ --json    # a list, for scripts
+    """
+    from datkit.challenge.codabench.check import check_bundle
+    from datkit.challenge.description import load_challenge
+
+    if args.path.suffix.lower() in (".yaml", ".yml"):
+        load_challenge(args.path)
+        then = f"next: datkit class init FOLDER --cohort COHORT --challenge {args.path}"
+        return Result([f"{args.path}: no problem found; {then}"], [])
+    return findings(args.path, check_bundle(args.path))
+
+
+@CHALLENGE.command(
+    arg("platform", choices=["codabench"], help="what the bundle is for"),
+    _FOLDER,
+    arg("--cohort", type=Path, metavar="COHORT", help="make the folder first, of these exams"),
+    arg("--challenge", default="class", metavar="FILE", help="with --cohort, its challenge.yaml"),
+    arg("--out", type=Path, default=Path("bundle.zip"), metavar="ZIP", help="to be written"),
+    arg("--start", type=_utc, metavar="DATE", help="of the first phase, UTC"),
+    arg("--days", type=int, default=28, metavar="N", help="of a phase without an end; 28"),
+)
+def export(args: Namespace) -> Result:
+    """Write a challenge as a bundle for Codabench, and check it.
+
+    It holds the settings, pages, programs that score and run submissions as datkit does, each
+    phase's exams and, apart, their labels, and a starting kit with the training exams. The same
+    folder gives the same bytes.
+
+    For example:
+      datkit class export codabench challenge --start 2026-12-01 --out bundle.zip
+      datkit class export codabench new --cohort cohort --challenge challenge.yaml
+    """
+    from datkit.challenge.classroom import Classroom, init_class
+    from datkit.challenge.codabench.export import export_codabench
+    from datkit.data.layouts import open_path
+
+    if args.cohort:
+        init_class(args.folder, open_path(args.cohort), args.challenge)
+    room = Classroom.open(args.folder)
+    problems = export_codabench(room, args.out, start=args.start, days=args.days)
+    return findings(args.out, problems)
+
+
+@CHALLENGE.command(
+    arg("--teams", type=int, default=20, metavar="K", help="that take part; 20"),
+    arg("--gap", type=float, default=0.05, metavar="D", help="between best and others; 0.05"),
+    arg("--chance", type=float, default=0.8, metavar="P", help="that the best is first; 0.8"),
+    arg("--exam-sd", type=float, default=0.4, metavar="SD", help="of two teams' difference; 0.4"),
+    arg("--centre-sd", type=float, default=0.04, metavar="SD", help="the same by centre; 0.04"),
+)
+def plan(args: Namespace) -> Result:
+    """Say how many test exams it takes for the best team to come out first.
+
+    All other teams are taken to be worse by the same gap in their true score. The default spreads
+    are those of log losses in the kit's benchmark. A dash stands where no number of exams is
+    enough: only more centres help.
+
+    For example:
+      datkit class plan --teams 20 --gap 0.02
+      datkit class plan --gap 0.05 --chance 0.9
+    """
+    from datkit.challenge.planner import Contest
+
+    contest = Contest(args.teams, args.gap, args.exam_sd, args.centre_sd)
+    lines, rows = ["centres   exams with 1, 3, 5 readers of each"], {}
+    for centres in (5, 10, 20, 40, 80):
+        needed = [contest.exams_needed(args.chance, centres, n) for n in (1, 3, 5)]
+        rows[centres] = [int(exams) if isfinite(exams) else None for exams in needed]
+        lines += [f"{centres:7}   " + "".join(f"{exams or '–':>8}" for exams in rows[centres])]
+    return Result(lines, rows)
+
+
+@CHALLENGE.command(_FOLDER, arg("names", nargs="+", metavar="NAME", help="of teams"))
+def team(args: Namespace) -> Result:
+    """Give teams their tokens, by which the server knows them.
+
+    A token is shown once; a new one takes the place of one that was lost.
+
+    For example:
+      datkit class team challenge alpha beta gamma
+    """
+    from datkit.challenge.classroom import Classroom
+
+    room = Classroom.open(args.folder)
+    tokens = {name: room.issue_token(name) for name in args.names}
+    return Result([f"{name}  {token}" for name, token in tokens.items()], tokens)
+
+
+@CHALLENGE.command(
+    _FOLDER,
+    arg("text", metavar="TEXT", help="what all teams are to read"),
+    arg("--answer", type=int, metavar="N", help="the number of the question that it answers"),
+)
+def say(args: Namespace) -> Result:
+    """Announce something, or answer a question.
+
+    For example:
+      datkit class say challenge "The final test opens on Friday."
+      datkit class say challenge "Yes, several exams may be of one camera." --answer 12
+    """
+    from datkit.challenge.classroom import Classroom
+
+    said = Classroom.open(args.folder).record.add("said", text=args.text, answers=args.answer)
+    return Result(["Said."], said)
+
+
+@CHALLENGE.command(
+    _FOLDER,
+    arg("--host", default="127.0.0.1", help="an address of this machine on the class's network"),
+    arg("--port", type=int, default=8000, metavar="N", help="default: 8000"),
+    _ISOLATION,
+)
+def serve(args: Namespace) -> Result:
+    """Serve a challenge to a class, until Ctrl-C.
+
+    By default only this machine can reach it. With --host 0.0.0.0, whoever is on the same network
+    can; tokens then cross it unencrypted, so choose a network that you trust.
+
+    For example:
+      datkit class serve challenge
+      datkit class serve challenge --host 0.0.0.0 --port 8080
+    """
+    from datkit.challenge.classroom import Classroom
+
+    try:
+        from datkit.challenge.server import serve as run
+    except ImportError as error:
+        raise UsageError(
+            f"Expected Starlette, uvicorn and python-multipart, found none ({error}); install "
+            "them: pip install 'dat-spect-kit[class]'."
+        ) from None
+
+    room = Classroom.open(args.folder)
+    note(f"{room.challenge.title}: http://{args.host}:{args.port} (Ctrl-C stops it)")
+    if args.host not in ("127.0.0.1", "::1", "localhost"):
+        note("Whoever is on this network can reach it, and tokens cross it unencrypted.")
+    run(room, args.host, args.port, args.isolation)
+    return Result([], {})

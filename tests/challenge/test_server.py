@@ -1,0 +1,419 @@
+"""The class's server over real connections: what teams may do, and what nobody may."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from threading import Event, Thread
+
+import pytest
+import requests
+import uvicorn
+import yaml
+
+from datkit.challenge import Classroom, make_board, mark_next, server
+from datkit.challenge.server import make_app
+from datkit.errors import UsageError
+
+
+@dataclass
+class Team:
+    """A team at the server: its requests carry its token."""
+
+    base: str
+    token: str = ""
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def get(self, path: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self.session.get(self.base + path, headers=headers, timeout=10)
+
+    def post(self, path: str, **content) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | content.pop("headers", {})
+        how = {"headers": headers, "timeout": 10, "allow_redirects": False}
+        return self.session.post(self.base + path, **how, **content)
+
+    def upload(self, content: bytes, name: str = "table.csv") -> requests.Response:
+        return self.post("/submissions", files={"file": (name, content)})
+
+
+@dataclass
+class Running:
+    """A server in a thread of this process, and the challenge that it serves."""
+
+    room: Classroom
+    base: str
+    uploading: set[str]
+
+    def team(self, name: str) -> Team:
+        return Team(self.base, self.room.issue_token(name))
+
+    def mark(self) -> None:
+        while mark_next(self.room):
+            pass
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Classroom], Running]]:
+    servers: list[tuple[uvicorn.Server, Thread]] = []
+
+    def start(room: Classroom) -> Running:
+        app = make_app(room)
+        one = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+        thread = Thread(target=one.run, daemon=True)
+        thread.start()
+        while not one.started:
+            time.sleep(0.01)
+        servers.append((one, thread))
+        port = one.servers[0].sockets[0].getsockname()[1]
+        pages = app.routes[0].endpoint.__self__
+        return Running(room, f"http://127.0.0.1:{port}", pages.uploading)
+
+    yield start
+    for one, thread in servers:
+        one.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def served(run, room) -> Running:
+    return run(room)
+
+
+@pytest.fixture
+def content(table) -> Callable[..., bytes]:
+    return lambda room, **how: table(room, **how).read_bytes()
+
+
+def words(page: requests.Response) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page.text).split())
+
+
+def test_a_team_s_day(served, content):
+    alpha = served.team("alpha")
+    assert "Enter" in alpha.session.get(served.base, timeout=10).text
+    assert "You have handed in nothing yet." in words(alpha.get("/"))
+    answer = alpha.upload(content(served.room))
+    assert answer.status_code == 303
+    place = answer.headers["location"]
+    assert "waiting, place 1 of 1" in words(alpha.get("/"))
+    assert "not marked yet" in words(alpha.get(place))
+    served.mark()
+    assert re.search(r"log loss 0\.\d\d", words(alpha.get("/")))
+    assert "no problem found" in words(alpha.get(place))
+    assert "alpha" in words(alpha.get("/board"))
+
+
+def test_all_findings_are_shown_at_once(served):
+    alpha = served.team("alpha")
+    place = alpha.upload(b"uid,p\nexam-9999,2\n").headers["location"]
+    served.mark()
+    page = words(alpha.get(place))
+    assert "header" in page and "uid-unknown" in page and "uid-missing" in page
+    assert "no score: look at the findings" in words(alpha.get("/"))
+
+
+def test_a_token_is_kept_in_the_browser_and_in_no_file(served):
+    token = served.room.issue_token("alpha")
+    browser = requests.Session()
+    answer = browser.post(
+        served.base + "/enter", data={"token": token}, timeout=10, allow_redirects=False
+    )
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie
+    assert "Team alpha" in browser.get(served.base, timeout=10).text
+    kept = b"".join(p.read_bytes() for p in served.room.folder.rglob("*") if p.is_file())
+    assert token.encode() not in kept
+
+
+def test_a_new_token_takes_the_place_of_the_old_one(served):
+    old, new = (served.team("alpha") for _ in range(2))
+    assert (old.upload(b"").status_code, new.upload(b"").status_code) == (403, 303)
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "\u00e9", "0" * 64, "a" * 5000])
+def test_who_has_no_token_gets_nothing(served, content, token, caplog):
+    served.team("alpha")
+    stranger = Team(served.base, token.encode().decode("latin-1"))
+    for path in ("/data/train.zip", "/data/public.zip", "/submissions/1"):
+        assert stranger.get(path).status_code == 403
+    assert stranger.upload(content(served.room)).status_code == 403
+    assert stranger.post("/questions", data={"text": "?"}).status_code == 403
+    assert "Hand in" not in stranger.get("/").text
+    assert sum("refused" in record.message for record in caplog.records) == 5
+    assert not list(served.room.record.of("received", "asked"))
+
+
+def test_nothing_of_a_team_s_is_seen_by_another(served, content):
+    alpha, beta = served.team("alpha"), served.team("beta")
+    place = alpha.upload(content(served.room), "our idea.csv").headers["location"]
+    served.mark()
+    other, none = beta.get(place), beta.get("/submissions/999")
+    assert other.status_code == none.status_code == 404 and other.text == none.text
+    seen = beta.get("/").text + beta.get("/board").text
+    digest = next(served.room.record.of("received"))["sha256"]
+    assert "our idea" not in seen and digest not in seen and place not in seen
+
+
+LABELS = [
+    "/labels/public.csv",
+    "/data/labels.zip",
+    "/data/private.zip",
+    "/data/kept.zip",
+    "/record.jsonl",
+    "/data/..%2flabels%2fpublic.zip",
+    "/data/../labels/public.csv",
+    "/data/%2e%2e/labels/public.csv",
+    "/data/train.zip/../../labels/public.csv",
+    "/challenge.yaml",
+    "/data/labels%00.zip",
+    "//labels/",
+    "/data/%5c..%5clabels.zip",
+    "/submissions/../labels/public.csv",
+    "/static/../labels/public.csv",
+]
+
+
+@pytest.mark.parametrize("path", LABELS)
+def test_no_address_leads_to_labels(served, path):
+    alpha, port = served.team("alpha"), int(served.base.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as raw:  # a client would tidy the path
+        asked = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alpha.token}\r\n"
+        raw.sendall((asked + "Connection: close\r\n\r\n").encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split()[1] == b"404" and b"uid," not in answer and b"PD-" not in answer
+
+
+def test_what_is_given_out_holds_no_label_of_a_test_exam(served):
+    alpha = served.team("alpha")
+    tested = {uid for table in served.room.labels.values() for uid in table.index}
+    for part in ("train", "public"):
+        with zipfile.ZipFile(io.BytesIO(alpha.get(f"/data/{part}.zip").content)) as archive:
+            names = archive.namelist()
+            text = "".join(archive.read(n).decode() for n in names if n.endswith(".csv"))
+        assert "PD-" not in text + " ".join(names) and not any(".." in name for name in names)
+        if part == "train":
+            assert not [uid for uid in tested if uid in text + " ".join(names)]
+        else:
+            assert {*text.split()[1:]} == {f"{u},0" for u in served.room.labels["public"].index}
+
+
+def test_private_exams_are_given_out_in_the_final_test_alone(served):
+    alpha = served.team("alpha")
+    assert alpha.get("/data/private.zip").status_code == 404
+    served.room.close()
+    assert alpha.get("/data/private.zip").status_code == 200
+    served.room.close()
+    assert alpha.get("/data/private.zip").status_code == 404
+
+
+def test_an_upload_beyond_the_limit_ends_at_the_limit(run, room):
+    path = room.folder / "challenge.yaml"
+    description = yaml.safe_load(path.read_text())
+    description["limits"]["upload_mib"] = 1
+    path.write_text(yaml.safe_dump(description))
+    served = run(Classroom.open(room.folder))
+    alpha, sent = served.team("alpha"), 0
+
+    def endless():
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n\r\n'
+        for _ in range(5 * 1024):  # 5 GiB
+            sent += 2**20
+            yield b"0" * 2**20
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    with suppress(requests.ConnectionError):  # the server hangs up while more is sent
+        assert alpha.post("/submissions", data=endless(), headers=kind).status_code == 413
+    assert sent < 64 * 2**20
+    assert [*(room.folder / "kept").iterdir()] == []
+    assert alpha.upload(b"uid,is_pathologic\n").status_code == 303, "and the next one is taken"
+
+
+def test_a_large_question_or_token_is_refused(served):
+    alpha = served.team("alpha")
+    for path, name in (("/questions", "text"), ("/enter", "token")):
+        assert alpha.post(path, data={name: "a" * 2**17}).status_code == 413
+        assert alpha.post(path, files={name: b"a" * 100}).status_code in (400, 403)
+    assert alpha.post("/questions", data={"text": "a" * 2001}).status_code == 400
+
+
+def test_a_team_uploads_one_file_at_a_time_and_slow_ones_hold_nobody_up(served, content):
+    alpha, beta, go = served.team("alpha"), served.team("beta"), Event()
+    table = content(served.room)
+
+    def slowly():
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        go.wait(10)
+        yield table + b"\r\n--x--\r\n"
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(alpha.post, "/submissions", data=slowly(), headers=kind)
+        while "alpha" not in served.uploading:
+            time.sleep(0.01)
+        assert Team(served.base, alpha.token).upload(b"x").status_code == 429
+        assert beta.upload(table).status_code == 303
+        go.set()
+        assert slow.result().status_code == 303
+
+
+@pytest.mark.parametrize("name", ["../../labels/public.csv", "<script>alert(1)</script>.csv",
+                                  "a\\..\\b.csv", "x" * 300, "\u202egnp.csv"])  # fmt: skip
+def test_a_file_s_name_is_text_and_no_place(served, content, name):
+    alpha = served.team("alpha")
+    answer = alpha.upload(content(served.room), name)
+    assert answer.status_code == 303
+    page = alpha.get("/").text + alpha.get(answer.headers["location"]).text
+    assert "<script" not in page and "\u202e" not in page
+    [folder] = (served.room.folder / "kept").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["submission.csv"]
+
+
+def test_markup_in_the_names_of_teams_and_in_questions_is_text(served, content):
+    evil = served.team('<img src=x onerror="1">')
+    evil.upload(content(served.room))
+    served.mark()
+    evil.post("/questions", data={"text": "<script>alert(2)</script>"})
+    for path in ("/", "/board"):
+        page = served.team("beta").get(path).text
+        assert "<script" not in page and "<img" not in page
+    assert "&lt;img" in served.team("beta").get("/board").text
+
+
+def test_an_upload_that_is_sent_again_counts_once(served, content):
+    alpha, table = served.team("alpha"), content(served.room)
+    places = {alpha.upload(table, f"{n}.csv").headers["location"] for n in range(3)}
+    assert len(places) == 1 and len([*served.room.record.of("received")]) == 1
+
+
+def test_the_limit_a_day_is_kept_and_told(served):
+    alpha = served.team("alpha")
+    answers = [alpha.upload(b"%d" % n) for n in range(11)]
+    assert Counter(one.status_code for one in answers) == {303: 10, 409: 1}
+    assert "at most 10 submissions a day" in answers[-1].text
+
+
+def test_questions_are_answered_and_nobody_sees_whose_they_are(served):
+    alpha, beta = served.team("alpha"), served.team("beta")
+    assert alpha.post("/questions", data={"text": "Which camera?"}).status_code == 303
+    [asked] = served.room.record.of("asked")
+    served.room.record.add("said", text="All of them.", answers=asked["number"])
+    served.room.record.add("said", text="Friday it is.", answers=None)
+    page = words(beta.get("/"))
+    assert "Which camera? All of them." in page and "Friday it is." in page
+    assert "alpha" not in page
+
+
+def test_private_scores_are_not_shown_before_the_end(served, content):
+    alpha = served.team("alpha")
+    served.room.close()
+    alpha.upload(content(served.room))
+    served.mark()
+    assert "its score is shown at the end" in words(alpha.get("/"))
+    assert "Final" not in words(alpha.get("/board"))
+    served.room.close()
+    assert "Final: private scores" in words(alpha.get("/board"))
+    assert alpha.upload(b"late").status_code == 409
+
+
+def test_many_teams_at_once_lose_nothing(served, content):
+    teams = [served.team(f"team {n}") for n in range(12)]
+    tables = [content(served.room, seed=n) for n in range(4)]
+
+    def work(team: Team) -> list[str]:
+        return [team.upload(table).headers["location"] for table in tables]
+
+    with ThreadPoolExecutor(12) as pool:
+        places = [place for own in pool.map(work, teams) for place in own]
+    assert len({*places}) == 48
+    served.mark()
+    counted = Counter(one["team"] for one in served.room.record.of("received"))
+    assert {*counted.values()} == {4} and len([*served.room.record.of("marked")]) == 48
+
+
+def test_every_page_says_what_a_browser_may_do(served):
+    alpha = served.team("alpha")
+    for path in ("/", "/board", "/nowhere", "/data/train.zip"):
+        headers = alpha.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY" and headers["cache-control"] == "no-store"
+        assert "server" not in headers or "uvicorn" in headers["server"]
+
+
+def test_code_is_not_served_where_it_could_read_the_labels(room, monkeypatch):
+    monkeypatch.setattr("datkit.replica.sandbox._failure_of", lambda level: "not installed")
+    with pytest.raises(UsageError, match="Expected a sandbox on this machine, found none"):
+        server.serve(room)
+
+
+def serve_until_killed(folder, port: int) -> None:
+    server.get_context = lambda _: get_context("fork")  # the start of a new Python takes seconds
+    server.serve(Classroom.open(folder), port=port, isolation="plain")
+
+
+def test_killed_and_started_again_it_has_lost_nothing_and_counts_nothing_twice(room, table):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    teams = [Team(base, room.issue_token(name)) for name in ("alpha", "beta", "gamma")]
+    tables = [table(room, seed=n).read_bytes() for n in range(10)]
+    acknowledged: set[tuple[str, int]] = set()
+    stop = Event()
+
+    def start():
+        how = (room.folder, port)
+        process = get_context("fork").Process(target=serve_until_killed, args=how)
+        process.start()
+        return process
+
+    def keep_trying(team: Team) -> None:
+        for number, content in enumerate(tables):
+            while not stop.is_set():
+                try:
+                    assert team.upload(content).status_code in (303, 429)
+                    break
+                except requests.ConnectionError:
+                    time.sleep(0.02)
+            acknowledged.add((team.token, number))
+
+    def answers() -> bool:
+        with suppress(requests.ConnectionError):
+            return teams[0].get("/board").ok
+        return False
+
+    with ThreadPoolExecutor(3) as pool:
+        tried = [pool.submit(keep_trying, team) for team in teams]
+        for moment in range(20):
+            process = start()
+            time.sleep(0.12 + 0.02 * (moment % 7))
+            process.kill()
+            process.join()
+        deadline = time.monotonic() + 30
+        while not answers() and time.monotonic() < deadline:  # till the last worker frees the port
+            process = process if process.is_alive() else start()
+            time.sleep(0.1)
+        while len([*room.record.of("marked")]) < 30 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        page = teams[0].get("/board").text
+        stop.set()
+        process.kill()
+        process.join()
+    assert all(one.done() and not one.exception() for one in tried)
+    assert len(acknowledged) == 30
+    received = [one["number"] for one in room.record.of("received")]
+    assert [one["of"] for one in room.record.of("marked")] == received and len(received) == 30
+    again = Classroom.open(room.folder)
+    assert make_board(again) == make_board(room) and again.record.head in page
+    assert json.loads(room.record.path.read_text().splitlines()[-1])["kind"] == "marked"
