@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Self
 
-from datkit.problems import Problem
+from datkit.problems import Problem, shown
 
 __all__ = [
+    "AnswerError",
     "ArchiveError",
+    "ChallengeError",
     "ChecksumError",
     "CohortError",
     "DatkitError",
@@ -26,6 +28,9 @@ __all__ = [
     "ScanError",
     "SubmissionError",
     "UsageError",
+    "as_datkit_error",
+    "check_answer",
+    "is_numeric",
     "problems_of",
 ]
 
@@ -61,7 +66,7 @@ class DatkitError(Exception):
           - exams.csv: expected each uid once, found 7 twice. Keep one.
           - expected a volume of 9, found none. Add it.
         """
-        problems = tuple(problems)
+        problems, where = tuple(problems), shown(where)
         texts = [str(problem).removeprefix(f"{where}: ") for problem in problems]
         if len(texts) == 1:
             error = cls(f"{where}: {texts[0]}")
@@ -94,6 +99,10 @@ class UsageError(DatkitError):
 
 class ManifestError(DatkitError):
     """`data_manifest.yaml` breaks its own rules."""
+
+
+class ChallengeError(DatkitError):
+    """`challenge.yaml` breaks its own rules, or a challenge refuses what is asked of it."""
 
 
 class FetchError(DatkitError):
@@ -135,15 +144,99 @@ class NotebookError(DatkitError):
     """A notebook failed, or breaks the rules that the book sets."""
 
 
+class AnswerError(DatkitError):
+    """An answer to an exercise is not right yet: IPython shows its sentence, and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def check_answer(holds: object, otherwise: str) -> None:
+    """Tell a reader what is wrong with an answer, in one sentence.
+
+    Parameters
+    ----------
+    holds : object
+        True, or anything that counts as true, if the answer passes this test; or a function
+        without arguments that makes the test, where the answer may stop with an error.
+    otherwise : str
+        What is wrong if it does not.
+
+    Raises
+    ------
+    AnswerError
+        With that sentence, or with the error of an answer that does not run.
+
+    Examples
+    --------
+    >>> ratio = 3.0  # target over reference
+    >>> check_answer(ratio > 0, "A ratio is positive.")
+    >>> check_answer(ratio == 2.0, "This is SBR + 1: subtract the reference first.")
+    Traceback (most recent call last):
+        ...
+    datkit.errors.AnswerError: This is SBR + 1: subtract the reference first.
+    >>> check_answer(lambda: ratio.mean() == 3, "Take the mean.")
+    Traceback (most recent call last):
+        ...
+    datkit.errors.AnswerError: Your answer stops with AttributeError("'float' object has no \
+attribute 'mean'"). The hint may help.
+    """
+    try:
+        right = holds() if callable(holds) else holds
+    except Exception as error:
+        raise AnswerError(f"Your answer stops with {error!r}. The hint may help.") from error
+    if not right:
+        raise AnswerError(otherwise)
+
+
+def is_numeric(answer: object, *shape: int) -> bool:
+    """Return whether an answer holds real numbers, in a list, an array, a series or alone.
+
+    Parameters
+    ----------
+    answer : object
+        Whatever a reader wrote.
+    *shape : int
+        How many numbers along each axis; nothing if one number is wanted.
+
+    Examples
+    --------
+    >>> is_numeric(0.4), is_numeric([0.4, 3], 2), is_numeric([0.4, 3])
+    (True, True, False)
+    >>> is_numeric(None), is_numeric("40 %"), is_numeric({0.4})
+    (False, False, False)
+    """
+    import numpy as np
+
+    # As objects, rows of unequal length have a shape, too.
+    return np.array(answer, object).shape == shape and np.array(answer).dtype.kind in "iuf"
+
+
 def problems_of(error: Exception, where: object) -> tuple[Problem, ...]:
-    """Return the problems that an error carries, or its message as one of the file `where`.
+    """Return the problems that an error carries, or what it is as one of the file `where`.
 
     Examples
     --------
     >>> print(*problems_of(OSError("Permission denied"), "a.nii"))
     a.nii: expected a file that can be read, found Permission denied. Mend it or leave it out.
+    >>> print(*problems_of(ValueError("bad"), "a.nii"))  # doctest: +NORMALIZE_WHITESPACE
+    a.nii: expected a file that can be read, found ValueError: bad; please report it. Mend it or
+    leave it out.
     """
-    remedy = "Mend it or leave it out."
-    expected = "a file that can be read"
-    unreadable = Problem("unreadable", str(where), expected, str(error).rstrip("."), remedy)
-    return getattr(error, "problems", ()) or (unreadable,)
+    found = str(error).rstrip(".")
+    if not isinstance(error, DatkitError | OSError):
+        found = f"{type(error).__name__}: {found}; please report it"
+    expected, remedy = "a file that can be read", "Mend it or leave it out."
+    unforeseen = Problem("unreadable", str(where), expected, found, remedy)
+    return getattr(error, "problems", ()) or (unforeseen,)
+
+
+def as_datkit_error(error: Exception, where: object) -> DatkitError:
+    """Return an error itself if it says what is wrong, else one that does, of the file `where`.
+
+    What works through several files catches `Exception` of each and keeps this, so that whatever is
+    in one of them never stops the others.
+    """
+    if isinstance(error, DatkitError):
+        return error
+    return DatkitError.of(problems_of(error, where), where=where)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-__all__ = ["Problem", "found_instead", "list_some", "repeated"]
+__all__ = ["Problem", "found_instead", "list_some", "repeated", "shown"]
+
+# What a terminal or a browser obeys and does not show: control characters (C0 but tab and newline,
+# DEL, C1), halves of surrogate pairs, and the format characters and separators of Unicode that turn
+# round, hide or break a text. Joiners stay: Persian, Hindi and emoji are written with them.
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\U000e0001-\U000e007f]"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Problem:
         return self.where if self.line is None else f"{self.where}, line {self.line}"
 
     def __str__(self) -> str:
-        return f"{self.place}: expected {self.expected}, found {self.found}. {self.remedy}"
+        text = f"{self.place}: expected {self.expected}, found {self.found}. {self.remedy}"
+        return shown(text)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as a plain dictionary, for JSON."""
@@ -100,3 +111,29 @@ def repeated(names: Iterable[str]) -> list[str]:
     ["'a'"]
     """
     return [repr(name) for name, count in Counter(names).items() if count > 1]
+
+
+def shown(text: object, newline: str = r"\n") -> str:
+    r"""Return a text as it may be shown, whatever a file's name, a table or a server put into it.
+
+    What a terminal or a browser would obey is written as an escape: those below U+0020 as Python
+    writes them, the others as JSON does, so that shown JSON stays JSON. Letters of any script,
+    marks and emoji stay.
+
+    Parameters
+    ----------
+    text : str, or what becomes one
+    newline : str
+        What stands for the end of a line: by default an escape too, since a second line could pass
+        for one of the kit's own; an end of line where the text has several.
+
+    Examples
+    --------
+    >>> print(shown("Zoë\x1b[2J\u202e.nii"), shown("7\nno problem found"))
+    Zoë\x1b[2J\u202e.nii 7\nno problem found
+    """
+    return _OBEYED.sub(_escape, str(text)).replace("\n", newline)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return (ascii if found[0] < " " else json.dumps)(found[0])[1:-1]

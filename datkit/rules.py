@@ -128,11 +128,16 @@ class RuleGroup(Generic[Context]):
 
         def enter(check: Check[Context]) -> Check[Context]:
             title, _, text = cleandoc(check.__doc__ or "").partition("\n\n")
-            self.declare(code, " ".join(title.split()), remedy or " ".join(text.split()), severity)
-            self.checks.append((code, expected, check))
+            title, mend = " ".join(title.split()), remedy or " ".join(text.split())
+            self.enter(check, code, expected, title=title, remedy=mend, severity=severity)
             return check
 
         return enter
+
+    def enter(self, check: Check[Context], code: str, expected: str = "", **told: str) -> None:
+        """Enter a function as a rule; `told`, as of :meth:`declare`, may come from a table."""
+        self.declare(code, **told)
+        self.checks.append((code, expected, check))
 
     def problems(self, context: Context, codes: Container[str] | None = None) -> Iterator[Problem]:
         """Yield what the rules find, rule by rule; those of some codes only, if any are given."""

@@ -1,6 +1,9 @@
 import json
+import unicodedata
 
-from datkit.problems import Problem, found_instead
+import pytest
+
+from datkit.problems import Problem, found_instead, shown
 
 
 def test_a_problem_is_a_sentence_and_a_record():
@@ -21,3 +24,36 @@ def test_a_problem_is_a_sentence_and_a_record():
 def test_many_are_named_by_the_first_three():
     (problem,) = found_instead("uid-unknown", "a.csv", "known uids", "abcde", "Remove those rows.")
     assert problem.found == "a, b, c and 2 more"
+
+
+def test_no_control_or_direction_is_shown_raw():
+    control = [*map(chr, [*range(9), *range(11, 32), *range(127, 160), 0xDC9B, 0xFEFF])]
+    turning = [c for c in map(chr, range(0x3000)) if unicodedata.bidirectional(c) in DIRECTIONS]
+    assert len(turning) == 9
+    for character in [*control, *turning, "\u200e", "\u200f", "\u061c", "\U000e0041"]:
+        text = shown(f"a{character}b")
+        assert text.isprintable() and text.isascii() and text[:2] == "a\\" and text[-1] == "b"
+
+
+DIRECTIONS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Zoë Müller", "検査 №7", "יד ימין", "می\u200cخواهم", "👩\u200d⚕️ ☢️", "1 × 2 mm", "a\n\tb"],
+)
+def test_letters_of_any_script_and_emoji_stay(text):
+    assert shown(text, "\n") == text
+
+
+def test_shown_json_is_the_same_json():
+    names = ["\x1b[2J", "\x7f\x9b", "\u202e\u2066", "\udc9b", "\U000e0041", "é\n", "\\x1b"]
+    text = json.dumps(names, ensure_ascii=False)
+    assert json.loads(shown(text)) == names and "é" in shown(text)
+
+
+def test_a_problem_is_one_line_and_its_record_is_raw():
+    forged = "a.nii\ndatkit: no problem found\x1b[2J"
+    problem = Problem("unreadable", forged, "a file", "none", "Look.")
+    assert str(problem).isprintable() and r"a.nii\ndatkit" in str(problem)
+    assert problem.to_dict()["where"] == forged

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 
 from datkit.data.cohort import Cohort
-from datkit.errors import CohortError, DatkitError, problems_of
+from datkit.errors import CohortError, problems_of
+from datkit.files import RESOURCES
 from datkit.io.scan import Scan
 from datkit.problems import Problem
 
@@ -21,18 +23,7 @@ Look = Callable[[str, Scan], Iterable[Problem]]
 # Fields of view of the challenge run from 126 mm (few slices) to 630 mm. A head does not fit into
 # less than 80 mm, and no SPECT camera sees more than a metre.
 FIELD_LIMITS = (80.0, 1000.0)
-# Names of one tracer, as manufacturers and hospitals write it.
-TRACERS = {
-    "fp-cit": ("fp-cit", "fpcit", "ioflupane", "datscan"),
-    "beta-cit": ("beta-cit", "β-cit", "b-cit"),
-    "trodat": ("trodat",),
-    "fe-pe2i": ("pe2i",),
-    "fdopa": ("fdopa", "f-dopa", "fluorodopa"),
-    "dtbz": ("dtbz",),
-    "fdg": ("fdg", "fluorodeoxyglucose"),
-    "hmpao": ("hmpao", "exametazime"),
-    "ibzm": ("ibzm",),
-}
+TRACERS = tomllib.loads((RESOURCES / "tracers.toml").read_text(encoding="utf-8"))
 
 
 def check_cohort(cohort: Cohort) -> None:
@@ -87,16 +78,18 @@ def find_problems(
 
 def _look_at(cohort: Cohort, uid: str, look: Look | None) -> tuple[str, list[Problem]]:
     """Return an exam's image hash, empty if it cannot be read, and what is wrong with it."""
+    digest = ""
     try:
         scan = cohort.load(uid)
-    except (DatkitError, OSError) as error:
-        return "", [*problems_of(error, str(cohort.path_of(uid)))]
-    found = [*_field_problems(uid, scan), *(look(uid, scan) if look else ())]
+        digest = image_hash(scan)
+        found = [*_field_problems(uid, scan), *(look(uid, scan) if look else ())]
+    except Exception as error:
+        return digest, [*problems_of(error, str(cohort.path_of(uid)))]
     if scan.orientation == "contradictory" and not cohort.reading:
         remedy = "Look at it; --repair takes it so, --orientation says otherwise."
         code, expected, said = "orientation-contradictory", "one orientation", scan.repairs[0]
         found.append(Problem(code, uid, expected, f"two: {said}", remedy, "warning"))
-    return image_hash(scan), found
+    return digest, found
 
 
 def image_hash(scan: Scan) -> str:

@@ -118,10 +118,7 @@ class Cohort:
         UsageError, ScanError
             If the file is gone, or :func:`datkit.io.scan.load_scan` finds it unsound.
         """
-        path = self.path_of(uid)
-        problems = checksum_problems(path, self.folder, self.info)
-        ChecksumError.raise_any(problems, where=self.folder)
-        return load_scan(path, **self.reading | settings)
+        return load_scan(self._sound_path(uid), **self.reading | settings)
 
     def save_volume(self, uid: str, path: str | os.PathLike[str]) -> Path:
         """Write an exam's volume as ``.nii.gz``, whatever it is stored as: a copy where it can be.
@@ -133,11 +130,18 @@ class Cohort:
         OSError
             If the file cannot be written.
         """
-        source = self.path_of(uid)
+        source = self._sound_path(uid)
         if source.name.endswith(".nii.gz") and not self.reading:
             return Path(shutil.copyfile(source, path))
-        scan = self.load(uid)
+        scan = load_scan(source, **self.reading)
         return save_scan(scan.data, scan.affine, path)
+
+    def _sound_path(self, uid: str) -> Path:
+        """Return the path of a volume, whose bytes are those that ``cohort.json`` lists."""
+        path = self.path_of(uid)
+        problems = checksum_problems(path, self.folder, self.info)
+        ChecksumError.raise_any(problems, where=self.folder)
+        return path
 
     def subset(self, uids: Iterable[str]) -> Cohort:
         """Return the cohort of some of the exams, in the order given.

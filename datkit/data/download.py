@@ -4,7 +4,7 @@ requests downloads; mirrors, resuming and a bound on what a server sends are her
 is kept beside the file's place in a hidden ``.NAME.part``, so that a cut line, an interruption or a
 full disk loses nothing. It is trusted by nobody: the whole is hashed
 before it is moved, and if a resumed file turns out wrong, it is fetched once more from its first
-byte.
+byte. A source that gives less than a trickle is given up for the next one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
@@ -33,6 +34,7 @@ __all__ = ["fetch", "part_of"]
 Notify = Callable[[str], object]
 TIMEOUT = 30  # seconds without a byte: longer than any pause of a busy host, shorter than patience
 CHUNK = 2**13  # bytes: a cut loses at most so much; 1 kB would mean a thousand writes a MB
+SLOWEST = 1000  # bytes a second over that time; the slowest mobile network has several thousand
 LARGEST = 2**30  # bytes of a file whose size nobody publishes; the maps of the field have a few MB
 _REASONS = (
     (requests.Timeout, f"no answer within {TIMEOUT} s"),
@@ -221,7 +223,9 @@ def _reason(error: Exception) -> str:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    """Return the bytes of a file; 0 for a link, which may lead to another's file, and all else."""
+    is_own = path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1
+    return path.stat().st_size if is_own else 0
 
 
 def _check(part: Path, file: File, source: Path | str) -> None:
@@ -242,6 +246,8 @@ def _download(url: str, file: File, target: Path, progress: bool) -> None:
         algorithm, expected = file.digest
         if target.is_file() and hash_file(target, algorithm) == expected:
             return  # another process was faster while we waited for the lock
+        if not _size(part):
+            part.unlink(missing_ok=True)  # a link may have been planted there
         needed, free = (file.size or 0) - _size(part), shutil.disk_usage(part.parent).free
         if needed > free:
             raise _DiskError(
@@ -262,7 +268,9 @@ def _complete(part: Path, url: str, file: File, progress: bool) -> None:
     try:
         if _size(part) != file.size:
             with part.open("ab") as stream:
-                _request(url, stream, file, progress)
+                if not os.path.samestat(part.lstat(), os.fstat(stream.fileno())):
+                    raise FileExistsError(f"expected no link at {part}, found one")
+                _receive(url, stream, file, progress)
         _check(part, file, url)
     except ChecksumError:
         part.unlink()
@@ -271,7 +279,23 @@ def _complete(part: Path, url: str, file: File, progress: bool) -> None:
         _complete(part, url, file, progress)
 
 
-def _request(url: str, stream: IO[bytes], file: File, progress: bool) -> None:
+def _receive(url: str, stream: IO[bytes], file: File, progress: bool) -> None:
+    """Request a file; give it up if too little comes, however often something does.
+
+    The thread that waits for the server is not waited for: what it would write to is closed then.
+    """
+    came: list[int] = []
+    with ThreadPool(1) as pool:
+        result = pool.apply_async(_request, (url, stream, file, progress, came))
+        while not result.ready():
+            result.wait(TIMEOUT)
+            if not result.ready() and sum(came) < TIMEOUT * SLOWEST:
+                raise requests.RequestException(f"under {SLOWEST} bytes a second for {TIMEOUT} s")
+            came.clear()
+        result.get()
+
+
+def _request(url: str, stream: IO[bytes], file: File, progress: bool, came: list[int]) -> None:
     """Append what a source sends, from where the stream ends; refuse what was not asked for."""
     start, limit = stream.tell(), file.size or LARGEST
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -298,6 +322,7 @@ def _request(url: str, stream: IO[bytes], file: File, progress: bool) -> None:
             if stream.tell() + len(chunk) > limit:
                 raise ChecksumError(f"{_name_of(url)}: sends more than the {limit} bytes expected")
             target.write(chunk)
+            came.append(len(chunk))
 
 
 def _check_redirect(answer: requests.Response, **_: object) -> None:

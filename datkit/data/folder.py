@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 
 from datkit.data.cohort import LABEL, Cohort, checksum_problems, volume_path
 from datkit.errors import CohortError, UsageError
+from datkit.files import read_sealed
 from datkit.io.scan import is_safe_uid
 from datkit.problems import Problem, found_instead, repeated
 
@@ -136,13 +136,13 @@ def _uids_on_disk(folder: Path) -> list[str]:
 
 def _read_info(folder: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
-        info = json.loads((folder / "cohort.json").read_text(encoding="utf-8"))
+        info = read_sealed(folder / "cohort.json", needed=False)
         if all(isinstance(value, str) for value in info.get("sha256", {}).values()):
             return info
         found = "other values under 'sha256'"
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         found = f"an error ({error})"
     expected = "JSON, keys and values, text under 'sha256'"
     problems.append(Problem("cohort-json", "cohort.json", expected, found, "Restore the file."))

@@ -17,20 +17,13 @@ import pandas as pd
 
 from datkit.data.check import image_hashes
 from datkit.data.cohort import Cohort
-from datkit.errors import CohortError, DatkitError, UsageError, problems_of
+from datkit.errors import CohortError, UsageError, problems_of
 from datkit.io.nifti import is_nifti, open_nifti
 from datkit.io.scan import load_scan, scan_error
 from datkit.problems import Problem
 
-__all__ = [
-    "connected",
-    "family_of",
-    "geometry_of",
-    "grouped_folds",
-    "infer_families",
-    "ties_of",
-    "usual_grouping",
-]
+__all__ = ["connected", "family_of", "geometry_of", "grouped_folds", "infer_families", "ties_of",
+           "usual_grouping"]  # fmt: skip
 
 Triple = tuple[float, float, float]
 # In-plane spacing over slice distance. The challenge's zoomed protocols lie between 0.5 and 0.63,
@@ -212,7 +205,7 @@ def infer_families(cohort: Cohort) -> pd.Series:
     for uid in cohort.uids:
         try:
             families[uid] = family_of(*geometry_of(cohort.path_of(uid)))
-        except (DatkitError, OSError) as error:
+        except Exception as error:
             problems += problems_of(error, str(cohort.path_of(uid)))
     CohortError.raise_any(problems, where=cohort.folder)
     return pd.Series(families, name="family", dtype=object).loc[cohort.uids]

@@ -20,11 +20,11 @@ made up.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ import pandas as pd
 from datkit.data.cohort import LABEL, Cohort
 from datkit.data.folder import open_folder, read_table, typed
 from datkit.errors import CohortError, UsageError
+from datkit.files import read_sealed
 from datkit.io.dicom_files import DicomExam, files_below, find_exams
 from datkit.io.dicom_header import is_dicom
 from datkit.io.nifti import header_path, is_nifti
@@ -179,11 +180,9 @@ def _participants(path: Path, problems: list[Problem]) -> dict[str, Row]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read an object from a JSON file; an empty one if it is absent, damaged or no object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    with suppress(OSError, ValueError):
+        return read_sealed(path, needed=False) if path.is_file() else {}  # no pipe
+    return {}
 
 
 # ---------------------------------------------------------------- the cohort

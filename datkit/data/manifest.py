@@ -14,7 +14,7 @@ import difflib
 import json
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.fields import FieldInfo
@@ -32,23 +32,23 @@ Loader = Literal["datkit.open_cohort", "datkit.load_scan", "datkit.data.load_fol
 WORDS: dict[str, str] = {}  # what each pattern asks for, for messages
 
 
-def _like(pattern: str, words: str) -> FieldInfo:
-    """Ask for text that matches a pattern, told in words."""
+def like(pattern: str, words: str) -> FieldInfo:
+    """Ask for text that matches a pattern, told in words in the messages and the schema."""
     WORDS[pattern] = words
     return Field(pattern=pattern, description=words)
 
 
 # Over https, or plain http from this machine.
 SAFE = r"^(https://[^/\s\[\]]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?)(/|$)"
-Text = Annotated[str, _like(r"\S", "some text")]
-Address = Annotated[str, _like(SAFE, "an https:// address")]
+Text = Annotated[str, like(r"\S", "some text")]
+Address = Annotated[str, like(SAFE, "an https:// address")]
 # Names become folders and files on every system, so separators, a leading dot and colons are out.
-Name = Annotated[str, _like("^[a-z0-9]+(-[a-z0-9]+)*$", "lower-case words joined by '-'")]
-FileName = Annotated[str, _like("^[A-Za-z0-9_][A-Za-z0-9._-]*$", "a plain file name")]
-Sha256 = Annotated[str, _like("^[0-9a-f]{64}$", "64 lower-case hexadecimal digits in quotes")]
-Md5 = Annotated[str, _like("^[0-9a-f]{32}$", "32 lower-case hexadecimal digits in quotes")]
-Doi = Annotated[str, _like(r"^10\.\d{4,9}/\S+$", "a DOI such as 10.1038/s41598-018-22444-0")]
-BibKey = Annotated[str, _like("^[A-Za-z][A-Za-z0-9_-]*$", "a BibTeX key such as dukart2018")]
+Name = Annotated[str, like("^[a-z0-9]+(-[a-z0-9]+)*$", "lower-case words joined by '-'")]
+FileName = Annotated[str, like("^[A-Za-z0-9_][A-Za-z0-9._-]*$", "a plain file name")]
+Sha256 = Annotated[str, like("^[0-9a-f]{64}$", "64 lower-case hexadecimal digits in quotes")]
+Md5 = Annotated[str, like("^[0-9a-f]{32}$", "32 lower-case hexadecimal digits in quotes")]
+Doi = Annotated[str, like(r"^10\.\d{4,9}/\S+$", "a DOI such as 10.1038/s41598-018-22444-0")]
+BibKey = Annotated[str, like("^[A-Za-z][A-Za-z0-9_-]*$", "a BibTeX key such as dukart2018")]
 # A list in YAML, a tuple in memory: strict mode alone would refuse the list.
 Many, AtLeastOne = Field(strict=False), Field(strict=False, min_length=1)
 Texts = Annotated[tuple[Text, ...], Many]
@@ -67,17 +67,29 @@ def is_safe_address(url: str) -> bool:
     return re.match(SAFE, url) is not None
 
 
-def _distinct(named: tuple[File | Entry, ...]) -> tuple[File | Entry, ...]:
+_Named = TypeVar("_Named", bound=tuple[Any, ...])  # of things that have a name
+
+
+def distinct(named: _Named) -> _Named:
+    """Refuse a name that is used twice.
+
+    Raises
+    ------
+    ValueError
+        With the names.
+    """
     if twice := repeated(one.name for one in named):
         raise ValueError(f"expected each name once, found {list_some(twice)} twice")
     return named
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Keys and values of a file that people write: of exact types, no key that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Licence(_Model):
+class Licence(Model):
     """A licence or named terms: the full name, the SPDX identifier if there is one, the address."""
 
     name: Text
@@ -85,7 +97,7 @@ class Licence(_Model):
     url: Address
 
 
-class Uses(_Model):
+class Uses(Model):
     """What the terms allow, a sentence each: teaching, publishing, competing, commercial use."""
 
     teach: Text
@@ -94,7 +106,7 @@ class Uses(_Model):
     commercial: Text
 
 
-class Citation(_Model):
+class Citation(Model):
     """What to cite: its BibTeX key in the book's bibliography, the reference as printed, its place.
 
     `doi` is written without ``https://doi.org/``; what has none has an address in `url`.
@@ -117,7 +129,7 @@ class Citation(_Model):
         return f"https://doi.org/{self.doi}" if self.doi else str(self.url)
 
 
-class Checked(_Model):
+class Checked(Model):
     """When and how the facts were verified, and which of them could not be."""
 
     date: Annotated[date, Field(strict=False)]
@@ -125,7 +137,7 @@ class Checked(_Model):
     not_verified: Texts
 
 
-class File(_Model):
+class File(Model):
     """One file: its name on disk, its addresses (tried in order), its hash and its bytes.
 
     `md5` stands where no sha256 is published, and `size` is null where nobody tells it; `why` then
@@ -153,7 +165,7 @@ class File(_Model):
         return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
 
 
-class Avoided(_Model):
+class Avoided(Model):
     """A data set that others offer and that the kit stays away from."""
 
     name: Text
@@ -161,7 +173,7 @@ class Avoided(_Model):
     reason: Text
 
 
-class Entry(_Model):
+class Entry(Model):
     """One data set.
 
     Attributes
@@ -215,7 +227,7 @@ class Entry(_Model):
     home: Address | None
     version: Text
     checked: Checked
-    files: Annotated[tuple[File, ...], Many, AfterValidator(_distinct)]
+    files: Annotated[tuple[File, ...], Many, AfterValidator(distinct)]
     no_files: Text | None
     traps: Texts
     loader: Loader | None
@@ -258,11 +270,11 @@ class Entry(_Model):
         return self.model_dump(mode="json")
 
 
-class Manifest(_Model):
+class Manifest(Model):
     """The whole file: its version, its data sets in the order listed, and the sets to avoid."""
 
     version: Literal[2]
-    datasets: Annotated[tuple[Entry, ...], AtLeastOne, AfterValidator(_distinct)]
+    datasets: Annotated[tuple[Entry, ...], AtLeastOne, AfterValidator(distinct)]
     avoid: Annotated[tuple[Avoided, ...], Many]
 
     @property

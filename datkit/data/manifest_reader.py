@@ -1,32 +1,28 @@
-"""Reading `data_manifest.yaml`: every problem is found at once and told in words."""
+"""Reading `data_manifest.yaml`, and other YAML like it: every problem at once, told in words."""
 
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from datkit.data.manifest import WORDS, Manifest
-from datkit.errors import ManifestError, UsageError
+from datkit.data.manifest import WORDS, Manifest, Model
+from datkit.errors import DatkitError, ManifestError, UsageError
 from datkit.problems import Problem, repeated
 
-__all__ = ["FILE_NAME", "load_manifest"]
+__all__ = ["FILE_NAME", "load_manifest", "read_checked"]
+
+Kind = TypeVar("Kind", bound=Model)
 
 FILE_NAME = "data_manifest.yaml"
 MAX_BYTES = 2**20  # thirty times the shipped one; a manifest is written by hand
 MAX_DEPTH = 20  # three times the shipped one's
-# pydantic's words for programmers, in the words of somebody who edits a YAML file
-_EXPECTED = {
-    "extra_forbidden": "keys that are known",
-    "missing": "a value",
-    "model_type": "keys and values",
-    "string_type": "text, in quotes if it looks like a number",
-    "too_short": "at least one",
-    "tuple_type": "a list",
-}
+_EXPECTED = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
 def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
@@ -45,14 +41,37 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     ['simulated', 'fpcit-hc174']
     """
     path = Path(path or os.environ.get("DATKIT_MANIFEST") or _shipped_manifest())
-    raw = _read_yaml(path)
+    return read_checked(path, Manifest, ManifestError, "a data manifest")
+
+
+def read_checked(path: Path, model: type[Kind], error: type[DatkitError], what: str) -> Kind:
+    """Read a YAML file that people write, and check it against a model.
+
+    Parameters
+    ----------
+    path : Path
+    model : class
+        What the file must say, a :class:`datkit.data.manifest.Model`.
+    error : class
+        What is raised.
+    what : str
+        What the file is, for messages, such as ``"a data manifest"``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    DatkitError
+        As `error`, if it is no plain YAML or breaks a rule; every problem is listed.
+    """
+    raw = _read_yaml(path, error, what)
     try:
-        return Manifest.model_validate(raw)
-    except ValidationError as error:
+        return model.model_validate(raw)
+    except ValidationError as broken:
         # A list counts as too short for what is wrong in it as well, which is told by itself.
-        details = [one for one in error.errors() if one["type"] != "too_short" or not one["input"]]
+        details = [one for one in broken.errors() if one["type"] != "too_short" or not one["input"]]
         problems = [_problem(detail, raw) for detail in details]
-        raise ManifestError.of(problems, where=path) from None
+        raise error.of(problems, where=path) from None
 
 
 def _shipped_manifest() -> Path:
@@ -83,28 +102,26 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> object:
+def _read_yaml(path: Path, error: type[DatkitError], what: str) -> object:
     try:
         content = path.read_bytes()
         if len(content) > MAX_BYTES:
             raise ValueError(f"{len(content)} bytes, more than {MAX_BYTES}")
         return yaml.load(content.decode("utf-8"), Loader=_PlainLoader)
-    except OSError as error:
+    except OSError as fault:
         raise UsageError(
-            f"Expected a data manifest at {path}, found {error.strerror}; check the path."
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or the 13th month
-        reason = " ".join(str(error).split())
-        raise ManifestError(
-            f"{path}: expected plain YAML in UTF-8, found an error: {reason}."
-        ) from error
+            f"Expected {what} at {path}, found {fault.strerror}; check the path."
+        ) from fault
+    except (yaml.YAMLError, ValueError) as fault:  # ValueError: no UTF-8, or the 13th month
+        reason = " ".join(str(fault).split())
+        raise error(f"{path}: expected plain YAML in UTF-8, found an error: {reason}.") from fault
 
 
 def _problem(detail: ErrorDetails, raw: object) -> Problem:
-    """Turn one pydantic error into a problem whose place begins with the data set's name."""
+    """Turn one pydantic error into a problem; what has a name in a list is told by it."""
     where, kind = [str(step) for step in detail["loc"]], detail["type"]
-    if where[:1] == ["datasets"] and len(where) > 1:
-        entry = raw["datasets"][int(where[1])]  # type: ignore[index]  # pydantic has been there
+    if len(where) > 1 and where[1].isdecimal():
+        entry = raw[where[0]][int(where[1])]  # type: ignore[index]  # pydantic has been there
         if isinstance(entry, dict) and "name" in entry:
             where[:2] = [str(entry["name"])]
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")

@@ -24,15 +24,8 @@ from datkit.errors import ChecksumError, CohortError, UsageError
 from datkit.files import write_json
 from datkit.problems import Problem, found_instead, list_some
 
-__all__ = [
-    "Fold",
-    "Split",
-    "grouped_split",
-    "leave_one_out_split",
-    "official_split",
-    "random_split",
-    "read_split",
-]
+__all__ = ["Fold", "Split", "grouped_split", "leave_one_out_split", "official_split",
+           "random_split", "read_split"]  # fmt: skip
 
 
 Settings = dict[str, Any]

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import ast
 import posixpath
-import re
 from collections.abc import Iterator
 
-from datkit.inspect.source import CODE, HERE, UNKNOWN, Source, keywords_of, shown
+from datkit.inspect.source import CODE, HERE, UNKNOWN, Source, calls, keywords_of, shown
 from datkit.rules import Found
 
-_READERS = re.compile(
-    r"(io\.)?open|numpy\.(load|loadtxt|genfromtxt)|torch\.(jit\.)?load|(joblib|pickle)\.load"
-    r"|safetensors(\.\w+)?\.(load_file|safe_open)|pandas\.read_\w+|polars\.read_\w+"
-    r"|nibabel\.load|SimpleITK\.ReadImage"
-)
-_READ_METHODS = ("read_text", "read_bytes")
 _NOT_OURS = ("data/", "submission", "/", "~", "../")
 
 
@@ -44,9 +37,9 @@ def missing_asset(source: Source) -> Iterator[Found]:
 
 def _path_read(source: Source, name: str, call: ast.Call) -> ast.expr | None:
     """Return the path that a call reads, None if it reads nothing."""
-    if name.rpartition(".")[2] in _READ_METHODS:
+    if calls("read_method", name.rpartition(".")[2]):
         return call.func.value if isinstance(call.func, ast.Attribute) else None
-    if not (_READERS.fullmatch(name) and call.args):
+    if not (calls("read_files", name) and call.args):
         return None
     mode = call.args[1] if len(call.args) > 1 else keywords_of(call).get("mode")
     writes = "open" in name and mode is not None and not source.text(mode).startswith("r")

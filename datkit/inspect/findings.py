@@ -5,23 +5,18 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datkit.problems import Problem
-from datkit.rules import RULES, plain
+from datkit.rules import RULES, finding, plain
 
-__all__ = [
-    "Group",
-    "count_findings",
-    "findings_table",
-    "group_findings",
-    "next_step",
-    "write_findings",
-]
+__all__ = ["Group", "capped", "count_findings", "findings_table", "group_findings", "next_step",
+           "write_findings"]  # fmt: skip
 
 _SHOWN = 5  # findings of one code that a terminal shows; a test set has thousands of rows
+_MOST, _LONGEST = 100, 500  # findings of one code, and characters of a text, that are kept
 _INDENT = 27  # of the third column: severity, code, what was found
 
 
@@ -38,6 +33,29 @@ class Group:
     def remedies(self) -> list[str]:
         """What to do next, each once."""
         return [*dict.fromkeys(problem.remedy for problem in self.problems)]
+
+
+def capped(problems: Iterable[Problem]) -> Iterator[Problem]:
+    r"""Yield at most 100 problems of each code, and then one that counts the others.
+
+    Examples
+    --------
+    >>> from datkit.inspect import names
+    >>> from datkit.rules import finding
+    >>> many = [finding("litter", f"member '{n}'", "no litter", "it") for n in range(2000)]
+    >>> print(*[*capped(many)][-2:], sep="\n")
+    member '99': expected no litter, found it. Leave it out: it does no work.
+    elsewhere: expected none of the kind, found 1,900 more. Leave it out: it does no work.
+    """
+    count: Counter[str] = Counter()
+    for one in problems:
+        count[one.code] += 1
+        if count[one.code] <= _MOST:
+            texts = {key: getattr(one, key)[:_LONGEST] for key in ("where", "expected", "found")}
+            yield replace(one, **texts)
+    for code, number in count.items():
+        if number > _MOST:
+            yield finding(code, "elsewhere", "none of the kind", f"{number - _MOST:,} more")
 
 
 def group_findings(problems: Iterable[Problem]) -> list[Group]:
@@ -140,12 +158,9 @@ def next_step(problems: list[Problem]) -> str:
 
 
 def _lines_of(group: Group, width: int) -> list[str]:
-    places = [
-        f"{problem.place}: expected {problem.expected}, found {problem.found}"
-        for problem in group.problems[:_SHOWN]
-    ]
-    more = len(group.problems) - len(places)
-    places += [f"… and {more} more: --json lists them all"] if more else []
+    places = [f"{one.place}: expected {one.expected}, found {one.found}" for one in group.problems]
+    more = f"… and {len(places) - _SHOWN} more: --json lists them all"
+    places = places if len(places) <= _SHOWN else [*places[:_SHOWN], more]
     indent = " " * _INDENT
     wrapper = textwrap.TextWrapper(
         max(width, 57), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeGuard
 
 from datkit.inspect.runtime import is_in_runtime
-from datkit.inspect.source import Source
+from datkit.inspect.source import Source, below
 from datkit.rules import Found, RuleGroup
 
 __all__ = ["IMPORTS", "MODULES", "Import", "imports_of"]
 
+_IMPORTERS = ("import_module", "__import__")
+_CAUGHT = re.compile("ImportError|ModuleNotFoundError|Exception")
 _TESTS = re.compile(r"/tests?/|/conftest\.py$")
 
 
@@ -55,64 +58,49 @@ def imports_of(source: str | bytes | ast.Module) -> list[Import]:
     >>> [i.module for i in imports_of("import numpy as np\nfrom scipy import ndimage")]
     ['numpy', 'scipy']
     """
-    collector = _Collector()
-    collector.visit(source if isinstance(source, ast.Module) else ast.parse(source))
-    return sorted(collector.found, key=lambda found: found.line)
+    tree = source if isinstance(source, ast.Module) else ast.parse(source)
+    return _imports([*below([tree])])
 
 
-class _Collector(ast.NodeVisitor):
-    def __init__(self) -> None:
-        self.found: list[Import] = []
-        self.optional = self.deferred = False
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self._add(alias.name, node)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        names = tuple(alias.name for alias in node.names)
-        self._add(node.module or "", node, names, node.level)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        literal = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else 0
-        if called in ("import_module", "__import__") and isinstance(literal, str):
-            level = len(literal) - len(literal.lstrip("."))
-            self._add(literal.lstrip("."), node, level=level)
-        self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        before, self.deferred = self.deferred, True
-        self.generic_visit(node)
-        self.deferred = before
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_If(self, node: ast.If) -> None:
-        if "TYPE_CHECKING" not in ast.unparse(node.test):
-            self.generic_visit(node)
-        else:
-            for child in node.orelse:
-                self.visit(child)
-
-    def visit_Try(self, node: ast.Try) -> None:
-        before = self.optional
-        self.optional = before or any(map(_catches_import_error, node.handlers))
-        for child in node.body:
-            self.visit(child)
-        self.optional = before
-        for later in [*node.handlers, *node.orelse, *node.finalbody]:
-            self.visit(later)
-
-    def _add(
-        self, module: str, node: ast.stmt | ast.expr, names: tuple[str, ...] = (), level: int = 0
-    ) -> None:
-        self.found.append(Import(module, names, level, node.lineno, self.optional, self.deferred))
+def _imports(nodes: list[ast.AST]) -> list[Import]:
+    never = _lines(one.body for one in nodes if _never_runs(one))
+    tried = _lines(one.body for one in nodes if _is_try(one))
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    later = _lines([one] for one in nodes if isinstance(one, functions))
+    found = [
+        Import(*imported, node.lineno, node.lineno in tried, node.lineno in later)
+        for node in nodes
+        for imported in _imported(node)
+        if isinstance(node, ast.stmt | ast.expr) and node.lineno not in never
+    ]
+    return sorted(found, key=lambda found: found.line)
 
 
-def _catches_import_error(handler: ast.ExceptHandler) -> bool:
-    caught = ast.unparse(handler.type) if handler.type else "Exception"
-    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+def _lines(blocks: Iterable[Sequence[ast.stmt]]) -> set[int]:
+    ends = ((block[0].lineno, block[-1].end_lineno or 0) for block in blocks)
+    return {line for first, last in ends for line in range(first, last + 1)}
+
+
+def _imported(node: ast.AST) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    match node:
+        case ast.Import(names=names):
+            yield from ((alias.name, (), 0) for alias in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            yield module or "", tuple(alias.name for alias in names), level
+        case ast.Call(func=called, args=[ast.Constant(value=str(name)), *_]):
+            if getattr(called, "attr", getattr(called, "id", "")) in _IMPORTERS:
+                yield name.lstrip("."), (), len(name) - len(name.lstrip("."))
+
+
+def _never_runs(node: ast.AST) -> TypeGuard[ast.If]:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _is_try(node: ast.AST) -> TypeGuard[ast.Try]:
+    """Whether the code goes on if an import in it fails."""
+    handlers = node.handlers if isinstance(node, ast.Try) else []
+    caught = (ast.unparse(one.type) if one.type else "Exception" for one in handlers)
+    return any(_CAUGHT.search(one) for one in caught)
 
 
 # ---- A library that was copied in is looked at too.
@@ -125,7 +113,7 @@ def absent_package(source: Source) -> Iterator[Found]:
 
     Do without it, or put it into the zip: the platform installs nothing.
     """
-    imports = imports_of(source.tree)
+    imports = _imports(source.nodes)
     if not source.is_own:
         imports = [i for i in imports if not (i.deferred or _TESTS.search(source.name))]
     there = source.contents.bundled | {one.top for one in imports if one.optional}
@@ -140,7 +128,7 @@ def relative_import(source: Source) -> Iterator[Found]:
 
     Write ``import helpers`` or ``from helpers import …``: `main.py` is in no package.
     """
-    for one in imports_of(source.tree) if source.name == "main.py" else []:
+    for one in _imports(source.nodes) if source.name == "main.py" else []:
         if one.level and not one.optional:
             found = f"from {'.' * one.level}{one.module} import {', '.join(one.names)}"
             yield Found("member 'main.py'", found, line=one.line)

@@ -5,33 +5,14 @@ from __future__ import annotations
 import ast
 import re
 
-from datkit.inspect.source import UNKNOWN, Source, call_rule, keywords_of
+from datkit.inspect.source import UNKNOWN, Source, call_rule, calls, keywords_of
 
-_CLIENTS = re.compile(
-    r"(requests|httpx)\.(get|post|put|patch|delete|head|request|stream|Session|Client|AsyncClient)"
-    r"|urllib\.request\.(urlopen|urlretrieve|build_opener)"
-    r"|http\.client\.HTTPS?Connection|urllib3\.(PoolManager|request)|aiohttp\.ClientSession"
-    r"|ftplib\.FTP(_TLS)?|smtplib\.SMTP(_SSL)?|socket\.create_connection"
-)
-_DOWNLOADS = re.compile(
-    r"torch\.hub\.(load|load_state_dict_from_url|download_url_to_file)"
-    r"|torch\.utils\.model_zoo\.load_url|huggingface_hub\.(hf_hub_download|snapshot_download)"
-    r"|monai\.apps\.(download_url|download_and_extract)|monai\.bundle\.download"
-    r"|torchvision\.datasets\.utils\.download\w*|(tensorflow\.)?keras\.utils\.get_file"
-    r"|ants\.get_(ants_)?data|gdown\.download|wget\.download|pooch\.retrieve"
-)
-_ZOOS = re.compile(r"(timm|torchvision\.models|monai\.networks|torch\.hub)\..+")
-_KERAS_ZOO = re.compile(r"(tensorflow\.)?keras\.applications\..+")
-_SHELLS = re.compile(
-    r"os\.(system|popen)|subprocess\.(run|call|check_call|check_output|Popen|getoutput)"
-)
 _INSTALL = re.compile(
     r"\b(pip3?|uv|conda|mamba|apt|apt-get|poetry)\b(?: -\S+)* (install|add|sync)\b"
 )
 _FETCH = re.compile(r"\b(wget|curl|aria2c|gdown|scp|rsync|git clone|huggingface-cli|gsutil)\b")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", UNKNOWN)
-_PIP = ("pip.main", "pip._internal.main", "pip._internal.cli.main.main")
 _STAY = "nothing that leaves the machine"
 _FETCH_BEFORE = "Put all that is needed into the zip: the platform has no network."
 
@@ -42,7 +23,7 @@ def installs(source: Source, name: str, call: ast.Call) -> object:
 
     Put the package's sources into the zip, or do without: the platform installs nothing.
     """
-    return name in _PIP or _INSTALL.search(_command(source, name, call))
+    return calls("install", name) or _INSTALL.search(_command(source, name, call))
 
 
 @call_rule("download", expected=_STAY, remedy=_FETCH_BEFORE)
@@ -58,28 +39,28 @@ def network_use(source: Source, name: str, call: ast.Call) -> object:
     """The code talks to the network."""
     first = call.args[0] if call.args else None
     connects = name.endswith(".connect") and isinstance(first, ast.Tuple)
-    return (connects or _CLIENTS.fullmatch(name)) and not _is_local(source, first)
+    return (connects or calls("talk_to_the_network", name)) and not _is_local(source, first)
 
 
 def _command(source: Source, name: str, call: ast.Call) -> str:
     """Return what a call would run in a shell; '' if it runs nothing there."""
-    return source.text(call.args[0]) if call.args and _SHELLS.fullmatch(name) else ""
+    return source.text(call.args[0]) if call.args and calls("run_a_command", name) else ""
 
 
 def _downloads(source: Source, name: str, call: ast.Call) -> bool:
     given = keywords_of(call)
     if name == "torch.hub.load" and source.text(given.get("source", call)) == "local":
         return False
-    if _DOWNLOADS.fullmatch(name):
+    if calls("download", name):
         return True
     if name.endswith(".from_pretrained"):
         first = call.args[0] if call.args else given.get("pretrained_model_name_or_path")
         model = "" if first is None else source.text(first)
         folders = source.contents.bundled  # a model of the archive, not of a hub
         return bool(_HUB_NAME.fullmatch(model)) and model.partition("/")[0] not in folders
-    if _KERAS_ZOO.fullmatch(name) and name.rpartition(".")[2][:1].isupper():
+    if calls("download_unless_told", name) and name.rpartition(".")[2][:1].isupper():
         return "weights" not in given or source.text(given["weights"]) == "imagenet"
-    return bool(_ZOOS.fullmatch(name)) and _wants_weights(given)
+    return calls("download_if_asked", name) and _wants_weights(given)
 
 
 def _wants_weights(given: dict[str, ast.expr]) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from datkit.inspect.logging import mentions_uid
-from datkit.inspect.source import CODE, Source, call_rule, keywords_of
+from datkit.inspect.source import CODE, Source, below, call_rule, calls, keywords_of
 from datkit.rules import Found
 
 # Folders of one desk or of another platform. /tmp and /dev/shm are there, /code_execution is ours.
@@ -20,14 +21,6 @@ _ELSEWHERE = re.compile(
     r"|~/|[A-Za-z]:[\\/])"
 )
 _SECOND_GPU = re.compile(r"cuda:[1-9]\d*")
-_PICKLES = re.compile(
-    r"(c?pickle|_pickle|dill|cloudpickle)\.(load|loads|Unpickler)|joblib\.load"
-    r"|(sklearn\.externals\.)?joblib\.load|pandas\.read_pickle|jsonpickle\.decode"
-)
-_LISTERS = ("os.listdir", "os.scandir", "os.walk", "glob.glob", "glob.iglob")
-_LIST_METHODS = ("glob", "rglob", "iterdir", "walk")
-_WAITING = re.compile(r"input|breakpoint|i?pdb\.set_trace|IPython\.embed|getpass\.getpass")
-_FITS = re.compile(r".*\.(fit|fit_transform|fit_predict|partial_fit)|scipy\.stats\.rankdata")
 _CUTS = ("with", "split", "partition", "prefix", "suffix")  # ends of the names of str's methods
 _TABLES = ("submission_format", "train_labels")
 _ALWAYS_SET = ("HOME", "PATH", "PWD", "USER", "LANG", "HOSTNAME")
@@ -53,12 +46,12 @@ def absent_gpu(source: Source) -> Iterator[Found]:
     return (source.at(node) for node, text in _texts(source) if _SECOND_GPU.fullmatch(text))
 
 
-def _texts(source: Source) -> Iterator[tuple[ast.Constant, str]]:
-    """Yield the texts that may be paths; not those where an error is expected."""
-    apart = source.docstrings | source.guarded | {*_fragments(source)}
-    for node in source.nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in apart:
-            yield node, node.value
+@lru_cache(maxsize=1)
+def _texts(source: Source) -> list[tuple[ast.Constant, str]]:
+    """Return the texts that may be paths; not those where an error is expected."""
+    apart = source.docstrings | source.guarded | {*below(_fragments(source))}
+    texts = (node for node in source.nodes if isinstance(node, ast.Constant) and node not in apart)
+    return [(node, node.value) for node in texts if isinstance(node.value, str)]
 
 
 def _fragments(source: Source) -> Iterator[ast.AST]:
@@ -66,13 +59,13 @@ def _fragments(source: Source) -> Iterator[ast.AST]:
     for node in source.nodes:
         match node:
             case ast.Compare() | ast.Call(func=ast.Attribute(attr="replace" | "find")):
-                yield from ast.walk(node)
+                yield node
             case ast.Call(func=ast.Attribute(attr=name)) if name.endswith(_CUTS):
-                yield from ast.walk(node)
-            case ast.BinOp(op=ast.Add(), right=right):
+                yield node
+            case ast.BinOp(op=ast.Add(), right=ast.Constant() as right):
                 yield right
             case ast.JoinedStr(values=[_, *rest]):
-                yield from rest
+                yield from (one for one in rest if isinstance(one, ast.Constant))
 
 
 @CODE.rule("environment-key", expected="a variable with a default")
@@ -84,20 +77,12 @@ def environment_key(source: Source) -> Iterator[Found]:
     keys = [node for node in source.nodes
             if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
             and source.dotted(node.value) == "os.environ"]  # fmt: skip
-    known = {source.text(node.slice) for node in keys if not isinstance(node.ctx, ast.Load)}
-    known.update(_ALWAYS_SET, _asked_keys(source))
-    for node in keys:
-        if source.text(node.slice) not in known and node not in source.guarded:
+    read = {node.slice: node for node in keys if isinstance(node.ctx, ast.Load)}
+    texts = (node for node in source.nodes if isinstance(node, ast.Constant) and node not in read)
+    known = {*map(source.text, texts), *_ALWAYS_SET}  # asked for elsewhere, or set
+    for text, node in read.items():
+        if source.text(text) not in known and node not in source.guarded:
             yield source.at(node)
-
-
-def _asked_keys(source: Source) -> Iterator[str]:
-    """Yield the variables that ``in os.environ`` or ``os.environ.setdefault`` name."""
-    compared = (node for node in source.nodes if isinstance(node, ast.Compare))
-    yield from (source.text(node.left) for node in compared)
-    for name, call in source.calls:
-        if name == "os.environ.setdefault" and call.args:
-            yield source.text(call.args[0])
 
 
 @call_rule("pickle-load", expected="weights that are no pickle")
@@ -109,7 +94,7 @@ def pickle_load(_source: Source, name: str, call: ast.Call) -> object:
     given = keywords_of(call)
     objects = name == "numpy.load" and _is_constant(given.get("allow_pickle"), True)
     unsafe = name == "torch.load" and _is_constant(given.get("weights_only"), False)
-    return _PICKLES.fullmatch(name) or objects or unsafe
+    return calls("load_pickles", name) or objects or unsafe
 
 
 @call_rule("torch-load", expected="weights_only=True", severity="warning")
@@ -135,9 +120,9 @@ def lists_data(source: Source, name: str, call: ast.Call) -> object:
 
 def _listed(source: Source, name: str, call: ast.Call) -> str:
     """Return the folder or pattern that a call lists; '' if it lists nothing."""
-    if name in _LISTERS:
+    if calls("list_folders", name):
         return source.text(call.args[0]) if call.args else ""
-    if isinstance(call.func, ast.Attribute) and call.func.attr in _LIST_METHODS:
+    if isinstance(call.func, ast.Attribute) and calls("list_method", call.func.attr):
         return "/".join(map(source.text, [call.func.value, *call.args]))
     return ""
 
@@ -157,7 +142,7 @@ def waits_for_input(_source: Source, name: str, _call: ast.Call) -> object:
 
     Take it out: nobody sits before the platform.
     """
-    return _WAITING.fullmatch(name)
+    return calls("wait_for_input", name)
 
 
 @call_rule("uid-as-number", expected="uids as text", severity="warning")
@@ -273,7 +258,7 @@ def fits_at_inference(source: Source, name: str, _call: ast.Call) -> object:
 
     Fit in training and load the result: nothing may be learnt across test exams.
     """
-    return source.name == "main.py" and _FITS.fullmatch(name)
+    return source.name == "main.py" and calls("fit", name)
 
 
 def _is_constant(node: ast.expr | None, value: object) -> bool:

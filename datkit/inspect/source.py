@@ -9,21 +9,23 @@ from a file, a command line or another module stays unknown, written ``{}``.
 from __future__ import annotations
 
 import ast
+import fnmatch
 import posixpath
 import re
 import sys
-import warnings
+import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from datkit.inspect.runtime import PYTHON
 from datkit.rules import Found, RuleGroup
 
-__all__ = ["CODE", "Contents", "Source", "call_rule", "keywords_of", "shown"]
+__all__ = ["CODE", "Contents", "Source", "any_of", "below", "call_rule", "calls", "keywords_of",
+           "shown"]  # fmt: skip
 
 CODE: RuleGroup[Source] = RuleGroup("The code")
 
@@ -32,18 +34,20 @@ HERE = "<zip>"  # the folder that the archive is unpacked into, in paths made fr
 _VERSION = (int(PYTHON.partition(".")[0]), int(PYTHON.partition(".")[2]))
 _VENDORS = frozenset({"vendor", "vendored", "_vendor", "third_party", "site-packages"})
 _LICENCES = ("LICENSE", "LICENCE", "COPYING")
-_MAX_BYTES = 2**19  # longer ones are made by programs, such as the 1.9 MB of SimpleITK
 _LONGEST = 10_000  # characters: a stranger's source may double a text again and again
-_PATHS = (
-    *("pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath", "str"),
-    *("os.path.join", "os.path.abspath", "os.path.realpath", "os.fspath"),
-)
-_KEEP_PATH = ("resolve", "absolute", "expanduser", "as_posix", "format", "strip", "lower")
 # An error that is named was thought of; a bare `except Exception` catches what was not.
 _EXPECTED = re.compile(r"FileNotFoundError|OSError|IOError|KeyError")
-_PROBES = frozenset(["exists", "is_dir", "is_file", "isdir", "isfile", "environ", "getenv"])
 # What only Python 3.12 and later can read: https://docs.python.org/3/whatsnew/3.12.html
 _NEWER = re.compile(r"^\s*type\s+\w+|^\s*(?:async\s+)?(?:def|class)\s+\w+\[")
+
+
+def any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches any of these names, in which * stands for any text."""
+    return re.compile("|".join(map(fnmatch.translate, names)))
+
+
+_TABLE = tomllib.loads(Path(__file__).with_name("calls.toml").read_text(encoding="utf-8"))
+_CALLS = {kind: any_of(names) for kind, names in _TABLE.items()}
 
 
 def reads_as_newer(error: BaseException) -> bool:
@@ -138,13 +142,9 @@ class Source:
     """
 
     def __init__(self, name: str, content: bytes, contents: Contents | None = None) -> None:
-        if len(content) > _MAX_BYTES:
-            raise MemoryError(f"{len(content)} bytes, more than {_MAX_BYTES}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes in a stranger's strings
-            self.tree = ast.parse(content, name, feature_version=_VERSION)
+        self.tree = ast.parse(content, name, feature_version=_VERSION)
         self.name, self.contents = name, contents or Contents([name], {name: content})
-        self.aliases, self.values = dict(_aliases(self.tree)), _values(self.tree)
+        self.aliases, self.values = dict(_aliases(self.nodes)), _values(self.nodes)
         self._texts: dict[ast.expr, str] = {}
 
     @property
@@ -155,7 +155,7 @@ class Source:
     @cached_property
     def nodes(self) -> list[ast.AST]:
         """Every node of the tree."""
-        return [*ast.walk(self.tree)]
+        return [*below([self.tree])]
 
     @cached_property
     def calls(self) -> list[tuple[str, ast.Call]]:
@@ -173,7 +173,7 @@ class Source:
     @cached_property
     def guarded(self) -> set[ast.AST]:
         """What stands where an error is expected, or where the code looks first what there is."""
-        return {part for node in self.nodes if _is_guard(node) for part in ast.walk(node)}
+        return {*below(filter(_is_guard, self.nodes))}
 
     def at(self, node: ast.expr, found: str = "", expected: str = "") -> Found:
         """Say what was found in the line of a node, by default its source."""
@@ -235,7 +235,7 @@ class Source:
 
     def _spell_call(self, call: ast.Call) -> str:
         name, given = self.dotted(call.func), [*map(self.text, call.args)]
-        if name in _PATHS:
+        if calls("join_paths", name):
             return "/".join(given)
         if name == "os.path.dirname" and given:
             return posixpath.dirname(given[0]) or UNKNOWN
@@ -243,7 +243,7 @@ class Source:
             base = self.text(call.func.value)
             if call.func.attr == "joinpath":
                 return "/".join([base, *given])
-            if call.func.attr in _KEEP_PATH:
+            if calls("keep_path", call.func.attr):
                 return base
         return UNKNOWN
 
@@ -269,6 +269,17 @@ def call_rule(code: str, **told: str) -> Callable[[CallTest], CallTest]:
     return enter
 
 
+def calls(kind: str, name: str) -> bool:
+    """Whether a function is of a kind that ``calls.toml`` lists, by its full name.
+
+    Examples
+    --------
+    >>> calls("fit", "scaler.fit_transform"), calls("fit", "benefit")
+    (True, False)
+    """
+    return bool(_CALLS[kind].match(name))
+
+
 def keywords_of(call: ast.Call) -> dict[str, ast.expr]:
     """Return the keyword arguments of a call; ``**more`` counts as the keyword ``"**"``."""
     return {keyword.arg or "**": keyword.value for keyword in call.keywords}
@@ -280,18 +291,38 @@ def shown(node: ast.expr) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
+def below(nodes: Iterable[ast.AST], stop: tuple[type, ...] = ()) -> Iterator[ast.AST]:
+    """Yield nodes and all that they hold, each once, but not what those of a type hold.
+
+    :func:`ast.walk` is three times slower, and yields ``Load()`` anew for each name.
+    """
+    seen: set[ast.AST] = set()
+    queue = [*nodes]
+    while queue:
+        if (node := queue.pop()) in seen:
+            continue
+        seen.add(node)
+        yield node
+        for name in () if isinstance(node, stop) else node._fields:
+            part = getattr(node, name, None)
+            if isinstance(part, list):
+                queue += [one for one in part if isinstance(one, ast.AST)]
+            elif isinstance(part, ast.AST):
+                queue.append(part)
+
+
 def _is_guard(node: ast.AST) -> bool:
     match node:
         case ast.If(test=test) | ast.IfExp(test=test):
-            return any(getattr(part, "attr", "") in _PROBES for part in ast.walk(test))
+            return any(calls("look_first", getattr(part, "attr", "")) for part in ast.walk(test))
         case ast.Try(handlers=handlers):
             caught = " ".join(ast.unparse(one.type) for one in handlers if one.type)
             return bool(_EXPECTED.search(caught))
     return False
 
 
-def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
+def _aliases(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             for one in node.names:
                 # `import a.b` binds a, `import a.b as c` binds c to a.b
@@ -301,15 +332,15 @@ def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield one.asname or one.name, f"{node.module}.{one.name}"
 
 
-def _values(tree: ast.Module) -> dict[str, ast.expr]:
-    pairs = [*_assigned(tree)]
+def _values(nodes: list[ast.AST]) -> dict[str, ast.expr]:
+    pairs = [*_assigned(nodes)]
     count = Counter(name for name, _ in pairs)
     return {name: value for name, value in pairs if value is not None and count[name] == 1}
 
 
-def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
+def _assigned(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.expr | None]]:
     """Yield every (name, value) that the source binds; None where the value is unknown."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name() | ast.Attribute() as target]):
                 yield _key(target), node.value
@@ -334,10 +365,10 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr | None]]
 
 
 class Unread(NamedTuple):
-    """A source that could not be read, and why."""
+    """A source that is not Python, and what Python says of it."""
 
     name: str
-    error: Exception
+    error: SyntaxError | ValueError
 
     @property
     def reason(self) -> Found:
@@ -345,11 +376,6 @@ class Unread(NamedTuple):
         here = f"{sys.version_info[0]}.{sys.version_info[1]}"
         found = f"{getattr(self.error, 'msg', self.error)} (as Python {here} reads it)"
         return Found(f"member {self.name!r}", found, line=getattr(self.error, "lineno", None))
-
-    @property
-    def is_deep(self) -> bool:
-        """Whether it may be right, and is only too long or too deep."""
-        return isinstance(self.error, RecursionError | MemoryError)
 
 
 UNREAD: RuleGroup[Unread] = RuleGroup("The code")
@@ -361,7 +387,7 @@ def syntax(source: Unread) -> Iterator[Found]:
 
     Mend the line; notebook commands that begin with `!` or `%` are no Python.
     """
-    if not (source.is_deep or reads_as_newer(source.error)):
+    if not reads_as_newer(source.error):
         yield source.reason
 
 
@@ -373,15 +399,3 @@ def syntax_unchecked(source: Unread) -> Iterator[Found]:
     """
     if reads_as_newer(source.error):
         yield source.reason
-
-
-@UNREAD.rule(
-    "unread-source", expected="a source that can be read without running it", severity="warning"
-)
-def unread_source(source: Unread) -> Iterator[Found]:
-    """A source is too long, or nested too deeply, to be read.
-
-    Keep data in files of their own; what this source does shows in a run only.
-    """
-    if source.is_deep:
-        yield Found(f"member {source.name!r}", str(source.error) or "a deep one")

@@ -6,7 +6,9 @@ All of that is found before a byte is written. Nothing but zip is opened.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import posixpath
 import re
 import stat
 import struct
@@ -17,13 +19,16 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import cached_property
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import IO, cast
 
 from datkit.errors import ArchiveError, DatkitError, UsageError
+from datkit.files import sha256_file
 from datkit.rules import Found, RuleGroup
 
-__all__ = ["Archive", "changed_members", "unpack"]
+__all__ = ["Archive", "changed_members", "existing", "unpack"]
 
 # Far above any honest archive of this field, far below what fills a laptop's disk.
 MAX_MEMBERS = 10_000
@@ -35,9 +40,9 @@ MAX_PART, MAX_NAME = 255, 1024
 # The list of members takes 46 bytes for each and its name; Python reads all of it into memory.
 MAX_LIST_BYTES = MAX_MEMBERS * 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that every `unzip` can read
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, ValueError)
 # No name, an absolute one, a drive, a backslash, a part '..', a control character.
 _UNSAFE = re.compile(r"^$|^/|^.:|\\|(^|/)\.\.(/|$)|[\0-\x1f]")
+_ENDS = re.compile(r"(?<=[^./ ])[. ]+(?=/|$)")  # which Windows leaves out
 _SHRINK = "Leave out what prediction does not need."
 
 
@@ -64,17 +69,15 @@ class Archive(AbstractContextManager):
     zip: zipfile.ZipFile
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path, self.list_bytes = Path(path), 0
+        self.path, self.list_bytes = existing(path), 0
         self.infos: list[zipfile.ZipInfo] = []
         self.failure: Exception | None = None
-        if not self.path.is_file():
-            raise UsageError(f"Expected a zip archive, found no file {path}. Check the path.")
         try:
             self.list_bytes = _list_bytes(self.path)
             if self.list_bytes <= MAX_LIST_BYTES:
                 self.zip = zipfile.ZipFile(self.path)
                 self.infos = self.zip.infolist()
-        except (*_DAMAGE, struct.error) as error:
+        except Exception as error:  # whatever zipfile makes of damage
             self.failure = error
         self.problems = [*LISTING.problems(self)]
         self.is_listed = self.is_readable = not self.problems
@@ -87,10 +90,30 @@ class Archive(AbstractContextManager):
         if self.is_listed:
             self.zip.close()
 
+    @cached_property
+    def files(self) -> dict[str, zipfile.ZipInfo]:
+        """What it lists but its folders, by the name of the unpacked file, sorted."""
+        files = {_plain(info.filename): info for info in self.infos if not info.is_dir()}
+        return dict(sorted(files.items()))
+
     @property
     def members(self) -> list[str]:
         """The names of its files, without its folders, sorted."""
-        return sorted({info.filename for info in self.infos if not info.is_dir()})
+        return [*self.files]
+
+    @cached_property
+    def folders(self) -> set[str]:
+        """The names of its folders, those that only its files' names tell too."""
+        found: set[str] = set()
+        for info in self.infos:
+            name = _plain(f"{info.filename}x")  # a folder's ends with a slash
+            while (name := posixpath.dirname(name)) and name not in found:
+                found.add(name)
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one of its members."""
+        return self.zip.read(self.files[name])
 
     def unpack(self, folder: str | os.PathLike[str]) -> None:
         """Unpack it into a new folder, whole or not at all.
@@ -135,11 +158,27 @@ def changed_members(path: str | os.PathLike[str], folder: str | os.PathLike[str]
 def _is_same(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bool:
     if not path.is_file() or path.stat().st_size != info.file_size:
         return False
-    with archive.open(info) as expected, path.open("rb") as found:
-        while block := expected.read(2**20):
-            if found.read(len(block)) != block:
-                return False
-    return True
+    with archive.open(info) as expected:
+        digest = hashlib.file_digest(expected, "sha256")  # type: ignore[arg-type]  # it can readinto
+        return digest.hexdigest() == sha256_file(path)
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """Return the path of an archive that is there.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    """
+    if not Path(path).is_file():
+        raise UsageError(f"Expected a zip archive, found no file {path}. Check the path.")
+    return Path(path)
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is unpacked: without backslashes, doubled slashes and ``./``."""
+    return posixpath.normpath(name.replace("\\", "/"))
 
 
 def _list_bytes(path: Path) -> int:
@@ -147,10 +186,12 @@ def _list_bytes(path: Path) -> int:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 65_557))  # the end record and its longest comment
         tail = stream.read()
-    end, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")  # zipfile believes the wide record
-    size = struct.unpack_from("<L", tail, end + 12)[0] if end >= 0 else 0
-    wide_size = struct.unpack_from("<Q", tail, wide + 40)[0] if wide >= 0 else 0
-    return max(size, wide_size)
+    records = ((b"PK\5\6", "<L", 12), (b"PK\6\6", "<Q", 40))  # zipfile believes the wide one
+    places = ((tail.rfind(mark), form, offset) for mark, form, offset in records)
+    sizes = [
+        struct.unpack_from(form, tail, at + offset)[0] for at, form, offset in places if at >= 0
+    ]
+    return max(sizes, default=0)
 
 
 # ---- With one of these, not even the list of members is to be read.
@@ -173,8 +214,9 @@ def lists_too_many(archive: Archive) -> Iterator[Found]:
     """The archive lists more members than is sane."""
     if archive.list_bytes > MAX_LIST_BYTES:
         yield Found("the archive", f"a list of {archive.list_bytes} bytes")
-    elif len(archive.infos) > MAX_MEMBERS:
-        yield Found("the archive", f"{len(archive.infos)}")
+    slashes = sum(info.filename.count("/") for info in archive.infos)
+    if max(len(archive.infos), slashes / 10) > MAX_MEMBERS:
+        yield Found("the archive", f"{len(archive.infos)}, and {slashes} slashes in their names")
 
 
 @LISTING.rule("too-large", expected="at most 8 GiB when unpacked", remedy=_SHRINK)
@@ -189,10 +231,22 @@ def unpacks_to_too_much(archive: Archive) -> Iterator[Found]:
 def grows_too_much(archive: Archive) -> Iterator[Found]:
     """The archive grows more than 200-fold when unpacked."""
     total = sum(info.file_size for info in archive.infos)
-    packed = sum(info.compress_size for info in archive.infos)
-    packed = min(packed, archive.path.stat().st_size)  # members may share their bytes
+    size = archive.path.stat().st_size  # members may share their bytes
+    packed = min(size, sum(info.compress_size for info in archive.infos))
     if total > 2**20 and total > MAX_RATIO * packed:
         yield Found("the archive", f"{total / max(packed, 1):.0f} times")
+
+
+@LISTING.rule("name-too-long", expected="at most 255 bytes between slashes, 1024 in all")
+def is_too_long(archive: Archive) -> Iterator[Found]:
+    """A name is longer than a file system allows.
+
+    Shorten it to at most 255 bytes between slashes and 1,024 in all.
+    """
+    for info in archive.infos:
+        name = info.orig_filename.encode()
+        if len(name) > MAX_NAME or any(len(part) > MAX_PART for part in name.split(b"/")):
+            yield Found(f"member '{info.orig_filename[:40]}…'", f"{len(name)}")
 
 
 # ---- With one of these, no member is to be read.
@@ -227,15 +281,19 @@ def is_damaged(archive: Archive) -> Iterator[Found]:
 
     Pack it again.
     """
-    for info in archive.infos:
-        if info.flag_bits & 1 or info.compress_type not in _METHODS:
-            continue  # another rule's
-        try:
-            with archive.zip.open(info) as stream:
-                while stream.read(2**20):
-                    pass
-        except _DAMAGE as error:
-            yield Found(f"member {info.filename!r}", str(error))
+    opened = (i for i in archive.infos if not i.flag_bits & 1 and i.compress_type in _METHODS)
+    for info in opened:  # the others are another rule's
+        if found := _damage(archive, info):
+            yield Found(f"member {info.filename!r}", found)
+
+
+def _damage(archive: Archive, info: zipfile.ZipInfo) -> str:
+    try:
+        with archive.zip.open(info) as stream:
+            size = sum(map(len, iter(lambda: stream.read(2**20), b"")))
+    except Exception as error:  # whatever zipfile makes of damage
+        return str(error) or "an early end"
+    return "" if size == info.file_size else f"{size} bytes of {info.file_size}"
 
 
 # ---- With one of these, members can be read, but not unpacked.
@@ -254,20 +312,6 @@ def leaves_the_folder(archive: Archive) -> Iterator[Found]:
             yield Found(f"member {info.orig_filename!r}", found)
 
 
-@NAMING.rule(
-    "name-too-long", expected=f"at most {MAX_PART} bytes between slashes, {MAX_NAME} in all"
-)
-def is_too_long(archive: Archive) -> Iterator[Found]:
-    """A name is longer than a file system allows.
-
-    Shorten it to at most 255 bytes between slashes and 1,024 in all.
-    """
-    for info in archive.infos:
-        name = info.orig_filename.encode()
-        if len(name) > MAX_NAME or any(len(part) > MAX_PART for part in name.split(b"/")):
-            yield Found(f"member '{info.orig_filename[:40]}…'", f"{len(name)}")
-
-
 @NAMING.rule("link", expected="a regular file")
 def is_a_link(archive: Archive) -> Iterator[Found]:
     """A member is a link or a device.
@@ -281,22 +325,23 @@ def is_a_link(archive: Archive) -> Iterator[Found]:
 
 @NAMING.rule("duplicate", expected="it once")
 def stands_there_twice(archive: Archive) -> Iterator[Found]:
-    """Two members have the same name.
+    """Two members have the same name; ``./a`` and ``a`` are the same.
 
     Keep the newer one; pack again.
     """
-    for name, count in Counter(info.filename for info in archive.infos).items():
+    names = (_plain(info.filename) for info in archive.infos if not info.is_dir())
+    for name, count in Counter(names).items():
         if count > 1:
             yield Found(f"member {name!r}", f"it {count} times")
 
 
 @NAMING.rule("case-clash", expected="names that differ in letters")
 def differs_in_case(archive: Archive) -> Iterator[Found]:
-    """Two names differ only in capitals.
+    """Two names differ only in capitals, or in dots and spaces at their end.
 
     Rename one: where case does not count they are one file.
     """
-    return _clashes(archive, str.casefold)
+    return _clashes(archive, _folded, _composed)
 
 
 @NAMING.rule("unicode-clash", expected="names that look different")
@@ -306,7 +351,7 @@ def differs_in_composition(archive: Archive) -> Iterator[Found]:
     Rename one, in plain ASCII.
     """
     # macOS writes é as e and an accent, others as one letter: a file system may take them as one.
-    return _clashes(archive, lambda name: unicodedata.normalize("NFC", name))
+    return _clashes(archive, _composed)
 
 
 @NAMING.rule("file-and-folder", expected="one or the other")
@@ -315,17 +360,57 @@ def is_both(archive: Archive) -> Iterator[Found]:
 
     Rename one.
     """
-    for name in sorted(_folders(archive).intersection(info.filename for info in archive.infos)):
+    for name in sorted(archive.folders & archive.files.keys()):
         yield Found("the archive", f"{name!r} as a file and as a folder")
 
 
-def _folders(archive: Archive) -> set[str]:
-    return {str(up) for info in archive.infos for up in PurePosixPath(info.filename).parents}
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
-def _clashes(archive: Archive, key: Callable[[str], str]) -> Iterator[Found]:
-    """Yield the names, of folders too, that a key makes one."""
-    names = _folders(archive) | {info.filename.rstrip("/") for info in archive.infos}
-    for _, same in groupby(sorted(names, key=key), key):
-        if len(clash := sorted(same)) > 1:
-            yield Found("the archive", " and ".join(map(ascii, clash)))
+def _folded(name: str) -> str:
+    return _ENDS.sub("", _composed(_composed(name).casefold()))
+
+
+def _clashes(
+    archive: Archive, key: Callable[[str], str], finer: Callable[[str], str] = str
+) -> Iterator[Found]:
+    """Yield the names, of folders too, that a key makes one and a finer key does not."""
+    names = sorted(archive.folders | archive.files.keys(), key=key)
+    for _, same in groupby(names, key):
+        clash = {finer(name): name for name in same}
+        if len(clash) > 1:
+            yield Found("the archive", " and ".join(map(ascii, sorted(clash.values()))))
+
+
+@NAMING.rule("stray-bytes", expected="members one after the other, then their list")
+def has_stray_bytes(archive: Archive) -> Iterator[Found]:
+    """Bytes belong to no member or to two: another program may unpack other files from them.
+
+    Pack it again.
+    """
+    infos = sorted(archive.infos, key=lambda info: info.header_offset)
+    starts = [*(info.header_offset for info in infos), archive.zip.start_dir]
+    ends = [0, *(_end(archive, info) for info in infos)] if archive.is_readable else []
+    # Up to 24 bytes may repeat a member's sizes after it; a hidden one takes 30 at least.
+    if any(not 0 <= start - end <= 24 for start, end in zip(starts, ends, strict=False)):
+        yield Found("the archive", "other bytes between them, or shared ones")
+
+
+def _end(archive: Archive, info: zipfile.ZipInfo) -> int:
+    stream = cast("IO[bytes]", archive.zip.fp)
+    stream.seek(info.header_offset + 26)  # the lengths of two texts that come before the bytes
+    return info.header_offset + 30 + sum(struct.unpack("<HH", stream.read(4))) + info.compress_size
+
+
+@NAMING.rule("second-name", expected="one name")
+def has_a_second_name(archive: Archive) -> Iterator[Found]:
+    """A member has a second name, by which other programs unpack it.
+
+    Rename it in plain ASCII, and pack again.
+    """
+    for info in archive.infos:
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+        # As Info-ZIP's field 0x7075 begins, "Unicode path": its version, what name it replaces.
+        if struct.pack("<BL", 1, zlib.crc32(name)) in info.extra:
+            yield Found(f"member {info.filename!r}", "another beside it")

@@ -139,7 +139,7 @@ def _scale(header: Dataset, faults: list[Fault]) -> np.ndarray:
     if maps and scale == [1, 0]:  # a map, too, is one of stored values
         scales = scales[1:]
     found = " and ".join(f"{slope:g} × stored {zero:+g}" for slope, zero in scales)
-    if not np.isfinite(scales).all() or scales[:, 0].min() <= 0:
+    if not np.isfinite(scales).all() or scales[:, 0].min() < np.finfo(np.float32).tiny:
         found = found.replace("+nan", "+ absent").replace("nan", "absent")
         faults.append(("rescale", ("a finite rescale slope above 0", found, AGAIN)))
     elif "ModalityLUTSequence" in header:

@@ -12,6 +12,7 @@ refused, beyond rounding.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike
 
+from datkit.files import RESOURCES
 from datkit.io.dicom_header import items_of, number, numbers, shown, text
 from datkit.io.scan import AGAIN, ROUNDING, SPACING_LIMITS, stated_affine
 
@@ -36,14 +38,7 @@ TOWARDS = {"L": LEFT, "R": -LEFT, "P": BACK, "A": -BACK, "H": HEAD, "F": -HEAD}
 # Images of the gantry are seen from its front: rows run to the floor, slices into the gantry.
 FLOOR = {"S": BACK, "P": -BACK, "DL": LEFT, "DR": -LEFT}
 GANTRY = {"HF": HEAD, "FF": -HEAD}
-CODES = {
-    "S": ("F-10340", "40199007", "supine"),
-    "P": ("F-10310", "1240000", "prone"),
-    "DR": ("F-10317", "102535000", "rightlateraldecubitus"),
-    "DL": ("F-10319", "102536004", "leftlateraldecubitus"),
-    "HF": ("F-10470", "102540008", "headfirst"),
-    "FF": ("F-10480", "102541007", "feetfirst"),
-}
+CODES = tomllib.loads((RESOURCES / "positions.toml").read_text(encoding="utf-8"))
 TELL = (
     "If it is known where columns, rows and slices run to, say so, such as --orientation LPS (to "
     "the left, to the back, up)."

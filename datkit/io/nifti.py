@@ -129,7 +129,7 @@ def open_nifti(path: Path) -> NiftiFile:
         found, remedy = f"a damaged file ({one_line(error)})", "Copy or export it again."
         raise scan_error(path, "file-damaged", "a NIfTI volume", found, remedy) from error
     if file is None:
-        found = "another file, or one that is damaged from its beginning" if block else "no byte"
+        found = "another file, or one damaged from its beginning" if block else "an empty file"
         remedy = "Copy, export or convert it again; of a pair, keep both files together."
         raise scan_error(path, "no-nifti", "a NIfTI volume (.nii, .nii.gz, .hdr)", found, remedy)
     if not file.voxels.is_file():
@@ -188,10 +188,13 @@ def _header_faults(file: NiftiFile, path: Path) -> Iterator[Fault]:
         remedy = "Export the counts themselves, not a picture of them."
         yield Problem("voxel-type", str(path), "counts as plain numbers", found, remedy), ""
     slope, zero = file.header["scl_slope"], file.header.get("scl_inter", 0.0)
-    if slope < 0:
-        yield Problem("rescale", str(path), "no scl_slope below 0", f"{slope:g}", AGAIN), ""
-    if 0 < slope < np.inf and not np.isfinite(zero):
-        yield Problem("rescale", str(path), "a number in scl_inter", f"{zero:g}", AGAIN), ""
+    used = slope < 0 or 0 < slope < np.inf  # others mean nothing: readers take them for no scale
+    unscaled = "" if used else f"took a scl_slope of {slope:g} for none"
+    if slope and not np.finfo(np.float32).tiny <= slope < np.inf:
+        expected = "no scl_slope below 0" if slope < 0 else "a usual number in scl_slope"
+        yield Problem("rescale", str(path), expected, f"{slope:g}", AGAIN), unscaled
+    elif not np.isfinite(zero):
+        yield Problem("rescale", str(path), "a number in scl_inter", f"{zero:g}", AGAIN), unscaled
     if file.offset > MAX_OFFSET:
         expected = f"voxels from byte {MAX_OFFSET} at the latest"
         yield Problem("voxels-far", str(path), expected, str(file.offset), AGAIN), ""

@@ -30,6 +30,7 @@ __all__ = ["Scan", "is_safe_uid", "load_scan", "save_scan"]
 SPACING_LIMITS = (0.5, 12.0)
 # 512³: eight times the challenge's largest matrix of 256³, half a gigabyte as float32.
 MAX_VOXELS = 512**3
+FAR = 1e6  # mm, a kilometre: beyond it steps of float32, as NIfTI has it, pass 0.06 mm
 ROUNDING = 0.02  # share; a size that is written with two digits, such as 2.5 for 2.46, is within
 AGAIN = "Export the exam again."
 _KIND = re.compile(r"(\.(nii|hdr|img)(\.gz)?|\.dcm)$", re.IGNORECASE)
@@ -167,17 +168,17 @@ def sound_scan(scan: Scan) -> Scan:
     Parameters
     ----------
     scan : Scan
-        All of its voxels are finite; its path is named in what is raised.
+        Its path is named in what is raised.
 
     Raises
     ------
     ScanError
-        If shape, spacing or axes are those of no exam, or all voxels are equal.
+        If shape, spacing or axes are those of no exam, or all voxels are equal, or one infinite.
     """
     data, path = scan.data, scan.path
     problems = [*shape_problems(data.shape, path), *geometry_problems(scan.affine, "affine", path)]
-    if not problems and data.min() == data.max():
-        found = f"the value {data.flat[0]:g} in every voxel"
+    if not problems and not 0 < (span := float(data.max()) - float(data.min())) < np.inf:
+        found = "infinite ones" if span else f"the value {data.flat[0]:g} in every voxel"
         problems = [Problem("voxels-equal", str(path), "counts", found, AGAIN)]
     ScanError.raise_any(problems, where=path)
     return scan
@@ -248,10 +249,9 @@ def stated_affine(orientation: str, spacing: npt.ArrayLike) -> np.ndarray:
     """
     letters = tuple(orientation.upper())
     if [sum(map(letters.count, pair)) for pair in ("LR", "PA", "IS")] != [1, 1, 1]:
-        raise UsageError(
-            f"Expected an orientation of three letters, R or L, A or P, S or I, found "
-            f"{orientation!r}; say where i, j and k point to: RAS is to the right, front and top."
-        )
+        expected = "Expected an orientation of three letters, R or L, A or P, S or I"
+        remedy = "say where i, j and k point to: RAS is to the right, front and top"
+        raise UsageError(f"{expected}, found {orientation!r}; {remedy}.")
     affine = np.diag([0.0, 0.0, 0.0, 1.0])
     for index, (axis, sign) in enumerate(nib.orientations.axcodes2ornt(letters).astype(int)):
         affine[axis, index] = np.asarray(spacing)[index] * sign
@@ -280,6 +280,8 @@ def geometry_problems(
     spacing = nib.affines.voxel_sizes(affine)
     if not np.isfinite(affine).all():
         code, expected, found = "affine", f"a finite {name}", "NaN or infinity in it"
+    elif (far := np.abs(affine[:3, 3]).max()) > FAR:
+        code, expected, found = "affine", f"an offset below {FAR:g} mm in the {name}", f"{far:g} mm"
     elif (spacing < low).any() or (spacing > high).any():
         code, expected = "spacing-impossible", f"voxels of {low:g}–{high:g} mm in the {name}"
         found = shown_size(spacing)

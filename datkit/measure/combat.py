@@ -7,7 +7,6 @@ numbers.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Self
@@ -19,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from datkit.errors import UsageError
-from datkit.files import write_json
+from datkit.files import read_sealed, write_sealed
 from datkit.problems import Problem
 
 __all__ = ["Combat"]
@@ -92,10 +91,9 @@ class Combat(TransformerMixin, BaseEstimator):
         x = x - self.usual_
         design = np.hstack([rows.T, x])
         if np.linalg.matrix_rank(design) < design.shape[1]:
-            raise UsageError(
-                "Expected covariates that vary within centres, found one that centres and the "
-                "others foretell; leave it out."
-            )
+            expected = "Expected covariates that vary within centres"
+            one = "one that centres and the others foretell"
+            raise UsageError(f"{expected}, found {one}; leave it out.")
         weights = np.linalg.lstsq(design, values, rcond=None)[0]
         self.mean_ = counts @ weights[: len(names)] / len(values)
         self.slopes_ = weights[len(names) :]
@@ -142,7 +140,7 @@ class Combat(TransformerMixin, BaseEstimator):
         """Write the fit as plain JSON."""
         check_is_fitted(self)
         document = {name: getattr(self, name).tolist() for name in _ARRAYS}
-        write_json(path, document | {"centres": self.centres_, "unseen": self.unseen})
+        write_sealed(path, document | {"centres": self.centres_, "unseen": self.unseen})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Combat:
@@ -154,7 +152,7 @@ class Combat(TransformerMixin, BaseEstimator):
             If the file is absent or holds something else.
         """
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            document = read_sealed(Path(path), needed=False)
             combat = cls(document["unseen"])
             combat.centres_ = list(document["centres"])
             for name in _ARRAYS:
@@ -208,10 +206,8 @@ def _check(
     x = np.zeros((len(values), 0)) if covariates is None else np.asarray(covariates, float)
     x = x.reshape(len(x), -1)
     if values.ndim != 2 or where.ndim != 1 or not len(values) == len(where) == len(x):
-        raise UsageError(
-            "Expected as many centres and rows of covariates as exams, found "
-            f"{values.shape}, {where.shape} and {x.shape}."
-        )
+        expected = "Expected as many centres and rows of covariates as exams"
+        raise UsageError(f"{expected}, found {values.shape}, {where.shape} and {x.shape}.")
     if not (np.isfinite(values).all() and np.isfinite(x).all()):
         raise UsageError("Expected finite measures and covariates, found NaN or infinity.")
     return values, where, x

@@ -188,9 +188,8 @@ def forget(name: str) -> None:
         If there is no such measure.
     """
     if DEFINITIONS.pop(name, None) is None:
-        raise UsageError(
-            f"Expected a measure of datkit.measure.MEASURES to forget, found {name!r}."
-        )
+        expected = "Expected a measure of datkit.measure.MEASURES to forget"
+        raise UsageError(f"{expected}, found {name!r}.")
     _follow()
 
 

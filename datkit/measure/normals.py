@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from datkit.errors import UsageError
+from datkit.files import RESOURCES
 from datkit.measure.definitions import DEFINITIONS
-from datkit.prepare.grid import RESOURCES
 from datkit.problems import Problem
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ residuals from it that are normally distributed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +22,12 @@ from datkit import NOT_CLINICAL, __version__
 from datkit.data.cohort import Cohort
 from datkit.data.folder import read_table
 from datkit.errors import CohortError, UsageError
-from datkit.files import sha256_file
+from datkit.files import RESOURCES, read_sealed, sha256_file
 from datkit.measure.definitions import DEFINITIONS
 from datkit.measure.exam import measure_cohort
 from datkit.measure.normals import AGES, ANY, NORMAL_95, NUMBERS, fit_normals
 from datkit.prepare.align import PrepareSettings
 from datkit.prepare.cohort import PreparedCohort, prepare_cohort
-from datkit.prepare.grid import RESOURCES
 from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["fit_own_normals", "limit_error", "read_normals"]
@@ -71,8 +69,8 @@ def fit_own_normals(
     Returns
     -------
     normals : dict
-        What :func:`datkit.files.write_json` writes and :func:`read_normals` reads: the fit, what it
-        assumes, settings, versions and hashes; no uid and no exam. The same exams give the same.
+        What :func:`datkit.files.write_sealed` writes and :func:`read_normals` reads: the fit, what
+        it assumes, settings, versions and hashes; no uid, no exam. The same exams give the same.
         ``warnings`` says if resolutions spread as those of several cameras.
     left_out : dict
         Exams that were not used, as they are not good: uid to reason.
@@ -220,18 +218,16 @@ def read_normals(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
-            file = json.loads(stream.read(MOST_BYTES))  # what is longer, ends amid a value
+        file = read_sealed(path, needed=False, most=MOST_BYTES)
         fit = _known(file["normals"])
         problems = _wrong_numbers(fit, str(path))
         own, theirs = _resources(), {name: file["sha256"][name] for name in ("template", "regions")}
     except OSError as error:
         raise UsageError(f"Expected normals at {path}, found {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(
-            f"{path}: expected normals that 'datkit normals fit' wrote, found another file "
-            f"({type(error).__name__}: {str(error)[:200]}); make them anew."
-        ) from error
+        expected = f"{path}: expected normals that 'datkit normals fit' wrote"
+        found = f"another file ({type(error).__name__}: {str(error)[:200]})"
+        raise UsageError(f"{expected}, found {found}; make them anew.") from error
     if theirs != own:
         found = "others: places and sizes of the measures differ"
         expected = "normals measured with this version's template and regions"

@@ -7,27 +7,32 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
-from joblib import delayed
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from datkit.data import Cohort
-from datkit.errors import DatkitError, PrepareError
-from datkit.files import data_folder, sha256_file
+from datkit.errors import PrepareError, as_datkit_error
+from datkit.files import RESOURCES, data_folder, locked, sha256_file, sweep_parts, tell_kept
 from datkit.io.scan import sha256_scan
 from datkit.prepare.exam import Prepared, PrepareSettings, prepare_scan
-from datkit.prepare.grid import GRID, RESOURCES
-from datkit.prepare.journal import ARRAY, TABLE, Journal, is_complete
+from datkit.prepare.grid import GRID
+from datkit.prepare.journal import Journal
 from datkit.prepare.quality import advise, find_reasons
 from datkit.problems import Problem
 from datkit.threads import workers
 
 __all__ = ["PreparedCohort", "prepare_cohort"]
+
+PACKAGE = Path(__file__).parents[1]
+# What makes a prepared exam out of a file: where one of these is another, it is prepared again.
+CODE = ("*.py", "data/cohort.py", "io/*.py", "prepare/*.py", "resources/*.toml")
+LIBRARIES = ("numpy", "scipy", "nibabel", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,9 +95,10 @@ def prepare_cohort(
     """Prepare every exam, or read them back if the same files were prepared the same way before.
 
     The result is kept in ``data_folder()/prepared/<key>``, where the key is made of the volumes'
-    hashes, the settings, the shipped template and this package's code. An exam that cannot be read
-    or prepared does not stop the others: see :attr:`PreparedCohort.failures`. An interrupted run
-    goes on where it was: see :mod:`datkit.prepare.journal`.
+    hashes, the settings, the shipped template, this package's code and the libraries' versions. It
+    is hashed before it is used: what an interruption left or a disk has changed is prepared again,
+    and a line says so. An exam that cannot be read or prepared does not stop the others: see
+    :attr:`PreparedCohort.failures`.
 
     Parameters
     ----------
@@ -119,60 +125,60 @@ def prepare_cohort(
     """
     settings = settings or PrepareSettings()
     folder = data_folder() / "prepared" / _key(cohort, settings)
-    shape = len(cohort), *GRID.shape
-    with _lock(folder):
-        if not is_complete(folder, shape):
-            journal = Journal(folder, cohort.uids, shape)
-            left = cohort.uids[journal.done :]
-            bar = tqdm(left, "preparing", len(cohort), initial=journal.done, disable=not progress)
-            with workers(n_jobs, scheduler) as parallel:
-                exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
-                for uid, exam in zip(bar, exams, strict=True):
-                    journal.add(uid, exam)
-            _finish(journal, cohort.folder)
-    record = json.loads((folder / TABLE).read_text(encoding="utf-8"))
-    quality = pd.DataFrame.from_dict(record["quality"], orient="index")
-    uids = [uid for uid in cohort.uids if uid in record["quality"]]
-    volumes = np.load(folder / ARRAY, mmap_mode="r")[: len(uids)]
-    return PreparedCohort(volumes, cohort.exams.loc[uids].join(quality), record["failures"])
+    journal = Journal(folder, cohort.uids, GRID.shape)
+    if journal.missing:
+        with locked(folder), workers(n_jobs, scheduler) as parallel:
+            while (journal := Journal(folder, cohort.uids, GRID.shape)).missing:
+                _fill(journal, cohort, settings, parallel, progress)
+    if not journal.quality:
+        shutil.rmtree(folder)
+        said = "".join(f"\n  - {uid}: {reason}" for uid, reason in journal.failures.items())
+        every = f"{cohort.folder}: expected exams that can be prepared, found none:{said}"
+        raise PrepareError(*journal.failures.values() if len(cohort) == 1 else [every])
+    uids = [uid for uid in cohort.uids if uid in journal.quality]
+    quality = pd.DataFrame.from_dict(journal.quality, orient="index")
+    exams = cohort.exams.loc[uids].join(quality)
+    return PreparedCohort(journal.volumes[: len(uids)], exams, journal.failures)
 
 
-def _lock(folder: Path) -> FileLock:
-    """Let one process at a time prepare a cohort; another waits, and reads what it made."""
-    return FileLock(data_folder() / "locks" / f"{folder.name}.lock")
+def _fill(
+    journal: Journal, cohort: Cohort, settings: PrepareSettings, parallel: Parallel, progress: bool
+) -> None:
+    """Prepare what is missing; say so where a part of the cohort is there."""
+    left, n = journal.missing, len(cohort)
+    if journal.folder.exists():
+        sweep_parts(journal.folder)
+        tell_kept(journal.folder, n - len(left), n, "exams")
+    journal.reserve()
+    exams = parallel(delayed(_prepare_one)(cohort, settings, uid) for uid in left)
+    bar = tqdm(left, "preparing", n, initial=n - len(left), disable=not progress)
+    for uid, exam in zip(bar, exams, strict=True):
+        journal.add(uid, exam)
+    journal.finish()
 
 
 def _key(cohort: Cohort, settings: PrepareSettings) -> str:
     paths = {uid: cohort.path_of(uid) for uid in cohort.uids}
     parts = {
-        "jpeg": find_spec("libjpeg") is not None,  # an exam that failed for it may be read now
-        "code": [sha256_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
+        "code": [sha256_file(file) for each in CODE for file in sorted(PACKAGE.glob(each))],
+        "libraries": {one: version(one) for one in LIBRARIES if find_spec(one.rsplit("-")[-1])},
         "settings": settings.to_dict() | cohort.reading,
         "resources": [sha256_file(path) for path in sorted(RESOURCES.glob("*.nii.gz"))],
-        "volumes": [
-            [uid, sha256_scan(path) if path.is_file() else "absent"] for uid, path in paths.items()
-        ],
+        "volumes": [[uid, _hash(path)] for uid, path in paths.items()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _finish(journal: Journal, where: Path) -> None:
-    """Write the table, which says that all is there; leave nothing if nothing could be prepared."""
-    if not journal.quality:
-        shutil.rmtree(journal.folder)
-        said = "".join(f"\n  - {uid}: {reason}" for uid, reason in journal.failures.items())
-        raise PrepareError(f"{where}: expected exams that can be prepared, found none:{said}")
-    journal.finish()
+def _hash(path: Path) -> str:
+    try:
+        return sha256_scan(path) if path.is_file() else "absent"
+    except OSError as error:  # of a broken disk: a reason of this exam, and of no other
+        return f"{error.strerror}"
 
 
 def _prepare_one(cohort: Cohort, settings: PrepareSettings, uid: str) -> Prepared | str:
     """Return the prepared exam, or the sentence that says why there is none."""
     try:
         return prepare_scan(cohort.load(uid), settings)
-    except DatkitError as error:
-        return str(error)
     except Exception as error:  # what nobody thought of must not stop the other exams either
-        return (
-            f"{cohort.path_of(uid)}: expected to prepare it, found {type(error).__name__}: {error};"
-            " please report it."
-        )
+        return str(as_datkit_error(error, cohort.path_of(uid)))

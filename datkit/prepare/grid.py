@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from datkit.files import RESOURCES
 from datkit.io.scan import Scan, load_scan
 from datkit.prepare.sampling import crop, transform
 
-__all__ = ["GRID", "RESOURCES", "load_regions", "load_template"]
+__all__ = ["GRID", "load_regions", "load_template"]
 
-RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 STRIATAL_PARTS = 4  # the last of the file; the others lie in the middle, or around the brain
 LABELS = ("caudate_left", "caudate_right", "putamen_left", "putamen_right", "occipital")
 

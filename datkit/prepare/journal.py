@@ -1,14 +1,15 @@
 """Exams written one by one into an array on disk, so that an interrupted run goes on where it was.
 
-A volume goes into ``volumes.part.npy``; then the exam's own record, ``records/<number>.json``, says
-what its bytes are. An exam counts only if its record is there and its bytes are those: whatever an
-interruption, a full disk or a lost cable left half-written is prepared again.
+A volume goes into ``volumes.npy``; then the exam's own record, ``records/<number>.json``, says what
+its bytes are. When all are there, ``prepared.json`` takes the place of the records. An exam counts
+only if its record is as it was written and its row has the bytes that the record names: whatever an
+interruption, a full disk or a failing one left behind is prepared again, and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -16,103 +17,100 @@ from typing import Any
 
 import numpy as np
 
-from datkit.files import write_json
+from datkit.files import read_sealed, replace_atomically, write_sealed
 from datkit.prepare.exam import Prepared
 
-__all__ = ["Journal", "is_complete"]
+__all__ = ["Journal"]
 
-ARRAY, TABLE = "volumes.npy", "prepared.json"
-PART, RECORDS = "volumes.part.npy", "records"
-
-
-def is_complete(folder: Path, shape: tuple[int, ...]) -> bool:
-    """Return whether a folder holds a finished result: the table is written last."""
-    with suppress(OSError, ValueError):  # gone, or cut short
-        return (folder / TABLE).is_file() and np.load(folder / ARRAY, "r").shape == shape
-    return False
+ARRAY, TABLE, RECORDS = "volumes.npy", "prepared.json", "records"
 
 
 class Journal:
-    """The exams of a cohort that are on disk.
+    """The exams of a cohort that are on disk. Opening hashes each of them, and writes nothing.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there. Its name belongs to these exams and this code alone.
+        Its name belongs to these exams and this code alone; it need not be there.
     uids : list of str
         The exams, in order. Rows follow each other in that order; an exam that failed has none.
     shape : tuple of int
-        Of the whole array: exams, then the volume's.
+        Of one volume.
 
     Attributes
     ----------
+    volumes : numpy.memmap, shape (n, *shape), float32
+        Read-only. Rows of exams that are not on disk hold anything.
     quality, failures : dict
         Exams on disk, and exams that failed with their reasons.
     """
 
     def __init__(self, folder: Path, uids: list[str], shape: tuple[int, ...]) -> None:
-        self.folder = folder
-        self.quality: dict[str, dict[str, float | str]] = {}
-        self.failures: dict[str, str] = {}
-        self._volumes = _open_array(folder, shape)
-        for uid in uids:
-            record = _read(self._record_path)
-            row = self._volumes[len(self.quality)]
-            if record.get("uid") != uid or record.get("sha256", "") not in ("", _hash(row)):
-                break
-            self._enter(record)
+        self.folder, self.uids, self._shape = folder, uids, (len(uids), *shape)
+        self.volumes = _open_array(folder / ARRAY, self._shape)
+        self._table: dict[str, dict[str, Any]] = {"quality": {}, "failures": {}, "sha256": {}}
+        self.quality, self.failures, hashes = self._table.values()
+        for path in (folder / TABLE, *(folder / RECORDS).glob("*.json")):
+            with suppress(OSError, ValueError):  # absent, or not as it was written
+                self._enter(read_sealed(path))
+        for uid, known in [*hashes.items()]:
+            if _hash(self.volumes[self._row(uid)]) != known:
+                del self.quality[uid], hashes[uid]
 
     @property
-    def done(self) -> int:
-        """How many exams, the first ones in order, need no work."""
-        return len(self.quality) + len(self.failures)
+    def missing(self) -> list[str]:
+        """The exams that are still to be prepared."""
+        known = self.quality | self.failures
+        return [uid for uid in self.uids if uid not in known]
 
-    @property
-    def _record_path(self) -> Path:
-        return self.folder / RECORDS / f"{self.done}.json"
+    def reserve(self) -> None:
+        """Take the room for all volumes, unless they have it: a full disk is told before any work.
+
+        Raises
+        ------
+        OSError
+            If the disk has too little; what was reserved is given back.
+        """
+        if self.volumes.shape != self._shape:
+            with replace_atomically(self.folder / ARRAY) as part:
+                np.lib.format.open_memmap(part, "w+", np.float32, self._shape)
+                with suppress(AttributeError), part.open("r+b") as stream:  # macOS, Windows: none
+                    os.posix_fallocate(stream.fileno(), 0, part.stat().st_size)
+            self.volumes = _open_array(self.folder / ARRAY, self._shape)
 
     def add(self, uid: str, exam: Prepared | str) -> None:
-        """Write one exam, the next in order: its row, or the reason that there is none."""
-        record: dict[str, Any] = {"uid": uid}
-        if isinstance(exam, str):
-            record["failure"] = exam
-        else:
-            row = self._volumes[len(self.quality)]
-            row[:] = exam.volume
-            record |= {"quality": exam.quality, "sha256": _hash(row)}
-        write_json(self._record_path, record)
+        """Write one exam, the first that is missing: its row, or the reason that there is none."""
+        record: dict[str, dict[str, Any]] = {"failures": {uid: exam}}
+        if not isinstance(exam, str):
+            row = np.asarray(exam.volume, np.float32)
+            with (self.folder / ARRAY).open("r+b") as stream:  # writing a map on a full disk kills
+                stream.seek(self.volumes.offset + self._row(uid) * row.nbytes)
+                stream.write(row.tobytes())
+            record = {"quality": {uid: exam.quality}, "sha256": {uid: _hash(row)}}
+        write_sealed(self.folder / RECORDS / f"{self.uids.index(uid)}.json", record)
         self._enter(record)
 
-    def _enter(self, record: dict[str, Any]) -> None:
-        if "failure" in record:
-            self.failures[record["uid"]] = record["failure"]
-        else:
-            self.quality[record["uid"]] = record["quality"]
-
     def finish(self) -> None:
-        """Give the array its name; the table is last and says that all is there."""
-        del self._volumes  # which writes what is not written yet
-        (self.folder / PART).replace(self.folder / ARRAY)
-        write_json(self.folder / TABLE, {"quality": self.quality, "failures": self.failures})
+        """Write what is known of all exams, in place of their records."""
+        write_sealed(self.folder / TABLE, self._table)
         shutil.rmtree(self.folder / RECORDS)
 
+    def _enter(self, record: dict[str, dict[str, Any]]) -> None:
+        for name, known in record.items():
+            self._table[name] |= known
 
-def _open_array(folder: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Open the array; start anew if it is not there, or not of this shape."""
-    with suppress(OSError, ValueError):
-        volumes = np.load(folder / PART, mmap_mode="r+")
-        if volumes.shape == shape:
+    def _row(self, uid: str) -> int:
+        return sum(one not in self.failures for one in self.uids[: self.uids.index(uid)])
+
+
+def _open_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Open the array; an empty one if it is not there, or not of this shape."""
+    with suppress(Exception):  # a damaged header raises what numpy names nowhere
+        volumes = np.load(path, mmap_mode="r")
+        if (volumes.shape, volumes.dtype) == (shape, np.float32) and volumes.flags.c_contiguous:
             return volumes
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / RECORDS).mkdir(parents=True)
-    return np.lib.format.open_memmap(folder / PART, "w+", np.float32, shape)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
-    return {}
+    return np.empty((shape[0], 0), np.float32).view(np.memmap)
 
 
 def _hash(row: np.ndarray) -> str:
-    return hashlib.sha256(row.tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(row).data).hexdigest()

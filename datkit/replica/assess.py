@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from datkit.replica.folders import Replica
@@ -16,12 +19,9 @@ __all__ = ["LOG_LINES", "LOG_WIDTH", "RUN", "Finished"]
 LOG_LINES, LOG_WIDTH = 300, 300
 _SHORTEST_UID = 5  # a shorter one, such as "007", may stand in a log by chance
 _QUIET = "Print counts only, and turn progress bars off."
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 # How the last line of a log tells that a limit ended the run.
-_SIGNS = {
-    "memory-limit": re.compile(r"MemoryError|bad_alloc|[Cc]an(no|')t allocate memory"),
-    "process-limit": re.compile(r"Resource temporarily unavailable|can't start new thread"),
-    "disk-limit": re.compile(r"No space left on device|File too large"),
-}
+_SIGNS = {code: row.pop("sign") for code, row in _TABLE["ended"].items() if "sign" in row}
 
 
 class Finished(NamedTuple):
@@ -38,23 +38,18 @@ def _last_line(ending: Ending) -> str:
     return next((line.strip()[:200] for line in reversed(ending.log) if line.strip()), "no message")
 
 
-def _ended(run: Finished, code: str, where: str = "main.py") -> Iterator[Found]:
+def _ended(code: str, run: Finished, where: str = "main.py") -> Iterator[Found]:
     """Yield how the run ended, if it ended as `code` says: by a limit, or by itself at one."""
     ending, last = run.ending, _last_line(run.ending)
-    cause = next((name for name, sign in _SIGNS.items() if sign.search(last)), "exit-code")
+    cause = next((name for name, sign in _SIGNS.items() if re.search(sign, last)), "exit-code")
     if ending.stopped == code:
         yield Found(where, f"a run that was stopped after {ending.seconds:.1f} s")
     elif ending.exit_code and cause == code:
         yield Found(where, f"{ending.exit_code} ({last})", "exit code 0")
 
 
-@RUN.rule("time-limit", expected="an end within the limit")
-def is_late(run: Finished) -> Iterator[Found]:
-    """The run was stopped at its time limit.
-
-    Time one exam on its own; load models once; leave out slow steps.
-    """
-    return _ended(run, "time-limit")
+for _code, _row in _TABLE["ended"].items():
+    RUN.enter(partial(_ended, _code), _code, **_row)
 
 
 @RUN.rule("log-flood", expected=f"at most {LOG_BYTES / 2**20:.0f} MiB")
@@ -63,43 +58,7 @@ def floods_the_log(run: Finished) -> Iterator[Found]:
 
     Find the loop that prints.
     """
-    return _ended(run, "log-flood", "the log")
-
-
-@RUN.rule("memory-limit", expected="less memory")
-def takes_much_memory(run: Finished) -> Iterator[Found]:
-    """The run used too much memory.
-
-    Read one exam at a time; refuse a header that asks for a huge array.
-    """
-    return _ended(run, "memory-limit")
-
-
-@RUN.rule("process-limit", expected="fewer processes")
-def starts_many_processes(run: Finished) -> Iterator[Found]:
-    """The run started too many processes or threads.
-
-    Start a fixed number of workers, once.
-    """
-    return _ended(run, "process-limit")
-
-
-@RUN.rule("disk-limit", expected="less on disk")
-def fills_the_disk(run: Finished) -> Iterator[Found]:
-    """A folder that the run may write to is full.
-
-    Delete what each exam leaves behind.
-    """
-    return _ended(run, "disk-limit")
-
-
-@RUN.rule("exit-code")
-def fails(run: Finished) -> Iterator[Found]:
-    """`main.py` ended with an error.
-
-    Read the end of the log.
-    """
-    return _ended(run, "exit-code")
+    return _ended("log-flood", run, "the log")
 
 
 @RUN.rule("replica", expected="a run that reports its end")
@@ -160,8 +119,12 @@ def changes_data(run: Finished) -> Iterator[Found]:
         yield Found("data/", f"{len(changed)} changed, such as {changed[0]!r}")
 
 
-def _noted(run: Finished, code: str) -> Iterator[Found]:
+def _noted(code: str, run: Finished) -> Iterator[Found]:
     return (Found("main.py", what) for event, what in run.ending.events if event == code)
+
+
+for _code, _row in _TABLE["noted"].items():
+    RUN.enter(partial(_noted, _code), _code, **_row)
 
 
 @RUN.rule("data-written", expected="no write below data/")
@@ -173,34 +136,7 @@ def writes_into_data(run: Finished) -> Iterator[Found]:
     # Other programs have no hooks; in a sandbox the kernel refuses, and they complain.
     refused = [line.strip()[:200] for line in run.ending.log if "Read-only file system" in line]
     yield from (Found("main.py", repr(line)) for line in refused[:1])
-    yield from _noted(run, "data-written")
-
-
-@RUN.rule("written-outside", expected="writes in the working directory or tempfile.gettempdir()")
-def writes_outside(run: Finished) -> Iterator[Found]:
-    """The run tried to write outside its folder.
-
-    Use a relative path or the module `tempfile`.
-    """
-    return _noted(run, "written-outside")
-
-
-@RUN.rule("read-outside", expected="reads of its own files and of data/ only")
-def reads_outside(run: Finished) -> Iterator[Found]:
-    """The run reads a file that the platform does not have.
-
-    Find assets beside `main.py` (`Path(__file__).parent`), exams below `data/`.
-    """
-    return _noted(run, "read-outside")
-
-
-@RUN.rule("network", expected="no use of the network")
-def uses_the_network(run: Finished) -> Iterator[Found]:
-    """The run tried to reach the network.
-
-    Put all that is needed into the zip: the platform has no network.
-    """
-    return _noted(run, "network")
+    yield from _noted("data-written", run)
 
 
 @RUN.rule("no-hooks", expected="hooks that start first")

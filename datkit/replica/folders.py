@@ -5,7 +5,7 @@
 <folder>/code_execution/data/niftis/<uid>.nii.gz
 <folder>/tmp/                                     a plain run's TMPDIR and HOME
 <folder>/hooks/                                   sitecustomize.py, launcher.py and settings.json
-<folder>/log.txt, report.json, submission.csv     what the run printed, how it ended, what it wrote
+<folder>/report.json, submission.csv              how the run ended, what it wrote
 
 In a sandbox the code is copied to /code_execution, in memory and of limited size, so that a run
 cannot change or fill anything of this machine; `datkit.replica.sandbox` says how.
@@ -18,13 +18,14 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Protocol
 
-from datkit.files import sha256_file
 from datkit.inspect.runtime import PACKAGES, hidden_modules
 from datkit.inspect.submission import Submission
 from datkit.replica import hooks
-from datkit.replica.sandbox import Limits
+from datkit.replica.sandbox import ENVIRONMENT, Limits
+from datkit.replica.seccomp import CALLS, filter_for
 from datkit.submit.predictions import HEADER
 
 __all__ = ["Exams", "Replica", "Settings", "build_replica"]
@@ -72,24 +73,24 @@ class Replica:
     ----------
     folder, code, data : Path
         All of it, the unpacked zip with main.py, the read-only data.
-    log, written : Path
-        What the run prints, and the submission.csv that it wrote, once it has ended.
+    written : Path
+        The submission.csv that it wrote, once it has ended.
     uids : list of str
         The exams, in the order of the format file.
     settings : Settings
-    hashes : dict
-        {file below data: its sha256} as they were built.
+    built : dict
+        {file below data: (its time in ns, its bytes)} as they were built.
     """
 
     def __init__(self, folder: Path, uids: list[str], settings: Settings) -> None:
         self.folder, self.uids, self.settings = folder, uids, settings
         self.code, self.data = folder / "code_execution", folder / "code_execution" / "data"
-        self.log, self.written = folder / "log.txt", folder / "submission.csv"
-        self.hashes: dict[str, str] = {}
+        self.written = folder / "submission.csv"
+        self.built: dict[str, tuple[int, int]] = {}
 
     def changed_data(self) -> list[str]:
         """Name every file under data that is new, gone or different since the replica was built."""
-        return sorted({name for name, _ in self.hashes.items() ^ _hash_tree(self.data).items()})
+        return sorted({name for name, _ in self.built.items() ^ _list_files(self.data).items()})
 
 
 def build_replica(
@@ -121,7 +122,9 @@ def build_replica(
     """
     replica = Replica(folder.resolve(), uids, settings or Settings())
     submission.unpack(replica.code)
-    shutil.rmtree(replica.data, ignore_errors=True)  # the platform mounts the exams over it
+    if replica.data.is_dir():  # the platform mounts the exams over it
+        shutil.rmtree(replica.data)
+    replica.data.unlink(missing_ok=True)
     (replica.data / "niftis").mkdir(parents=True)
     for uid in uids:
         exams.save_volume(uid, replica.data / "niftis" / f"{uid}.nii.gz")
@@ -135,7 +138,7 @@ def build_replica(
     shutil.copyfile(hooks.__file__, replica.folder / "hooks" / "sitecustomize.py")
     shutil.copyfile(_LAUNCHER, replica.folder / "hooks" / "launcher.py")
     _write_settings(replica)
-    replica.hashes |= _hash_tree(replica.data)
+    replica.built |= _list_files(replica.data)
     return replica
 
 
@@ -144,34 +147,27 @@ def _write_settings(replica: Replica) -> None:
     settings = replica.settings
     root = str(replica.folder) if settings.level == "plain" else ""  # of what the run itself sees
     code, tmp, events = f"{root}/code_execution", f"{root}/tmp", f"{root}/events"
-    environment = {  # but for PATH; nothing of the caller's own reaches the run
-        "HOME": tmp,
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONPATH": f"{root}/hooks",
-        "TMPDIR": tmp,
-        "USER": "submission",
-        **({"IS_SMOKE_TEST": "1"} if settings.smoke else {}),
-    }
+    smoke = {"IS_SMOKE_TEST": "1"} if settings.smoke else {}
     told = {
         "code": code,
         "writable": [code, tmp, events],
         "hidden": () if settings.level == "docker" else hidden_modules(settings.packages),
         "events": f"{events}/events.jsonl",
-        "environment": environment,
+        "environment": {name: text.format(root) for name, text in ENVIRONMENT.items()} | smoke,
         "seconds": settings.seconds,
         "sandboxed": settings.level != "plain",
+        "filter": filter_for().hex() if settings.level == "bubblewrap" else "",
+        "keyctl": CALLS.get("keyctl"),
         **asdict(settings.limits),
     }
     path = replica.folder / "hooks" / "settings.json"
     path.write_text(json.dumps(told), encoding="utf-8")
 
 
-def _hash_tree(folder: Path) -> dict[str, str]:
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    return {name: _hash(path) for name, path in files.items() if not path.is_dir()}
-
-
-def _hash(path: Path) -> str:
-    return f"link to {path.readlink()}" if path.is_symlink() else sha256_file(path)
+def _list_files(folder: Path) -> dict[str, tuple[int, int]]:
+    files = {path.relative_to(folder).as_posix(): path.lstat() for path in folder.rglob("*")}
+    return {
+        name: (found.st_mtime_ns, found.st_size)
+        for name, found in files.items()
+        if not S_ISDIR(found.st_mode)
+    }

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import glob
 import json
 import os
+import re
 import resource
 import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -30,10 +33,14 @@ from typing import Any
 
 TICK = 0.05  # seconds between two looks at the run
 PATIENCE = 2.0  # seconds for helpers to end once main.py has: a resource tracker needs a moment
-SPARE = 8  # processes of the sandbox itself, so that _excess sees a run reach its limit first
+SPARE = 64  # processes more, so that _excess sees a run reach its limit first
 LARGE = 2**26  # bytes; a larger file is linked to, not copied: the sandbox's files lie in memory
 MOST_BYTES = 2**21  # of submission.csv and of events: ten times what an honest run writes
-_SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36  # prctl(2)
+FILES = 1024  # open at one time, by each process: what a shell gives, too
+# Bytes of memory that an open file (half a pipe), a file in memory and a socket take, or can take:
+# pipe(7), tmpfs(5), socket(7).
+OPEN, INODE, SOCKET = 2**12, 2**10, 2**18
+_SET_DUMPABLE, _SET_SECCOMP, _FILTER, _SET_CHILD_SUBREAPER = 4, 22, 2, 36  # prctl(2)
 
 Settings = dict[str, Any]  # what Replica.write_settings writes
 
@@ -95,6 +102,7 @@ def _set_limits(settings: Settings) -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_DATA: settings["memory"],
         resource.RLIMIT_FSIZE: settings["disk"],
+        resource.RLIMIT_NOFILE: FILES,
     }
     if settings["sandboxed"]:  # elsewhere the count would hold all that the user runs
         wanted[resource.RLIMIT_NPROC] = settings["processes"] + SPARE
@@ -102,6 +110,18 @@ def _set_limits(settings: Settings) -> None:
         hard = resource.getrlimit(kind)[1]
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (limit, limit))
+    if settings["filter"]:
+        _take_calls(bytes.fromhex(settings["filter"]), settings["keyctl"])
+
+
+def _take_calls(program: bytes, keyctl: int) -> None:
+    """Leave the caller's session keyring, then refuse system calls to this process for good."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(keyctl, 1, None)  # KEYCTL_JOIN_SESSION_KEYRING, a new one; no matter if none is
+    steps = ctypes.create_string_buffer(program)
+    described = struct.pack("HP", len(program) // 8, ctypes.addressof(steps))  # struct sock_fprog
+    if libc.prctl(_SET_SECCOMP, _FILTER, described, 0, 0):
+        raise OSError(ctypes.get_errno(), "the kernel takes no filter of system calls")
 
 
 def _excess(settings: Settings) -> str:
@@ -109,22 +129,38 @@ def _excess(settings: Settings) -> str:
     found = _descendants()
     if sum(threads for threads, _ in found.values()) >= settings["processes"]:
         return "process-limit"
+    held = sum(held for _, held in found.values())
+    if settings["sandboxed"]:
+        held += _kernel_bytes([*settings["writable"], "/dev/shm"])
     # Pages that processes share count for each of them; only where that is too much, ask exactly.
-    if sum(resident for _, resident in found.values()) > settings["memory"]:
-        return "memory-limit" if sum(map(_own_bytes, found)) > settings["memory"] else ""
+    if held > settings["memory"] and held - sum(map(_shared, found)) > settings["memory"]:
+        return "memory-limit"
     return ""
 
 
+def _kernel_bytes(folders: list[str]) -> int:
+    """Return what files in memory and, at most, sockets hold: no process's own bytes."""
+    sockets = Path("/proc/net/sockstat").read_text()  # "sockets: used 3", "TCP: ... mem 1"
+    pages = sum(map(int, re.findall(r"mem (\d+)", sockets)))
+    held = int(sockets.split()[2]) * SOCKET + pages * resource.getpagesize()
+    for status in map(os.statvfs, folders):
+        held += (status.f_blocks - status.f_bfree) * status.f_frsize
+        held += (status.f_files - status.f_ffree) * INODE
+    return held
+
+
 def _descendants() -> dict[int, tuple[int, int]]:
-    """Return {process: (threads, resident bytes)} of all that this process has brought about."""
+    """Return {process: (threads, bytes)} of all that this process has brought about."""
     parents, facts = {}, {}
     for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc/self") else []):
-        with suppress(OSError):
-            fields = Path("/proc", name, "stat").read_text("utf-8", "replace").rpartition(") ")[2]
-            state, parent, *rest = fields.split()
-            if state != "Z":
-                parents[int(name)] = int(parent)
-                facts[int(name)] = (int(rest[15]), int(rest[19]) * resource.getpagesize())
+        fields = _fields(f"/proc/{name}/status")
+        if fields.get("Threads", 0) > 1 and "VmRSS" not in fields:  # its first thread has ended
+            for thread in glob.glob(f"/proc/{name}/task/*/status"):
+                fields = _fields(thread) | fields
+        if "VmRSS" in fields:
+            parents[int(name)] = fields["PPid"]
+            held = sum(fields.get(kind, 0) for kind in ("VmRSS", "VmPTE", "VmSwap")) * 1024
+            facts[int(name)] = (fields["Threads"], held + fields["FDSize"] * OPEN)
     found, before = {os.getpid()}, 0
     while len(found) > before:
         before = len(found)
@@ -132,13 +168,18 @@ def _descendants() -> dict[int, tuple[int, int]]:
     return {pid: facts[pid] for pid in found - {os.getpid()}}
 
 
-def _own_bytes(pid: int) -> int:
-    """Return a process's share of the memory that it uses (its proportional set size)."""
+def _shared(pid: int) -> int:
+    """Return the part of a process's bytes that others count too; 0 if it cannot be read."""
+    fields = _fields(f"/proc/{pid}/smaps_rollup")
+    return (fields.get("Rss", 0) - fields.get("Pss", 0)) * 1024
+
+
+def _fields(path: str) -> dict[str, int]:
+    """Return the numbers in a table of proc(5), each by its name."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8", "replace").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+        text = Path(path).read_text("utf-8", "replace")
+        return {name: int(number) for name, number in re.findall(r"^(\w+):\s+(\d+)", text, re.M)}
+    return {}
 
 
 def _end_all(patience: float) -> int:
@@ -147,12 +188,8 @@ def _end_all(patience: float) -> int:
     while (left := _descendants()) and time.monotonic() < deadline:
         _reap()
         time.sleep(TICK)
-    for _ in range(100):
-        if not (alive := _descendants()):
-            break
-        if os.getpid() == 1:
-            os.kill(-1, signal.SIGKILL)  # everything in the namespace but this process
-        for pid in alive:
+    while alive := _descendants():
+        for pid in [-1] if os.getpid() == 1 else alive:  # -1: all of a namespace but process 1
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         _reap()
@@ -172,11 +209,9 @@ def _reap() -> dict[int, int]:
 def _read(path: str) -> bytes:
     """Return a regular file's bytes; none of what is absent, too large, or a link elsewhere."""
     with suppress(OSError):
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(file, "rb") as stream:
-            status = os.fstat(file)
-            if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:
-                return stream.read(MOST_BYTES)
+        status = os.lstat(path)
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:
+            return Path(path).read_bytes()
     return b""
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from datkit.replica.folders import Replica
-from datkit.replica.sandbox import command_for
+from datkit.replica.sandbox import command_for, control_groups
+from datkit.replica.seccomp import TABLE
 
 __all__ = ["LOG_BYTES", "Ending", "execute"]
 
@@ -38,7 +42,7 @@ class Ending:
         "", or the limit that it broke: "time-limit", "log-flood", "memory-limit",
         "process-limit"; "replica" if the replica itself failed.
     log : tuple of str
-        What it printed, both streams.
+        What it printed, both streams; not yet as a terminal may show it.
     left : int
         Processes that outlived main.py, until they were ended.
     events : tuple of (str, str)
@@ -66,51 +70,78 @@ def execute(replica: Replica, say: Callable[[str], None]) -> Ending:
     """
     settings = replica.settings
     result = replica.folder / "report.json"
-    with replica.log.open("wb") as log, result.open("wb") as report:
+    limited = control_groups(replica.folder.name, settings.limits)
+    with result.open("wb") as report, limited as groups:
         process = subprocess.Popen(
             command_for(settings.level, replica.folder, settings.limits),
             cwd=replica.folder,
             stdin=subprocess.PIPE,
             stdout=report,
-            stderr=log,
+            stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=lambda: _join(groups),
         )
         try:
-            stopped = _wait(process, replica, say)
+            stopped, log = _follow(process, settings.seconds + _SET_UP, say)
         finally:
             _end(process, replica)
+        stopped = stopped or _limit_kept(groups)
     found: dict[str, Any] = {"stopped": "replica", "seconds": 0.0, "exit_code": None, "events": ""}
     with suppress(ValueError):  # where the launcher could not write a report, the replica failed
         found = json.loads(result.read_text(encoding="utf-8"))
     if predictions := found.pop("predictions", None):
         replica.written.write_bytes(base64.b64decode(predictions))
-    if found["stopped"] == "told":
-        found["stopped"] = stopped
+    if stopped:
+        found |= {"stopped": stopped, "exit_code": None}
     found["events"] = tuple(_read_events(found["events"]))
-    with replica.log.open("rb") as stream:
-        text = stream.read(LOG_BYTES).decode("utf-8", "replace")
-    return Ending(log=tuple(map(_printable, text.splitlines())), **found)
+    return Ending(log=tuple(log.decode("utf-8", "replace").splitlines()), **found)
 
 
-def _wait(process: subprocess.Popen[bytes], replica: Replica, say: Callable[[str], None]) -> str:
-    """Wait for the launcher, which keeps the limits itself; return why it must be told to stop."""
-    started, told = time.monotonic(), 0.0
-    while (seconds := time.monotonic() - started) < replica.settings.seconds + _SET_UP:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_PAUSE)
-            return "replica"
-        if replica.log.stat().st_size > LOG_BYTES:
-            return "log-flood"
-        if seconds - told >= _NEWS:
-            told = seconds
-            say(f"{seconds:.0f} s")
-    return "time-limit"
+def _join(groups: list[Path]) -> None:
+    """Put this process into control groups, and first in line where memory runs out."""
+    joined = [(group / "cgroup.procs", "0") for group in groups]
+    for file, text in [*joined, (Path("/proc/self/oom_score_adj"), "1000")]:
+        with suppress(OSError):  # without them the launcher counts alone
+            file.write_text(text)
+
+
+def _limit_kept(groups: list[Path]) -> str:
+    """Name the limit that the kernel had to keep in these groups, if it had to keep one."""
+    for group in groups:
+        for name, (limit, sign) in TABLE["signs"].items():
+            file = group / name
+            if file.exists() and re.search(sign, file.read_text(), re.MULTILINE):
+                return str(limit)
+    return ""
+
+
+def _follow(
+    process: subprocess.Popen[bytes], seconds: float, say: Callable[[str], None]
+) -> tuple[str, bytes]:
+    """Read what a run prints until its launcher ends, or must be told to stop; return why, and it.
+
+    The launcher keeps the other limits itself.
+    """
+    assert process.stderr
+    started, news, log = time.monotonic(), _NEWS, bytearray()
+    while (now := time.monotonic() - started) < seconds:
+        if now >= news:
+            news += _NEWS
+            say(f"{now:.0f} s")
+        if select.select([process.stderr], [], [], _PAUSE)[0]:
+            part = os.read(process.stderr.fileno(), 2**16)
+            log += part[: LOG_BYTES - len(log)]
+            if not part or len(log) == LOG_BYTES:
+                return "log-flood" if part else "", bytes(log)
+    return "time-limit", bytes(log)
 
 
 def _end(process: subprocess.Popen[bytes], replica: Replica) -> None:
     """Close the line to the launcher, which then ends the run; if it does not, end it."""
+    for line in filter(None, (process.stdin, process.stderr)):
+        line.close()
     with suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=_SET_UP if process.poll() is None else 0)  # closes the line
+        process.wait(timeout=_SET_UP)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -124,9 +155,4 @@ def _read_events(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines()[:_MOST_EVENTS]:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             event = json.loads(line)
-            yield _printable(str(event["event"])[:500]), _printable(str(event["what"])[:500])
-
-
-def _printable(line: str) -> str:
-    """Replace what a terminal would take for a command: the log is shown to a person."""
-    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
+            yield str(event["event"])[:500], str(event["what"])[:500]

@@ -14,16 +14,16 @@ from datkit.errors import SubmissionError, UsageError
 from datkit.inspect.findings import findings_table
 from datkit.inspect.runtime import version_differences
 from datkit.inspect.submission import Submission, check_submission
-from datkit.problems import Problem
+from datkit.problems import Problem, shown
 from datkit.replica.folders import Settings
 from datkit.replica.runner import Run, Runner
-from datkit.replica.sandbox import Limits, choose_level, describe_level
+from datkit.replica.sandbox import LEVELS, Limits, choose_level
 from datkit.replica.scenarios import SCENARIOS, SMOKE_EXAMS, SMOKE_SECONDS, Context
 from datkit.submit.score import score_predictions
 
 __all__ = ["RunReport", "choose_uids", "run_submission"]
 
-SCENARIO_EXAMS = 6  # about ten runs are made on them
+SCENARIO_EXAMS = 6  # about a dozen runs are made on them
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RunReport:
     isolation : str
         What stood between it and this machine.
     log : tuple of str
-        What it printed.
+        What it printed, as :func:`datkit.problems.shown` writes it.
     log_loss : float or None
         Of the exams whose labels are known: a figure to look at, not a measure of the model.
     predictions : dict
@@ -76,11 +76,12 @@ class RunReport:
     def __str__(self) -> str:
         lines = [f"{self.zip_path}: {self.exams} exams in {self.seconds:.1f} s ({self.isolation})"]
         if self.log_loss is not None:
-            lines.append(f"log loss {self.log_loss:.3f}, for information")
+            few = f"on these {self.exams} exams: of few, mostly chance"
+            lines.append(f"log loss {self.log_loss:.3f} {few}")
         lines += findings_table(self.problems).splitlines()
         if self.exit_code and self.log:
             lines += ["The end of its log:", *(f"  | {line}" for line in self.log[-15:])]
-        return "\n".join(lines)
+        return shown("\n".join(lines), newline="\n")
 
 
 def run_submission(
@@ -103,7 +104,7 @@ def run_submission(
     platform lacks cannot be imported; what it must not touch is refused and reported.
 
     In Docker or bubblewrap, submitted code may be hostile; :mod:`datkit.replica.sandbox` says what
-    holds it. A plain process, the last resort, finds mistakes and holds nobody.
+    holds it. A plain process finds mistakes and holds nobody: it is for code of one's own.
 
     Parameters
     ----------
@@ -120,11 +121,12 @@ def run_submission(
     seed : int
         Of the draw and the order.
     isolation : str, optional
-        ``"docker"``, ``"bubblewrap"`` or ``"plain"``; by default the strongest one at hand.
+        ``"docker"``, ``"bubblewrap"`` or ``"plain"``; by default the stronger of the first two that
+        work here.
     limits : Limits, optional
         Of memory, processes and disk; by default the platform's, or what this machine has.
     scenarios : bool or collection of str
-        Whether to make about ten more runs on six of the exams, each under another condition, if
+        Whether to make a dozen more runs on six of the exams, each under another condition, if
         the first gave predictions; or the codes of :data:`datkit.replica.SCENARIOS` to look for.
     progress : bool
         Say on standard error what is going on.
@@ -132,7 +134,7 @@ def run_submission(
     Raises
     ------
     UsageError
-        If there is no such zip or cohort folder, or not that isolation or scenario.
+        If there is no such zip, cohort folder, isolation or scenario, or no sandbox works.
     CohortError
         If the cohort folder breaks the layout.
     SubmissionError
@@ -155,7 +157,7 @@ def run_submission(
         if submission.problems:
             return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
         uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
-        say(f"isolation: {describe_level(level)}")
+        say(f"isolation: {LEVELS[level]}")
         settings = Settings(level, time_limit, smoke, limits or Limits())
         runner = Runner(submission, settings, say)
         run = runner.run(f"main.py on {len(uids)} exams of {cohort.name}", cohort, uids)
@@ -170,8 +172,8 @@ def run_submission(
         exams=len(uids),
         seconds=run.ending.seconds,
         exit_code=run.ending.exit_code,
-        isolation=describe_level(level),
-        log=run.ending.log,
+        isolation=LEVELS[level],
+        log=tuple(map(shown, run.ending.log)),
         log_loss=score_predictions(run.predictions, cohort.labels),
         predictions=run.predictions,
         versions=version_differences(),

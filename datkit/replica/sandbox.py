@@ -1,4 +1,4 @@
-"""What stands between a submission and this machine: Docker, bubblewrap, or next to nothing.
+"""What stands between a submission and this machine: Docker, bubblewrap, or, if asked for, nothing.
 
 =============  =====================================================================================
 ``docker``     the challenge's own image, where it is on this machine already: no difference is left
@@ -7,28 +7,33 @@
 =============  =====================================================================================
 
 The first two hold code that means harm: no labels, no home, no other submission, no network, no
-process that stays. The container's Linux kernel is this machine's: that is as far as it goes.
+process that stays. Where neither works, code runs only if `plain` is asked for by its name. The
+container's Linux kernel is this machine's: that is as far as it goes.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from datkit.errors import UsageError
+from datkit.replica.seccomp import CALLS, TABLE
 
-__all__ = ["IMAGE", "LEVELS", "Limits", "choose_level", "command_for", "describe_level"]
+__all__ = ["IMAGE", "LEVELS", "Limits", "choose_level", "command_for", "control_groups"]
 
-_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-IMAGE: str = _TABLE["image"]
-LEVELS: dict[str, str] = _TABLE["levels"]  # {name: what it keeps a submission from}
+IMAGE: str = TABLE["image"]
+LEVELS: dict[str, str] = TABLE["levels"]  # {name: what it keeps a submission from, in one line}
+ENVIRONMENT: dict[str, str] = TABLE["environment"]  # but for PATH; {} is the root of what it sees
+SANDBOXES = ("docker", "bubblewrap")  # strongest first
+SPARE, SPARE_MEMORY = 8, 2**26  # processes and bytes of the sandbox itself
 PLATFORM_MEMORY = 220 * 2**30  # bytes, as the challenge's code submission page says
 
 
@@ -63,38 +68,31 @@ class Limits:
 
 
 def choose_level(wanted: str | None = None) -> str:
-    """Return the strongest isolation that this machine offers, or `wanted` if it offers that.
+    """Return the strongest sandbox that this machine offers, or `wanted` if it offers that.
 
     Raises
     ------
     UsageError
-        If `wanted` is unknown, or not to be had here.
+        If `wanted` is unknown, or not to be had here; if nothing is wanted and no sandbox works.
 
     Examples
     --------
     >>> choose_level("plain")
     'plain'
     """
-    if wanted is None:
-        return next(level for level in LEVELS if not _failure_of(level))
-    if wanted not in LEVELS:
+    if wanted not in {None, *LEVELS}:
         raise UsageError(f"Expected an isolation of {', '.join(LEVELS)}, found {wanted!r}.")
-    if failure := _failure_of(wanted):
-        raise UsageError(
-            f"Expected {wanted} on this machine, found none that works ({failure}). Install it "
-            "(Debian: apt-get install bubblewrap; Docker needs the challenge's image), or leave "
-            "the choice to datkit."
-        )
-    return wanted
-
-
-def describe_level(level: str) -> str:
-    """Return what a level keeps a submission from, in one line for the report.
-
-    Of a plain process it says too why bubblewrap does not work here, if it does not.
-    """
-    failure = _failure_of("bubblewrap") if level == "plain" else ""
-    return LEVELS[level] + (f" (bubblewrap does not work here: {failure})" if failure else "")
+    failures = {}
+    for level in [wanted] if wanted else SANDBOXES:
+        if not (failure := _failure_of(level)):
+            return level
+        failures[level] = failure
+    why = "; ".join(f"{level}: {failure}" for level, failure in failures.items())
+    raise UsageError(
+        f"Expected {wanted or 'a sandbox'} on this machine, found none that works ({why}). "
+        "Install bubblewrap (Debian: apt-get install bubblewrap), or Docker with the challenge's "
+        "image. Code of your own also runs without: --isolation plain, isolation='plain'."
+    )
 
 
 def command_for(level: str, folder: Path, limits: Limits) -> list[str]:
@@ -115,11 +113,42 @@ def command_for(level: str, folder: Path, limits: Limits) -> list[str]:
     return [sys.executable, "-I", "-S", str(hooks / "launcher.py")]
 
 
+@contextmanager
+def control_groups(name: str, limits: Limits) -> Iterator[list[Path]]:
+    """Make control groups for one run, where this user may make any, and remove them after it.
+
+    They limit what the launcher cannot see or, on a busy machine, sees too late. One of version 2
+    lies beside our own: a group that holds processes cannot divide what it has.
+    """
+    made: list[Path] = []
+    values = {"memory": limits.memory + SPARE_MEMORY, "processes": limits.processes + SPARE}
+    own_groups = Path("/proc/self/cgroup")
+    for line in own_groups.read_text("utf-8").splitlines() if own_groups.exists() else []:
+        _, kind, own = line.split(":", 2)
+        beside = Path("/sys/fs/cgroup", kind, own[1:])
+        place = (beside if kind else beside.parent) / name
+        with suppress(OSError):
+            if kind in ("memory", "pids", "") and (place.parent / "cgroup.procs").exists():
+                place.mkdir()
+                made.append(place)
+                for file, value in TABLE["groups"].items():
+                    if (place / file).exists():
+                        (place / file).write_text(value.format_map(values))
+    try:
+        yield made
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
 @cache
 def _failure_of(level: str) -> str:
     """Return why an isolation does not work on this machine, tried once; empty if it does."""
     if level == "docker":
         return _error_of(_fill("inspect", image=IMAGE))  # never pulled
+    if level == "bubblewrap" and not CALLS:
+        return f"no list of system calls to refuse on {platform.machine()}"
     if level == "bubblewrap":
         anything = dict.fromkeys(("code", "hooks", "data"), Path("/usr"))
         return _error_of([*_bubblewrap(anything, 2**20), sys.executable, "-I", "-S", "-c", ""])
@@ -137,7 +166,7 @@ def _error_of(command: list[str]) -> str:
 
 def _fill(name: str, /, **values: object) -> list[str]:
     """Return the words of one of the table's commands, with values put in."""
-    return [word.format_map(values) for word in _TABLE["commands"][name].split()]
+    return [word.format_map(values) for word in TABLE["commands"][name].split()]
 
 
 def _bubblewrap(mounts: dict[str, Path], disk: int) -> list[str]:
@@ -158,12 +187,10 @@ def _bubblewrap(mounts: dict[str, Path], disk: int) -> list[str]:
 
 
 def _python_folders() -> list[Path]:
-    """Return where Python and its packages lie, less what lies inside another one of them."""
+    """Return where Python and its packages lie, a folder before what lies inside it."""
     found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
     found |= {Path(sys.executable).parent, Path(sys.executable).resolve().parent}
-    found |= {place.resolve() for place in found}
-    found -= {usr := Path("/usr")}
-    return sorted(place for place in found if not {*found, usr} & {*place.parents})
+    return sorted(found | {place.resolve() for place in found})
 
 
 def _see(places: Iterable[Path]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from datkit.data.cohort import Cohort
@@ -27,6 +27,9 @@ SMOKE_EXAMS, SMOKE_SECONDS = 20, 360
 TEST_EXAMS, TEST_SECONDS = 3000, 3 * 3600
 LATEST_SECONDS = 20.0  # for so long the challenge's mount could look empty
 ALONE = 2  # exams that are run on their own
+# What pandas, unless told otherwise, reads as numbers, or as nothing; 64 characters in each.
+NUMBERS = f"0007 1e5 00012 3E2 010 {1234:064}"
+WORDS = f"NA null nan None NULL {'x' * 64}"
 NAN_CHANGE = 0.05  # in probability; one NaN voxel moved an entrant's by 0.59
 
 
@@ -132,6 +135,35 @@ def uses_other_exams(context: Context) -> Iterator[Found]:
         if max(answers) - min(answers) > TOLERANCE:
             found = f"{min(answers):g} to {max(answers):g}"
             yield Found(runs[-1].name, found, "one probability for all")
+
+
+def _renamed(context: Context, odd: str) -> list[Found]:
+    """Run it on the same exams under other uids, of which each is one word of `odd`."""
+    names = dict(zip(odd.split(), context.uids, strict=False))
+    paths = {name: context.cohort.path_of(uid) for name, uid in names.items()}
+    exams = replace(context.cohort, exams=context.cohort.exams.reindex([*names]), paths=paths)
+    run = context.runner.run(f"a run under uids such as {next(iter(names))}", exams, [*names])
+    own = {names[name]: p for name, p in run.predictions.items()}
+    return context.differences(replace(run, predictions=own))
+
+
+@SCENARIOS.rule("depends-on-uid", expected="the same probabilities")
+def reads_uids_as_numbers(context: Context) -> Iterable[Found]:
+    """The same exams under other uids get no probabilities, or others.
+
+    Read uids as text: `pandas.read_csv(…, dtype={'uid': str})`; 0007 is not 7, and 1e5 no number.
+    Compute nothing from them.
+    """
+    return _renamed(context, NUMBERS)
+
+
+@SCENARIOS.rule("uid-as-nothing", expected="the same probabilities", severity="warning")
+def reads_uids_as_nothing(context: Context) -> Iterable[Found]:
+    """A uid such as NA or null is read as a missing value.
+
+    Keep it: `pandas.read_csv(…, dtype={'uid': str}, keep_default_na=False)`, or the module `csv`.
+    """
+    return _renamed(context, WORDS)
 
 
 @SCENARIOS.rule("needs-listing", expected="the same probabilities")

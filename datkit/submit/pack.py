@@ -14,19 +14,20 @@ import inspect
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from datkit.errors import SubmissionError, UsageError
-from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.files import read_sealed, replace_atomically, sha256_file, write_sealed
 from datkit.inspect.content import SAFE_SUFFIXES
 from datkit.inspect.imports import imports_of
 from datkit.inspect.submission import check_submission
 from datkit.problems import list_some
 
-__all__ = ["PackReport", "inference_modules", "pack_submission", "write_prior"]
+__all__ = ["PackReport", "collect_weights", "inference_modules", "pack_submission", "write_prior",
+           "write_zip"]  # fmt: skip
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAIN = Path(__file__).resolve().parent / "template" / "main.py"
@@ -83,7 +84,7 @@ def write_prior(models_folder: str | os.PathLike[str], labels: Iterable[float]) 
             f"{sorted(set(known))}. Give the labels of all training exams."
         )
     prior = sum(known) / len(known)
-    write_json(Path(models_folder) / "prior.json", {"is_pathologic": prior, "n": len(known)})
+    write_sealed(Path(models_folder) / "prior.json", {"is_pathologic": prior, "n": len(known)})
     return prior
 
 
@@ -123,18 +124,10 @@ def pack_submission(
         than a submission may hold, or the finished zip has problems.
     """
     folders = _check_folders([models] if isinstance(models, str | os.PathLike) else models)
-    weights, left_out = _collect_weights(folders)
-    if lost := [name for name in left_out if "own" in Path(name).parts[:-1]]:
-        raise SubmissionError(
-            f"Expected save(folder) of your model to write {', '.join(SAFE_SUFFIXES)}, which a "
-            f"submission may hold, found {list_some(lost)}. Write such files, and train again."
-        )
+    weights, left_out = collect_weights(folders)
     prior = _read_priors(folders) if prior is None else _check_prior(prior, "prior")
-    stored = {
-        name.removesuffix("/model.json"): json.loads(text)
-        for name, text in weights.items()
-        if name.endswith("/model.json")
-    }
+    texts = {name.removesuffix("/model.json"): text for name, text in weights.items()}
+    stored = {name: json.loads(text) for name, text in texts.items() if name not in weights}
     outside, licences = _models_outside(stored), (PACKAGE / "LICENSE", PACKAGE.parent / "LICENSE")
     members = {
         "main.py": MAIN.read_bytes(),
@@ -146,7 +139,7 @@ def pack_submission(
     }
     members["manifest.json"] = _manifest(members, stored, licence)
     with replace_atomically(out_zip) as part:
-        _write_zip(part, members)
+        write_zip(part, members)
         if problems := check_submission(part):
             raise SubmissionError.of(problems, where=out_zip)
     out, names = Path(out_zip), tuple(sorted(members))
@@ -215,7 +208,7 @@ def _kit_files(models_outside: Iterable[Path]) -> Iterator[Path]:
         yield module
         if (stub := module.with_suffix(".pyi")).is_file():
             yield stub  # the lazy names of a room
-    for path in (PACKAGE / "resources").rglob("*"):
+    for path in (PACKAGE / "resources").glob("*"):  # no weights but the model's own
         if path.is_file() and path.suffix not in (".py", ".pyc") and path.name[0] != ".":
             yield path
 
@@ -234,8 +227,17 @@ def _check_folders(models: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return folders
 
 
-def _collect_weights(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """Return {member: bytes} of all weights, and what is left out; of several each has a folder."""
+def collect_weights(folders: Sequence[Path]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return {member: bytes} of all weights, and what is left out; of several each has a folder.
+
+    Raises
+    ------
+    ModelError
+        If a model cannot be loaded.
+    SubmissionError
+        If there is no model, or one of one's own stores itself in other files than a submission
+        may hold.
+    """
     weights: dict[str, bytes] = {}
     left_out: list[str] = []
     for folder in folders:
@@ -247,6 +249,11 @@ def _collect_weights(folders: list[Path]) -> tuple[dict[str, bytes], tuple[str, 
                 weights[f"weights/{name}"] = path.read_bytes()
             else:
                 left_out.append(name)
+    if lost := [name for name in left_out if "own" in Path(name).parts[:-1]]:
+        raise SubmissionError(
+            f"Expected save(folder) of your model to write {', '.join(SAFE_SUFFIXES)}, which a "
+            f"submission may hold, found {list_some(lost)}. Write such files, and train again."
+        )
     return weights, tuple(left_out)
 
 
@@ -270,7 +277,7 @@ def _read_priors(folders: list[Path]) -> float:
     priors = set()
     for path in (folder / "prior.json" for folder in folders):
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))["is_pathologic"]
+            value = read_sealed(path, needed=False)["is_pathologic"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             value = error
         priors.add(_check_prior(value, path))
@@ -312,10 +319,12 @@ def _name(path: Path, root: Path = PACKAGE.parent) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _write_zip(path: Path, members: dict[str, bytes]) -> None:
+def write_zip(path: Path, members: Mapping[str, bytes | Path]) -> None:
+    """Write a zip of {name: content, or the file that has it}: the same members, the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, _EPOCH)
             info.create_system = 3  # Unix, whatever packed it: permissions are read from there
             info.external_attr = _REGULAR_0644
-            archive.writestr(info, members[name])
+            content = members[name]
+            archive.writestr(info, content if isinstance(content, bytes) else content.read_bytes())

@@ -8,7 +8,7 @@ import io
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -39,14 +39,18 @@ def read_format(path: str | os.PathLike[str]) -> list[str]:
         ) from error
 
 
-def read_predictions(path: str | os.PathLike[str]) -> dict[str, float]:
+def read_predictions(path: str | os.PathLike[str], *, column: str = HEADER[1]) -> dict[str, float]:
     """Return {uid: probability} of a `submission.csv` that :func:`check_predictions` passes."""
     with Path(path).open(encoding="utf-8", newline="") as stream:
-        return {row["uid"]: float(row["is_pathologic"]) for row in csv.DictReader(stream)}
+        return {row["uid"]: float(row[column]) for row in csv.DictReader(stream)}
 
 
 def check_predictions(
-    path: str | os.PathLike[str], expected: str | os.PathLike[str] | list[str]
+    path: str | os.PathLike[str],
+    expected: str | os.PathLike[str] | list[str],
+    *,
+    column: str = HEADER[1],
+    grades: int = 0,
 ) -> list[Problem]:
     """Return every problem of a `submission.csv`, each with its row (the header is line 1).
 
@@ -59,6 +63,10 @@ def check_predictions(
         What was written.
     expected : path or list of str
         The challenge's `submission_format.csv`, or its uids.
+    column : str
+        What stands beside `uid`, in a challenge of one's own.
+    grades : int
+        If it is not 0, a grade is expected in place of a probability, a whole number below it.
 
     Raises
     ------
@@ -71,7 +79,8 @@ def check_predictions(
     if not path.is_file():
         return [finding("no-predictions", path.name, "a file", "none")]
     content = path.read_bytes()
-    bytes_alone = [*PREDICTIONS.problems(Table(path.name, content, [], []), ("bom", "quoting"))]
+    bytes_only = Table(path.name, content, [], [], column, grades)
+    bytes_alone = [*PREDICTIONS.problems(bytes_only, ("bom", "quoting"))]
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:
@@ -79,7 +88,7 @@ def check_predictions(
         return [*bytes_alone, finding("encoding", path.name, "UTF-8 text", found)]
     except csv.Error as error:
         return [*bytes_alone, finding("quoting", path.name, "plain rows", str(error))]
-    return [*PREDICTIONS.problems(Table(path.name, content, rows, expected))]
+    return [*PREDICTIONS.problems(replace(bytes_only, rows=rows, expected=expected))]
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,13 @@ class Table:
     content: bytes
     rows: list[list[str]]
     expected: list[str]
+    column: str = HEADER[1]
+    grades: int = 0
+
+    @property
+    def wanted(self) -> str:
+        """What a value is, where that is no probability."""
+        return f"a grade from 0 to {self.grades - 1}" if self.grades else ""
 
     @cached_property
     def uids(self) -> list[str]:
@@ -149,15 +165,15 @@ def is_quoted(table: Table) -> Iterator[Found]:
             yield Found(table.name, "quotation marks", line=line)
 
 
-@PREDICTIONS.rule("header", expected=repr(",".join(HEADER)))
+@PREDICTIONS.rule("header")
 def has_another_header(table: Table) -> Iterator[Found]:
     """The first line is not `uid,is_pathologic`.
 
     Write exactly this line first; with pandas, `to_csv(…, index=False)`.
     """
-    header = table.rows[0] if table.rows else []
-    if tuple(header) != HEADER:
-        yield Found(table.name, repr(",".join(header)), line=1)
+    header, wanted = table.rows[0] if table.rows else [], [HEADER[0], table.column]
+    if header != wanted:
+        yield Found(table.name, repr(",".join(header)), repr(",".join(wanted)), line=1)
 
 
 @PREDICTIONS.rule("columns", expected="2 values")
@@ -179,7 +195,7 @@ def is_no_number(table: Table) -> Iterator[Found]:
     """
     for line, text, value in table.values:
         if value is None:
-            yield Found(table.name, repr(text[:60]), line=line)
+            yield Found(table.name, repr(text[:60]), table.wanted, line=line)
 
 
 @PREDICTIONS.rule("not-finite", expected=_PROBABILITY)
@@ -190,7 +206,7 @@ def is_not_finite(table: Table) -> Iterator[Found]:
     """
     for line, text, value in table.values:
         if value is not None and not math.isfinite(value):
-            yield Found(table.name, repr(text), line=line)
+            yield Found(table.name, repr(text), table.wanted, line=line)
 
 
 @PREDICTIONS.rule("out-of-range", expected=_PROBABILITY)
@@ -200,8 +216,10 @@ def is_no_probability(table: Table) -> Iterator[Found]:
     Write the probability of abnormal, not a logit or a percentage.
     """
     for line, text, value in table.values:
-        if value is not None and math.isfinite(value) and not 0 <= value <= 1:
-            yield Found(table.name, text, line=line)
+        if value is not None and math.isfinite(value):
+            fits = value in range(table.grades) if table.grades else 0 <= value <= 1
+            if not fits:
+                yield Found(table.name, text, table.wanted, line=line)
 
 
 @PREDICTIONS.rule("uid-unknown", expected="a uid of submission_format.csv")

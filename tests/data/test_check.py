@@ -130,3 +130,18 @@ def test_a_qform_that_is_turned_against_the_sform_is_told(tmp_path):
     assert problem.code == "orientation-contradictory" and "by 10°" in problem.found
     settled = replace(open_path(tmp_path), reading={"repair": True})
     assert find_problems(settled) == []
+
+
+def fails_on_b(uid, scan):
+    if uid == "b":
+        raise np.linalg.LinAlgError("Singular matrix")
+    return []
+
+
+def test_what_nobody_foresaw_in_one_exam_is_told_and_the_others_are_looked_at(tmp_path):
+    for number, name in enumerate(("a", "b", "c"), start=1):
+        save_small(tmp_path / f"{name}.nii.gz", number)
+    (tmp_path / "web.nii.gz").write_bytes(b"<html>")
+    problems = find_problems(open_path(tmp_path), look=fails_on_b)
+    assert [Path(problem.where).name for problem in problems] == ["b.nii.gz", "web.nii.gz"]
+    assert problems[0].found == "LinAlgError: Singular matrix; please report it"

@@ -26,6 +26,18 @@ def test_a_volume_whose_bytes_changed_is_never_loaded_not_on_the_second_call_eit
     assert cohort.load("b").data[0, 0, 0] == 1
 
 
+def test_a_volume_whose_bytes_changed_is_not_copied(make, tmp_path):
+    folder = make(["a", "b"])
+    describe_cohort(folder)
+    cohort = open_folder(folder)
+    save_block(cohort.path_of("a"), fill=9)
+    with pytest.raises(ChecksumError, match=r"niftis/a\.nii\.gz"):
+        cohort.save_volume("a", tmp_path / "copy.nii.gz")
+    assert not (tmp_path / "copy.nii.gz").exists()
+    cohort.save_volume("b", tmp_path / "copy.nii.gz")
+    assert (tmp_path / "copy.nii.gz").read_bytes() == cohort.path_of("b").read_bytes()
+
+
 def test_a_volume_that_went_away_or_broke_is_told(make):
     folder = make(["a", "b"])
     cohort = open_folder(folder)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,53 @@ def test_mirrors_are_tried_in_order_until_one_delivers(offering, asked, leftover
     fetch("demo", manifest=offering("gone", "bad", "cut", "good"))
     assert [path.split("/")[1] for path in asked] == ["gone", "bad", "cut", "good"]
     assert leftovers() == [cached]
+
+
+@pytest.mark.parametrize("slow", ["trickle", "drippy"])
+def test_a_byte_now_and_then_holds_no_mirror_up(
+    offering, asked, leftovers, cached, slow, monkeypatch
+):
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    start = time.monotonic()
+    fetch("demo", manifest=offering(slow, "good"))
+    assert [path.split("/")[1] for path in asked[:2]] == [slow, "good"]
+    assert leftovers() == [cached] and time.monotonic() - start < 5
+    with pytest.raises(FetchError, match="under 1000 bytes a second for 0.3 s"):
+        fetch("demo", manifest=offering(slow), folder=cached.parents[2] / "other")
+
+
+def test_what_is_slow_but_steady_is_waited_for(offering, cached, monkeypatch):
+    for name, value in {"TIMEOUT": 1, "SLOWEST": 1, "CHUNK": 8}.items():
+        monkeypatch.setattr(download, name, value)
+    monkeypatch.setattr("file_server.GOOD", body := GOOD[:120])  # more than a second
+    digest = hashlib.sha256(body).hexdigest()
+    fetch("demo", manifest=offering("trickle", sha256=digest, size=len(body)))
+    assert cached.read_bytes() == body
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_the_place_of_the_part_leads_nowhere(offering, cached, tmp_path, link):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    part_of(cached).parent.mkdir(parents=True)
+    link(mine, part_of(cached))
+    fetch("demo", manifest=offering("good"))
+    assert mine.read_text() == "mine" and cached.read_bytes() == GOOD
+
+
+def test_no_link_is_followed_that_comes_a_moment_later(offering, cached, tmp_path, monkeypatch):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    whole = download._complete
+
+    def planted(part, *what):
+        part.symlink_to(mine)
+        whole(part, *what)
+
+    monkeypatch.setattr(download, "_complete", planted)
+    with pytest.raises(FetchError, match="expected no link at .*map.nii.part, found one"):
+        fetch("demo", manifest=offering("good"))
+    assert mine.read_text() == "mine"
 
 
 def test_a_redirection_on_this_machine_is_followed(offering, cached):

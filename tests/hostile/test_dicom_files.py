@@ -45,6 +45,9 @@ FAULTS = {
     "no frames": ({"NumberOfFrames": None, "NumberOfSlices": None}, "expected NumberOfFrames"),
     "micrometres": ({"PixelSpacing": [0.001, 0.001]}, "expected voxels of 0.5–12 mm"),
     "a slope of nothing": ({"RescaleSlope": 0}, "expected a finite rescale slope"),
+    "a slope below float32": ({"RescaleSlope": "1e-45"}, "expected a finite rescale slope"),
+    "a slope beyond float32": ({"RescaleSlope": "1e39"}, "expected counts, found infinite ones"),
+    "an intercept beyond it": ({"RescaleIntercept": "1e39"}, "expected counts, found infinite"),
 }  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from exams import save_stand_ins
 from submissions import BROKEN, GOOD
 
 from datkit.data import open_folder
-from datkit.inspect import check_submission
-from datkit.inspect.submission import Submission
+from datkit.inspect.submission import Submission, find_problems
 from datkit.replica import SCENARIOS, run_submission
+
+pytestmark = pytest.mark.usefixtures("any_isolation")
 
 UIDS = ["007", "1e5", "00031", "100012", "12"]  # text, though each reads as a number
 DYNAMIC = {name for name, one in BROKEN.items() if one.dynamic}
@@ -52,13 +53,15 @@ def test_the_corpus_is_large():
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_fault_is_found_by_its_code_and_no_other(name, tmp_path):
-    found = {problem.code for problem in check_submission(BROKEN[name].write(tmp_path))}
+    with Submission(BROKEN[name].write(tmp_path)) as submission:
+        found = {problem.code for problem in find_problems(submission)}
     assert tuple(sorted(found)) == BROKEN[name].codes
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_good_is_not_flagged(name, tmp_path):
-    assert check_submission(GOOD[name].write(tmp_path)) == []
+    with Submission(GOOD[name].write(tmp_path)) as submission:
+        assert [*find_problems(submission)] == []
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from zips import zip_of
 
-from datkit.inspect import check_submission
 from datkit.inspect.source import Contents
-from datkit.inspect.submission import check_source
+from datkit.inspect.submission import Submission, check_source, find_problems
 from datkit.rules import RULES
 
 GOOD_MAIN = "import numpy as np\nfrom helpers import data\n"
@@ -31,7 +30,8 @@ def codes(pack):
     """Pack members and return the codes that are found, sorted."""
 
     def found(*members, **options) -> list[str]:
-        return sorted(problem.code for problem in check_submission(pack(*members, **options)))
+        with Submission(pack(*members, **options)) as submission:
+            return sorted(problem.code for problem in find_problems(submission))
 
     return found
 

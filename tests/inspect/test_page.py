@@ -19,6 +19,7 @@ from datkit.inspect.page import all_rules, findings_page
 
 ROW = re.compile(r"^\| `([\w-]+)` \| (\w+) \| (.+) \| (.+) \|$", re.MULTILINE)
 TESTS = Path(__file__).parents[1]
+ROOMS = ("challenge/codabench", "replica", "submit")
 RULE_OF = {rule.code: rule for rule in all_rules()}
 READ = ("The archive", "Where `main.py` lies", "What does not belong there", "The code")
 BY_READING = {code for code, rule in RULE_OF.items() if rule.section in READ}
@@ -40,7 +41,7 @@ def test_a_broken_submission_shows_each_rule_that_reads():
 
 def test_a_test_of_runs_or_tables_expects_each_other_rule():
     expected = {code for one in BROKEN.values() for code in one.dynamic}
-    for path in chain(*(TESTS.joinpath(room).glob("*.py") for room in ("replica", "submit"))):
+    for path in chain(*(TESTS.joinpath(room).glob("*.py") for room in ROOMS)):
         nodes = ast.walk(ast.parse(path.read_bytes()))
         expected |= {node.value for node in nodes if isinstance(node, ast.Constant)}
     assert not RULE_OF.keys() - BY_READING - expected

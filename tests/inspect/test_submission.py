@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import stat
+import struct
+import subprocess
+import sys
+import time
 import zipfile
 
 import numpy as np
@@ -13,9 +17,40 @@ from datkit.errors import SubmissionError, UsageError
 from datkit.inspect import check_submission
 from datkit.inspect.page import findings_page
 from datkit.inspect.source import CODE, Source
-from datkit.inspect.submission import Submission
+from datkit.inspect.submission import Submission, find_problems
+
+
+def npy(header: str) -> bytes:
+    """An array of three zeros under a header."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(24)
+
+
+NPY = npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**29},), }}".ljust(117))[:-24]
+
+
+def inner(name: str, content: bytes) -> bytes:
+    """The bytes of an archive in the archive, TorchScript or arrays."""
+    return zip_of(("m/constants.pkl", b"\x80\2]."), (name, content))
+
 
 FAULTS = {
+    "the_same_from_here": ("duplicate", "./main.py", "print('other code')\n"),
+    "the_same_with_two_slashes": ("duplicate", "helpers//data.py", "X = 2\n"),
+    "the_same_with_a_way_back": ("duplicate", "helpers/./data.py", "X = 2\n"),
+    "capitals_and_another_spelling": ("case-clash", "helpers/./Data.py", ""),
+    "a_dot_that_windows_leaves_out": ("case-clash", "helpers/data.py.", ""),
+    "a_folder_that_is_a_file": ("file-and-folder", "helpers/data.py/", ""),
+    "a_file_called_data": ("taken-name", "data", "x"),
+    "a_file_called_data_in_capitals": ("taken-name", "./DATA", "x"),
+    "a_folder_for_the_predictions": ("taken-name", "submission.csv/x.txt", "x"),
+    "a_cut_header_of_numpy": ("weights", "w.npy", npy("{'descr': '<f8', 'shape': (3,")),
+    "a_header_of_brackets": ("weights", "w.npy", npy("[" * 4000 + "]" * 4000)),
+    "more_numbers_than_memory": (
+        "unread",
+        "w.npy",
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }"),
+    ),
     "a_nested_parent": ("unsafe-path", "a/../../outside.py", ""),
     "an_absolute_path": ("unsafe-path", "/etc/outside.py", ""),
     "a_drive": ("unsafe-path", "C:/outside.py", ""),
@@ -94,7 +129,8 @@ def test_no_damage_makes_the_check_itself_fail(pack):
         for position in rng.integers(0, len(whole), size=4):
             content[position] = rng.integers(256)
         path.write_bytes(content)
-        check_submission(path)
+        with Submission(path) as submission:
+            assert all(problem.code for problem in find_problems(submission))
 
 
 def test_too_many_members_are_not_even_listed(codes, monkeypatch):
@@ -159,3 +195,80 @@ def test_what_is_found_later_does_not_change_the_zip(tmp_path):
     with Submission(path) as submission:
         check_submission(submission).clear()
         assert [problem.code for problem in submission.problems] == ["not-a-zip"]
+
+
+def test_a_name_from_here_is_the_name(pack):
+    """`tar -a -cf submission.zip .` writes `./main.py`, which every unzip takes for main.py."""
+    path = pack(("./main.py", "import helpers.data\n"), main=None)
+    assert check_submission(path) == []
+
+
+def test_too_many_folders_are_not_read(codes):
+    deep = "/".join("a" * 505)
+    assert codes(*((f"{n}/{deep}/x", "") for n in range(250))) == ["too-many-members"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no process")
+@pytest.mark.parametrize(
+    ("member", "content"),
+    {
+        "an array of 512 MB in 512 kB": ("w.npz", lambda: inner("w.npy", NPY + bytes(2**29))),
+        "code of 256 MB in 256 kB": ("m.pt", lambda: inner("m/code/a.py", b"#" * 2**28)),
+    }.values(),
+    ids=["array", "code"],
+)
+def test_what_takes_too_much_memory_is_a_finding(pack, monkeypatch, member, content):
+    monkeypatch.setattr("datkit.inspect.submission.MEMORY", 500_000_000)
+    path = pack((entry(member), content()), ("z.pkl", ""))
+    found = check_submission(path)
+    assert [one.code for one in found] == ["unread", "pickle"], "the others are read"
+    assert found[0].where == f"member '{member}'" and "Leave it out" in found[0].remedy
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no process")
+def test_what_takes_too_long_is_a_finding_and_what_was_found_stays(pack, monkeypatch):
+    monkeypatch.setattr("datkit.inspect.submission.SECONDS", 1)
+    slow = "".join(f"f{n % 97}(a.b{n % 89})\n" for n in range(300_000))
+    path = pack(("a.ipynb", ""), ("b.pkl", ""), (entry("c.py"), slow), ("d.pkl", ""))
+    started = time.monotonic()
+    found = {(one.code, one.where) for one in check_submission(path)}
+    assert time.monotonic() - started < 20
+    assert found == {
+        ("notebook", "member 'a.ipynb'"),
+        ("pickle", "member 'b.pkl'"),
+        ("unread", "member 'c.py'"),
+    }
+
+
+@pytest.mark.parametrize(
+    "end", ["raise SystemExit(3)", "import os; os.abort()", "import time; time.sleep(99)"]
+)
+def test_however_the_reading_process_ends_it_is_a_finding(pack, monkeypatch, end):
+    monkeypatch.setattr("datkit.inspect.submission._PATIENCE", 0.25)
+    said = "print('\"main.py\"', flush=True); print('{\"co', end='', flush=True); "
+    monkeypatch.setattr("datkit.inspect.submission._CHILD", said + end)
+    [problem] = check_submission(pack())
+    assert (problem.code, problem.where) == ("unread", "member 'main.py'") and problem.is_error
+
+
+def test_it_reads_wherever_it_is_called_from(pack, tmp_path, monkeypatch):
+    """In a script without a main, beside files named like Python's own modules."""
+    for name in ("json", "zipfile", "resource", "datkit"):
+        (tmp_path / f"{name}.py").write_text("raise SystemError\n")
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    path = pack(("a.pkl", ""))
+    script.write_text(
+        "from datkit.inspect import check_submission\n"
+        f"print([one.code for one in check_submission({str(path)!r})])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout == "['pickle']\n" and not done.stderr
+
+
+def test_many_findings_of_one_code_are_counted(pack):
+    many = [(f"../{'x' * 240}{n}.pkl", "") for n in range(300)]
+    found = check_submission(pack(*many))
+    assert [one.code for one in found].count("unsafe-path") == 101
+    assert "unsafe-path" in {one.code for one in found if one.found == "200 more"}

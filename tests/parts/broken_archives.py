@@ -9,6 +9,7 @@ import stat
 import struct
 import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 from submissions import MAIN, broken
@@ -354,3 +355,23 @@ def traced_in_half_precision():
 def traced_with_an_exam():
     """torch stores the input of the tracing: here an exam leaves the house."""
     return MAIN | {"weights/net.pt": torchscript("return x\n", "traced_inputs/0")}
+
+
+@broken("stray-bytes")
+def two_archives_in_one():
+    """One lies before the other: what reads from the front unpacks other code."""
+    return zip_of(("main.py", "print('other code')\n")) + zip_of(*MAIN.items())
+
+
+@broken("second-name")
+def another_name_beside_the_name():
+    """Info-ZIP's unzip takes the name in the extra field, Python the one before it."""
+    field = struct.pack("<BL", 1, zlib.crc32(b"helpers.py")) + b"main.py"
+    extra = struct.pack("<HH", 0x7075, len(field)) + field
+    return MAIN | {entry("helpers.py", extra=extra): "X = 1\n"}
+
+
+@broken("taken-name")
+def data_is_a_file():
+    """The platform mounts the exams at a folder of that name."""
+    return MAIN | {"data": "where the exams lie\n"}

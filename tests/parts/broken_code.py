@@ -25,13 +25,7 @@ def another_encoding():
     return MAIN | {"net.py": "x = 'é'\n".encode("latin-1")}
 
 
-@broken("unread-source")
-def weights_in_the_source():
-    """Half a megabyte of numbers as a list."""
-    return MAIN | {"coefficients.py": f"W = {[*range(100_000)]}\n"}
-
-
-@broken("unread-source")
+@broken("unread")
 def written_by_a_program():
     """A sum of fifty thousand texts: nobody's parser goes so deep."""
     return MAIN | {"table.py": "T = " + " + ".join(["'x'"] * 50_000) + "\n"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,6 +86,23 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def _silent(self) -> None:  # tells no length, closes half way: only the hash can tell
         self._send(GOOD[: len(GOOD) // 2], None)
+
+    def _trickle(self) -> None:  # the whole, a byte every 10 ms
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(GOOD)))
+        self.end_headers()
+        self._drip(GOOD)
+
+    def _drippy(self) -> None:  # the same, and does not come to the end of its headers
+        self._drip(b"HTTP/1.1 200 OK\r\nX-Long: " + GOOD)
+
+    def _drip(self, content: bytes) -> None:
+        try:
+            for one in content:
+                self.wfile.write(bytes([one]))
+                time.sleep(0.01)
+        except OSError:
+            self.asked.append("hung up")
 
     def _gone(self) -> None:
         self.send_error(404)

@@ -297,3 +297,9 @@ with open("submission.csv", "w") as out:
 print("done", file=sys.stderr)
 """
     }
+
+
+@good
+def weights_in_the_source():
+    """Half a megabyte of numbers as a list."""
+    return MAIN | {"coefficients.py": f"W = {[*range(100_000)]}\n"}

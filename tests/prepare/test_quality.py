@@ -13,6 +13,7 @@ from datkit.measure import measure_volume
 from datkit.prepare import Prepared, prepare_scan
 from datkit.prepare.quality import RULES, advise, describe, find_reasons
 from datkit.prepare.sampling import shift, spacing, transform
+from datkit.prepare.striatum import FURTHEST
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,11 @@ def test_what_a_rule_expects_reads_well():
     assert RULES["upright"].expected == "at least -0.5"
     assert RULES["rotation"].expected == "0 to 45°"
     assert RULES["resolution"].expected == "4.5 to 20 mm"
+    assert RULES["striatum_shift"].high == 0.9 * FURTHEST  # further is none
+
+
+def test_a_striatum_as_far_away_as_was_looked_is_told():
+    assert 0.8 * FURTHEST < RULES["striatum_shift"].high < FURTHEST
 
 
 @pytest.mark.parametrize(

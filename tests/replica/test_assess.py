@@ -11,6 +11,8 @@ from datkit.replica import run_submission
 from datkit.replica.assess import RUN
 from datkit.replica.sandbox import choose_level
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
 SUBMISSIONS = Path(__file__).parents[1] / "hostile" / "submissions"
 FAULTS = {
     "changes_data_in_a_shell": ["data-written", "log-uid"],

@@ -13,6 +13,8 @@ from zips import save_zip
 from datkit.replica import run_submission
 from datkit.replica.hooks import Hook, VisibleFinder
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
 
 @pytest.fixture
 def hook(tmp_path):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from platform import machine
 
 import pytest
 from attacks import ANSWER, SMALL, attack, codes, processes_with
 from zips import save_zip
 
-from datkit.replica import run_submission
+from datkit.replica import Limits, run_submission
 from datkit.replica.launcher import LARGE
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -21,7 +22,9 @@ def test_processes_without_end_are_ended(cohort_folder, tmp_path):
         cohort_folder,
         tmp_path,
         """
-        import os, time
+        import os, sys, time
+        if len(sys.argv) == 1:
+            os.execv(sys.executable, [sys.executable, __file__, "fork-4715"])
         while True:
             try:
                 os.fork()
@@ -31,7 +34,7 @@ def test_processes_without_end_are_ended(cohort_folder, tmp_path):
     )
     assert codes(report) == {"process-limit", "no-predictions"}
     assert report.seconds < 30
-    assert not processes_with("/hooks/launcher.py")
+    assert not processes_with("fork-4715")
 
 
 def test_threads_without_end_are_ended(cohort_folder, tmp_path):
@@ -77,6 +80,91 @@ def test_memory_cannot_be_eaten(code, cohort_folder, tmp_path):
     report = attack(cohort_folder, tmp_path, code)
     assert codes(report) == {"memory-limit", "no-predictions"}, str(report)
     assert report.seconds < 30
+
+
+# Ways to hold more memory than is allowed, in which no process is seen to hold it.
+HIDE = """
+import ctypes, mmap, os, socket, subprocess, sys, threading, time, _thread
+libc = ctypes.CDLL(None, use_errno=True)
+def fill(stream, size=2**30):
+    for _ in range(size // 2**20): stream.write(bytes(2**20))
+"""
+WORKERS = """
+if len(sys.argv) == 1:
+    for _ in range(4): subprocess.Popen([sys.executable, __file__, "worker"])
+else:
+    HOW
+time.sleep(30)
+"""
+HIDDEN = {
+    "a file without a name": "fill(open(os.memfd_create('x'), 'wb'))",
+    "System V shared memory": "sys.exit(-libc.shmget(0, 2**30, 0o1600))",
+    "a shared mapping": "m = mmap.mmap(-1, 2**30); fill(m)",
+    "a shared mapping of zeros": "m = mmap.mmap(os.open('/dev/zero', 2), 2**30); fill(m)",
+    "a process that may not be looked into": WORKERS.replace(
+        "HOW", "libc.prctl(4, 0, 0, 0, 0); kept = bytearray(2**26)"
+    ),
+    "a process whose first thread has ended": WORKERS.replace(
+        "HOW",
+        "_thread.start_new_thread(lambda: (b := bytearray(2**26), time.sleep(30)), ())\n"
+        "    time.sleep(0.2); libc.syscall(EXIT, 0)",
+    ),
+    "files in several folders": (
+        "for place in ('/tmp', '/dev/shm', '/events', '.'):\n"
+        "    for name in 'abcdefgh':\n"
+        "        try: fill(open(f'{place}/{name}', 'wb'), 2**25)\n"
+        "        except OSError: pass\n"
+    ),
+    "files without content": (
+        "for number in range(10**6): libc.close(libc.creat(b'/tmp/%d' % number, 0o600))\n"
+    ),
+    "sockets": (
+        "kept = []\n"
+        "for _ in range(400):\n"
+        "    pair = socket.socketpair(); kept.append(pair); pair[0].setblocking(False)\n"
+        "    try:\n"
+        "        while True: pair[0].send(bytes(2**16))\n"
+        "    except OSError: pass\n"
+    ),
+    "page tables": (
+        "libc.mmap.restype = ctypes.c_void_p\n"
+        "libc.mmap.argtypes = [ctypes.c_void_p] + 4 * [ctypes.c_long] + [ctypes.c_long]\n"
+        "place = libc.mmap(None, 2**41, 1, 0x4022, -1, 0)\n"
+        "libc.madvise(ctypes.c_void_p(place), ctypes.c_ulong(2**41), 15)\n"
+        "for step in range(2**20): ctypes.c_char.from_address(place + step * 2**21).value\n"
+    ),
+}
+REFUSED = ("a file without a name", "System V shared memory", "a shared mapping of zeros")
+
+
+@pytest.mark.parametrize("way", HIDDEN)
+def test_memory_cannot_be_hidden(way, cohort_folder, tmp_path):
+    code = HIDE + HIDDEN[way].replace("EXIT", "60" if machine() == "x86_64" else "93")
+    limits = Limits(memory=2**27, processes=64, disk=2**26)
+    path = save_zip(tmp_path / "hides.zip", {"main.py": code + "\ntime.sleep(2)\nprint('LEAK')"})
+    report = run_submission(
+        path, cohort_folder, limits=limits, time_limit=60, isolation="bubblewrap", progress=False
+    )
+    assert "LEAK" not in report.log, str(report)
+    assert report.seconds < 30
+    assert ("exit-code" if way in REFUSED else "memory-limit") in codes(report), str(report)
+
+
+def test_threads_cannot_hide_behind_a_first_one_that_has_ended(cohort_folder, tmp_path):
+    report = attack(
+        cohort_folder,
+        tmp_path,
+        f"""
+        import ctypes, os, time, _thread
+        for _ in range(2):
+            if os.fork() == 0:
+                for _ in range(33):
+                    _thread.start_new_thread(time.sleep, (30,))
+                ctypes.CDLL(None).syscall({60 if machine() == "x86_64" else 93}, 0)
+        time.sleep(30)
+        """,
+    )
+    assert codes(report) == {"process-limit", "no-predictions"}
 
 
 def test_a_run_ends_with_its_time(cohort_folder, tmp_path):

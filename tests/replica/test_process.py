@@ -10,11 +10,27 @@ import time
 from pathlib import Path
 
 import pytest
-from attacks import ANSWER, attack, processes_with
+from attacks import ANSWER, attack, codes, processes_with
 from zips import save_zip
 
-from datkit.replica import run_submission
+from datkit.replica import Limits, run_submission
+from datkit.replica import launcher as launcher_module
+from datkit.replica.sandbox import SPARE, SPARE_MEMORY, control_groups
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
+# Four processes, each within the limit, and files: together more than is allowed.
+HOARD = """
+import os, time
+for place in ("/tmp/a", "/dev/shm/a"):
+    with open(place, "wb") as stream:
+        stream.write(bytes(2**25 - 2**12))
+for _ in range(2):
+    os.fork()
+kept = bytearray(2**28)
+kept[::4096] = b"x" * len(kept[::4096])
+time.sleep(30)
+"""
 SUBMISSIONS = Path(__file__).parents[1] / "hostile" / "submissions"
 
 
@@ -79,7 +95,7 @@ def test_what_a_run_writes_where_the_hooks_do_is_harmless(bubblewrap, cohort_fol
         """,
     )
     assert report.ok, str(report)
-    assert report.log == ("\ufffd[2J\ufffd]0;owned\ufffd",)
+    assert report.log == (r"\x1b[2J\x1b]0;owned\x07",)
 
 
 def test_a_launcher_that_fails_is_a_fault_of_the_replica(cohort_folder, tmp_path, monkeypatch):
@@ -90,3 +106,27 @@ def test_a_launcher_that_fails_is_a_fault_of_the_replica(cohort_folder, tmp_path
     report = run_submission(packed, cohort_folder, progress=False)
     found = {problem.code: problem.found for problem in report.problems}
     assert found == {"replica": "no memory for it", "no-predictions": "none"}
+
+
+def test_control_groups_hold_the_limits_and_are_gone_with_the_run():
+    with control_groups("datkit-test-4716", Limits(memory=2**28, processes=50)) as made:
+        files = [group / name for group in made for name in ("pids.max", "memory.limit_in_bytes")]
+        limits = {int(file.read_text()) for file in files if file.exists()}
+        assert limits <= {2**28 + SPARE_MEMORY, 50 + SPARE}
+    assert not any(group.exists() for group in made)
+
+
+def test_the_kernel_ends_a_run_whose_launcher_looks_away(
+    bubblewrap, cohort_folder, tmp_path, monkeypatch
+):
+    with control_groups("datkit-test-4717", Limits()) as made:
+        if not made:
+            pytest.skip("this user may make no control groups")
+    launcher = tmp_path / "launcher.py"
+    text = Path(launcher_module.__file__).read_text()
+    launcher.write_text(
+        text.replace("def _excess(", "def _excess(settings): return ''\n\n\ndef _looked(")
+    )
+    monkeypatch.setattr("datkit.replica.folders._LAUNCHER", launcher)
+    report = attack(cohort_folder, tmp_path, HOARD)
+    assert codes(report) >= {"memory-limit", "no-predictions"}, str(report)

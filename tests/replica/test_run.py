@@ -15,6 +15,8 @@ from datkit.errors import CohortError, SubmissionError, UsageError
 from datkit.replica import SCENARIOS, run_submission
 from datkit.replica.run import choose_uids
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
 # It scales by the largest exam of all, which no exam may know of, and does not wait.
 SCALES = """
 import csv, os
@@ -100,6 +102,14 @@ def test_a_traceback_is_shown(cohort_folder, tmp_path):
     report = run_submission(packed, cohort_folder, progress=False)
     assert report.exit_code == 1
     assert "ValueError: voxel size 0.001 mm" in str(report)
+
+
+def test_what_a_run_printed_is_shown_without_commands_to_a_terminal(cohort_folder, tmp_path):
+    code = 'raise ValueError("\\x1b[2J\\x07 \\u202e")'
+    packed = save_zip(tmp_path / "raises.zip", {"main.py": code})
+    report = run_submission(packed, cohort_folder, progress=False)
+    assert r"ValueError: \x1b[2J\x07 \u202e" in str(report)
+    assert not set("\x1b\x07\u202e") & {*str(report)}
 
 
 def test_a_zip_that_is_not_safe_is_not_run(cohort_folder, tmp_path):

@@ -17,11 +17,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from attacks import ANSWER, SMALL, attack, codes
 from zips import save_zip
 
+from datkit.cli import main
 from datkit.errors import UsageError
 from datkit.replica import run_submission, sandbox
 from datkit.replica.sandbox import IMAGE, choose_level, command_for
@@ -198,11 +198,12 @@ def python_below_tmp(request) -> Iterator[Path]:
 def test_a_python_below_tmp_is_sandboxed_as_any_other(python_below_tmp, cohort_folder, tmp_path):
     code = "import os, sys; print(sys.prefix); print(os.listdir('/tmp')[0])\n" + ANSWER
     packed = save_zip(tmp_path / "good.zip", {"main.py": code})
-    checkout, packages = Path(sandbox.__file__).parents[2], Path(pd.__file__).parents[1]
+    packages = [entry for entry in sys.path if Path(entry).name.endswith("-packages")]
+    found = os.pathsep.join([str(Path(sandbox.__file__).parents[2]), *packages])
     words = ["submit", "run", packed, "--cohort", cohort_folder, "--json"]
     result = subprocess.run(
         [python_below_tmp, "-m", "datkit.cli", *map(str, words), "--isolation", "bubblewrap"],
-        env={**os.environ, "PYTHONPATH": f"{checkout}:{packages}"},
+        env={**os.environ, "PYTHONPATH": found},
         capture_output=True,
         text=True,
         check=False,
@@ -247,17 +248,34 @@ def test_docker_gets_no_network_and_only_read_only_folders(tmp_path):
     assert len(mounts) == 3 and all(mount.endswith(",readonly") for mount in mounts)
 
 
-def test_without_a_sandbox_the_report_says_so(monkeypatch, cohort_folder, tmp_path, capsys):
+def test_without_a_sandbox_nothing_runs(monkeypatch, cohort_folder, tmp_path):
     monkeypatch.setattr(sandbox, "_failure_of", lambda level: "broken" * (level != "plain"))
-    path = save_zip(tmp_path / "good.zip", {"main.py": ANSWER})
-    report = run_submission(path, cohort_folder)
-    assert report.ok and "NO SANDBOX" in report.isolation and "NO SANDBOX" in str(report)
-    assert "(bubblewrap does not work here: broken)" in report.isolation
-    assert "NO SANDBOX" in capsys.readouterr().err
+    path = save_zip(tmp_path / "leak.zip", {"main.py": f"open('{tmp_path}/LEAK', 'w')"})
+    with pytest.raises(UsageError, match=r"docker: broken; bubblewrap: broken.*--isolation plain"):
+        run_submission(path, cohort_folder, progress=False)
+    assert main(["submit", "run", str(path), "--cohort", str(cohort_folder)]) == 2
+    assert main(["submit", "check", str(path), "--cohort", str(cohort_folder)]) == 2
+    assert not (tmp_path / "LEAK").exists()
     with pytest.raises(UsageError, match="apt-get install bubblewrap"):
         choose_level("bubblewrap")
     with pytest.raises(UsageError, match="docker, bubblewrap, plain"):
         choose_level("magic")
+
+
+def test_without_a_sandbox_plain_runs_by_its_name(monkeypatch, cohort_folder, tmp_path, capsys):
+    monkeypatch.setattr(sandbox, "_failure_of", lambda level: "broken" * (level != "plain"))
+    path = save_zip(tmp_path / "good.zip", {"main.py": ANSWER})
+    report = run_submission(path, cohort_folder, isolation="plain")
+    assert report.ok and "NO SANDBOX" in report.isolation and "NO SANDBOX" in str(report)
+    assert "NO SANDBOX" in capsys.readouterr().err
+    words = ["submit", "check", str(path), "--cohort", str(cohort_folder), "--isolation", "plain"]
+    assert main(words) == 0
+    assert "NO SANDBOX" in capsys.readouterr().err
+
+
+def test_a_machine_without_a_list_of_system_calls_has_no_sandbox(monkeypatch):
+    monkeypatch.setattr(sandbox, "CALLS", {})
+    assert "system calls" in sandbox._failure_of.__wrapped__("bubblewrap")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from datkit.data import open_folder
 from datkit.replica import SCENARIOS, RunReport, run_submission
 from datkit.replica.sandbox import choose_level
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
 UIDS = ["007", "1e5", "00031", "100012"]
 # A sound submission in few lines, with places where a fault can be put in.
 GOOD = """
@@ -41,6 +43,8 @@ found = [predict(uid) for uid in uids]
 with open("submission.csv", "w", newline="") as stream:
     csv.writer(stream).writerows([("uid", "is_pathologic"), *zip(uids, found)])
 """
+UID_CODES = ("depends-on-uid", "uid-as-nothing")
+NUMBERS, NOTHING = "a run under uids such as 0007", "a run under uids such as NA"
 # A fault, its code, and the only runs that show it.
 ALONE, HALF = "a run on one exam alone", "a run on 2 of 4 exams"
 ORDER, COPIES = "a run in another order", "a run with 4 copies of one exam"
@@ -88,16 +92,34 @@ FAULTS = {
 }
 
 
+# How uids are read, and whether the same exams under other uids get the same probabilities then.
+READERS = {
+    "as pandas guesses": ("pd.read_csv(table)['uid']", {NUMBERS: "error", NOTHING: "warning"}),
+    "as text, but for NA": ("pd.read_csv(table, dtype={'uid': str})['uid']", {NOTHING: "warning"}),
+    "but for numbers": ("pd.read_csv(table, keep_default_na=False)['uid']", {NUMBERS: "error"}),
+    "as text": ("pd.read_csv(table, dtype={'uid': str}, keep_default_na=False)['uid']", {}),
+}
+
+
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     """Four volumes of 8³ voxels, each of another mean."""
-    folder = tmp_path_factory.mktemp("four")
+    return four_exams(tmp_path_factory.mktemp("four"), UIDS)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """The same under names that nothing reads as numbers."""
+    return four_exams(tmp_path_factory.mktemp("named"), ["exam-a", "exam-b", "exam-c", "exam-d"])
+
+
+def four_exams(folder, uids):
     (folder / "niftis").mkdir()
-    for index, uid in enumerate(UIDS):
+    for index, uid in enumerate(uids):
         data = np.full((8, 8, 8), index + 1, dtype=np.float32)
         data[4, 4, 4] += 1
         nib.save(nib.Nifti1Image(data, np.eye(4)), folder / "niftis" / f"{uid}.nii.gz")
-    rows = "".join(f"{uid},0.0\n" for uid in UIDS)
+    rows = "".join(f"{uid},0.0\n" for uid in uids)
     (folder / "submission_format.csv").write_text("uid,is_pathologic\n" + rows)
     return open_folder(folder, require_labels=False)
 
@@ -129,6 +151,8 @@ def test_a_sound_submission_passes_in_every_scenario(cohort, tmp_path, capsys):
         "a run with damaged exams",
         "a run on the first exam alone",
         COPIES,
+        NUMBERS,
+        NOTHING,
         "a run where data/niftis cannot be listed",
         late,
         "0 problems found",
@@ -157,6 +181,23 @@ def test_each_fault_shows_in_its_scenario(name, cohort, tmp_path, needed):
     found = [problem for problem in report.problems if problem.code != "lists-data"]
     assert {problem.code for problem in found} == {code}
     assert {problem.where for problem in found} == where
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_uids_that_are_not_read_as_text_are_found(name, named, tmp_path):
+    reader, where = READERS[name]
+    read = f"import pandas as pd; table = 'data/submission_format.csv'; uids = list({reader})"
+    again = f"{read}; found = [predict(uid) for uid in uids]"
+    report = report_of(GOOD.replace("# then", again), named, tmp_path, *UID_CODES)
+    found = [problem for problem in report.problems if problem.code in UID_CODES]
+    assert {problem.where: problem.severity for problem in found} == where
+    assert len(report.predictions) == 4, "the exams' own uids are read by all of them"
+
+
+def test_answers_made_from_a_uid_are_found(named, tmp_path):
+    code = GOOD.replace("# then", "found = [len(uid) / 100 for uid in uids]")
+    (problem,) = report_of(code, named, tmp_path, "depends-on-uid").problems
+    assert problem.found == "4 of 4 differ, by up to 0.03"
 
 
 def test_a_submission_that_does_not_wait_is_told(cohort, tmp_path):
@@ -189,5 +230,5 @@ def test_a_first_run_that_fails_is_reported_alone(cohort, tmp_path):
 
 
 def test_every_scenario_is_tried_here():
-    shown = {code for code, _, _ in FAULTS.values()}
+    shown = {code for code, _, _ in FAULTS.values()} | {*UID_CODES}
     assert SCENARIOS.codes - shown == {"late-mount", "hostile-exam", "nan-moves", "time-projected"}

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from stored import forge
 
 from datkit.errors import ModelError, SubmissionError, UsageError
 from datkit.inspect import check_submission
@@ -192,8 +193,7 @@ def test_a_class_of_a_notebooks_cell_is_asked_into_a_file(models, monkeypatch):
     cell = type("OfACell", (MeasuresClassifier,), {"kind": "cell", "__module__": "__main__"})
     monkeypatch.setitem(KINDS, "cell", cell)
     monkeypatch.delattr("__main__.__file__", raising=False)
-    path = models / "measures" / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": "cell"}))
+    forge(models / "measures", kind="cell")
     with pytest.raises(
         SubmissionError, match="found one of a notebook's cell .*put the class into"
     ):
