@@ -175,10 +175,19 @@ def _resolve(
     return page or (None if is_misspelt else content)
 
 
+def _list_references(
+    _app: Sphinx, _page: str, _template: str, context: dict, _tree: object
+) -> None:
+    """Make entries of the bibliography items of its list, which may hold nothing else."""
+    body = context.get("body", "")
+    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the extension with Sphinx."""
     for extension in ("autodoc", "autosummary", "napoleon"):
         app.setup_extension(f"sphinx.ext.{extension}")
     app.connect("autodoc-process-docstring", _adapt)
     app.connect("missing-reference", _resolve)
+    app.connect("html-page-context", _list_references)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ Nothing is executed here, and every warning is an error::
 from __future__ import annotations
 
 import argparse
+import ast
 import shutil
 import subprocess
 import sys
@@ -15,16 +16,26 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from datkit.book.api import all_names, imported_names, link_names, write_api
 from datkit.book.gate import check_executed
+from datkit.book.run import KEY
+from datkit.book.student import SOLUTIONS, Pages, write_student_notebooks
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.inspect.page import findings_page
 from datkit.problems import Problem
 
 __all__ = ["build_book", "check_copies", "main", "stage_book"]
 
+SHORT_FIGURE = 3  # lines; longer ones say how a figure is drawn, not what it shows
 MARK = ".staged"  # lies in every staged folder: only what this module made is ever deleted
+STUDENT = "static/student"  # in the staged book; _static/student in the built one
+DOWNLOADS = """\
+<p class="dat-downloads">Work on it yourself, in JupyterLab, VS Code or Colab:
+<a href="../_{folder}/{name}" download>student notebook</a>,
+<a href="../_{folder}/{solutions}/{name}" download>the same with solutions</a>.</p>
+"""
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
 
@@ -51,26 +62,51 @@ def check_copies(sources: Path, executed: Path) -> list[Problem]:
     return problems
 
 
-def _dress(notebook: NotebookNode) -> NotebookNode:
-    """Fold the solutions of a notebook for the book, and link the names that its prose mentions."""
+def _is_machinery(cell: NotebookNode) -> bool:
+    """Return whether a cell's code sets up, draws, glues or checks: the page folds it."""
+    if cell.cell_type != "code" or "solution" in cell.metadata.get("tags", []):
+        return False
+    body = ast.parse(cell.source).body
+    imports = any(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+    glued = sum(ast.unparse(node).startswith("glue(") for node in body)
+    drawn = "mystnb" in cell.metadata and len(cell.source.splitlines()) > SHORT_FIGURE
+    tagged = bool({*cell.metadata.get("tags", [])} & {"parameters", "check"})
+    return imports or drawn or tagged or 2 * glued >= len(body)
+
+
+def _dress(notebook: NotebookNode, name: str) -> NotebookNode:
+    """Fold solutions and machinery, link the names in the prose, and offer the student version."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     names = {name: all_names()[full] for name, full in imported_names(code).items()}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = link_names(cell.source, all_names() | names)
+        if _is_machinery(cell):
+            cell.metadata.tags = [*cell.metadata.get("tags", []), "hide-input"]
         if "solution" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("hide-cell")
             prompts = {"code_prompt_show": "Show one solution", "code_prompt_hide": "Hide it"}
             cell.metadata.mystnb = prompts | cell.metadata.get("mystnb", {})
+    links = DOWNLOADS.format(folder=STUDENT, name=name, solutions=SOLUTIONS)
+    notebook.cells.insert(1, new_markdown_cell(links, id="downloads"))
     return notebook
 
 
 def stage_book(
-    book: Path, sources: Path, executed: Path, out: Path, results: Path | None = None
+    book: Path,
+    sources: Path,
+    executed: Path,
+    out: Path,
+    results: Path | None = None,
+    reading: Path | None = None,
+    atlas: Path | None = None,
+    network: Path | None = None,
 ) -> None:
     """Make `out` a fresh copy of the book's chapters with its executed notebooks and API pages.
 
-    Tables of `results`, if that folder exists, lie in ``results/``, where chapters include them.
+    Tables of `results` and `network` and pages and pictures of `atlas`, if these folders exist, lie
+    in ``results/``, ``network/`` and ``atlas/``, where chapters include them; the exams of
+    `reading` and `network` lie beside the scripts that show them.
 
     Raises
     ------
@@ -94,12 +130,19 @@ def stage_book(
     for chapter in out.rglob("*.md"):
         text = chapter.read_text(encoding="utf-8")
         chapter.write_text(link_names(text, all_names()), encoding="utf-8")
-    if results is not None and results.is_dir():
-        shutil.copytree(results, out / "results")
+    for name, made in (("results", results), ("atlas", atlas), ("network", network)):
+        if made is not None and made.is_dir():
+            shutil.copytree(made, out / name)
+    for name, made in (("reading", reading), ("network", network)):
+        if made is not None and made.is_dir():
+            other = shutil.ignore_patterns(KEY, "*.md")
+            shutil.copytree(made, out / "static" / name, ignore=other, dirs_exist_ok=True)
+    pages = Pages(book, sources, results or out / "results")
+    write_student_notebooks(pages, executed, out / STUDENT)
     write_api(out / "api")
     (out / "notebooks").mkdir(exist_ok=True)
     for source in sources.glob("*.ipynb"):
-        notebook = _dress(nbformat.read(executed / source.name, as_version=4))
+        notebook = _dress(nbformat.read(executed / source.name, as_version=4), source.name)
         nbformat.write(notebook, out / "notebooks" / source.name)
 
 
@@ -127,12 +170,16 @@ def main(arguments: list[str] | None = None) -> int:
         ("--sources", "notebooks", "folder of the committed notebooks"),
         ("--notebooks", "build/notebooks", "folder of their executed copies"),
         ("--results", "benchmarks/results", "folder of the tables that chapters show"),
+        ("--reading", "build/reading", "folder of the reading trainer's exams"),
+        ("--atlas", "build/atlas", "folder of what python -m datkit.book.atlas made"),
+        ("--network", "build/network", "folder of the network in the page"),
         ("--out", "build/book", "where to stage and build"),
     ]:
         parser.add_argument(name, type=Path, default=Path(default), help=f"{what} ({default})")
     options = parser.parse_args(arguments)
     try:
-        stage_book(options.book, options.sources, options.notebooks, options.out, options.results)
+        parts = options.book, options.sources, options.notebooks, options.out
+        stage_book(*parts, options.results, options.reading, options.atlas, options.network)
     except DatkitError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

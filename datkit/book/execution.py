@@ -1,8 +1,8 @@
 """Execute one notebook with papermill, and keep of it what every execution gives alike.
 
-A check lists wrong answers that it must reject. They are tried in the notebook's own kernel, in
-cells that are added before an execution and taken out after it, so each execution of the book also
-tests its exercises.
+A check lists wrong answers, each with what it must say to them, and other right ways. They and the
+blank stub are tried in the notebook's own kernel, in cells that are added before an execution and
+taken out after it, so each execution of the book also tests its exercises.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from papermill.iorw import load_notebook_node
 from traitlets.config import Config
 
 from datkit.book.executed_rules import INJECTED, WIDGET
-from datkit.book.notebook import LISTS
+from datkit.book.notebook import LISTS, split_stub
+from datkit.book.prose_rules import BLANK
 from datkit.files import replace_atomically
 from datkit.problems import Problem
 
@@ -32,29 +33,46 @@ __all__ = ["execute", "remove_volatile"]
 KERNEL = "python3"
 START = 180  # seconds in which a kernel answers, on a busy machine too
 NUMBER = "number"  # cell metadata: its place in the source, while the notebook runs
-WRONG_ANSWER = "wrong-answer"  # the tag of an added cell
-# A copy of the kernel's names takes the wrong answer, so the notebook goes on with the right one.
-TRY_WRONG_ANSWER = """
-_names = dict(globals())
-exec({wrong!r}, _names)
+TRIED_ANSWER = "tried-answer"  # the tag of an added cell
+# A copy of the kernel's names takes the answer, so the notebook goes on with its own solution.
+TRY_ANSWER = """
+from datkit.errors import AnswerError as _AnswerError
+_names, _answer, _wanted = dict(globals()), {answer!r}, {wanted!r}
 try:
+    exec(_answer, _names)
     exec({check!r}, _names)
-except AssertionError:
-    del _names
+except _AnswerError as error:
+    _said = str(error)
 else:
-    raise AssertionError("The check accepts a wrong answer: " + {wrong!r})
+    _said = None
+if _said is None and _wanted is not None:
+    raise AssertionError("The check accepts a wrong answer: " + _answer)
+if _said is not None and _wanted is None:
+    raise AssertionError("The check rejects a right answer: " + _answer + ": " + _said)
+if _said is not None and _wanted not in _said:
+    raise AssertionError("The check says to " + _answer + ": " + _said + " Not: " + _wanted)
+del _names, _answer, _wanted, _said
 """
 
 
+def _answers(check: NotebookNode, stub: str) -> dict[str, str | None]:
+    """Return what a check is tried with: an answer, and what it must say to it (None: nothing)."""
+    right = dict.fromkeys(check.metadata.get("right", []))
+    return ({stub: BLANK} if stub else {}) | check.metadata.get("wrong", {}) | right
+
+
 def _prepare(source: Path) -> NotebookNode:
-    """Return the notebook with its cells numbered, and after each check its wrong answers."""
-    notebook, cells = load_notebook_node(str(source)), []
+    """Return the notebook with its cells numbered, and each check tried with other answers."""
+    notebook, cells, stub = load_notebook_node(str(source)), [], ""
     for number, cell in enumerate(notebook.cells, start=1):
         cell.metadata[NUMBER] = number
         cells.append(cell)
-        for wrong in cell.metadata.get("wrong", []):
-            code = TRY_WRONG_ANSWER.format(wrong=wrong, check=cell.source)
-            cells.append(new_code_cell(code, metadata={NUMBER: number, "tags": [WRONG_ANSWER]}))
+        if "exercise" in cell.metadata.get("tags", []):
+            _, stub = split_stub(cell.source)
+        if "check" in cell.metadata.get("tags", []):
+            for answer, wanted in _answers(cell, stub).items():
+                code = TRY_ANSWER.format(answer=answer, wanted=wanted, check=cell.source)
+                cells.append(new_code_cell(code, metadata={NUMBER: number, "tags": [TRIED_ANSWER]}))
     notebook.cells = cells
     return notebook
 
@@ -70,7 +88,7 @@ def remove_volatile(notebook: NotebookNode) -> None:
     """Leave in an executed notebook only what does not change from one execution to the next."""
     for name in notebook.metadata.keys() - {"kernelspec", "language_info"}:
         del notebook.metadata[name]
-    notebook.cells = [c for c in notebook.cells if WRONG_ANSWER not in c.metadata.get("tags", [])]
+    notebook.cells = [c for c in notebook.cells if TRIED_ANSWER not in c.metadata.get("tags", [])]
     count = 0
     for cell in notebook.cells:
         for volatile in ("papermill", "execution", NUMBER):

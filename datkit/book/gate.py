@@ -26,7 +26,7 @@ from datkit.errors import DatkitError, UsageError
 from datkit.problems import Problem
 from datkit.rules import RuleGroup
 
-__all__ = ["check_executed", "check_sources", "main"]
+__all__ = ["check_executed", "check_sources", "glossary_terms", "main"]
 
 StrPath = str | os.PathLike[str]
 
@@ -35,6 +35,18 @@ def _by_cell(rules: RuleGroup[Notebook], notebook: Notebook) -> list[Problem]:
     """Return what breaks the rules, from the top of a notebook to its bottom."""
     order = {cell.place: cell.number for cell in notebook.cells}
     return sorted(rules.problems(notebook), key=lambda problem: order.get(problem.where, 0))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def glossary_terms(book: StrPath) -> frozenset[str]:
+    """Return the terms of the glossary of the book in a folder; none where it has no glossary."""
+    glossary = _text(Path(book, "glossary.md"))
+    blocks = re.findall(r"\{glossary\}\n(.*?)^[:`]{3,}", glossary, re.M | re.S)
+    terms = re.findall(r"^[^\s:].*$", "\n".join(blocks), re.M)  # definitions are indented
+    return frozenset(map(str.strip, terms))
 
 
 def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
@@ -52,15 +64,10 @@ def check_sources(paths: Iterable[StrPath], book: StrPath) -> list[Problem]:
     UsageError, NotebookError
         If a file does not exist, or is no notebook.
     """
-    glossary, bibliography = (
-        path.read_text(encoding="utf-8") if path.is_file() else ""
-        for path in (Path(book, "glossary.md"), Path(book, "references.bib"))
-    )
-    blocks = re.findall(r"\{glossary\}\n(.*?)^[:`]{3,}", glossary, re.M | re.S)
-    terms = re.findall(r"^[^\s:].*$", "\n".join(blocks), re.M)  # definitions are indented
+    citations = re.findall(r"^@\w+\s*\{\s*([^,\s]+)", _text(Path(book, "references.bib")), re.M)
     around = {
-        "terms": frozenset(map(str.strip, terms)),
-        "citations": frozenset(re.findall(r"^@\w+\s*\{\s*([^,\s]+)", bibliography, re.M)),
+        "terms": glossary_terms(book),
+        "citations": frozenset(citations),
         "defined": {},
     }
     notebooks = [read_notebook(path, **around) for path in paths]

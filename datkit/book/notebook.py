@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,13 +17,25 @@ import nbformat
 from datkit.errors import NotebookError, UsageError
 from datkit.rules import Found, RuleGroup
 
-__all__ = ["COMMITTED", "EXECUTED", "LISTS", "Cell", "Notebook", "read_notebook"]
+__all__ = ["COMMITTED", "EXECUTED", "LISTS", "Cell", "Notebook", "read_notebook", "split_stub"]
 
 Node = TypeVar("Node", bound=ast.AST)
+STUB = re.compile(r"```python\n(.*?)\n```\n?", re.S)
 
 Findings = Iterator[Found]
 _WORDS = tomllib.loads(Path(__file__).with_name("lists.toml").read_text(encoding="utf-8"))
 LISTS = {name: frozenset(words) for name, words in _WORDS.items()}
+
+
+def split_stub(exercise: str) -> tuple[str, str]:
+    r"""Return an exercise's text without the code to fill in, and that code.
+
+    Examples
+    --------
+    >>> split_stub("Name it.\n\n```python\nname = ...\n```\n")
+    ('Name it.', 'name = ...')
+    """
+    return STUB.sub("", exercise).strip(), "\n\n".join(STUB.findall(exercise)).strip()
 
 
 @dataclass(frozen=True)

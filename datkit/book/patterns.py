@@ -62,6 +62,5 @@ def _find_missing(row: dict[str, Any], notebook: Notebook) -> Findings:
 
 for _group, _name in ((COMMITTED, "committed"), (EXECUTED, "executed")):
     for _row in tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))[_name]:
-        _rule = partial(_find, _row)
-        _rule.__doc__ = f"{_row['title']}\n\n{_row['remedy']}"
-        _group.rule(_row["code"], expected=_row["expected"])(_rule)
+        _told = {key: _row[key] for key in ("code", "expected", "title", "remedy")}
+        _group.enter(partial(_find, _row), **_told)

@@ -14,6 +14,8 @@ __all__ = ["ALT_LENGTH", "plain_prose"]
 OBJECTIVES = range(3, 6)  # how many of them
 ALT_LENGTH = range(30, 301)  # characters: a sentence or two
 MIN_EXERCISES = 2
+MIN_WRONG = 3  # answers that a check is tried with
+BLANK = "Nothing is filled in yet"
 EXERCISE = ("exercise", "hint", "solution", "check")
 
 
@@ -125,17 +127,25 @@ def whole_exercises(notebook: Notebook) -> Findings:
         yield Found(steps[-1][0], f"nothing after the last `{steps[-1][1]}`")
 
 
-@COMMITTED.rule("checks", expected="assertions with messages, and what they reject")
+@COMMITTED.rule("checks", expected="calls of check_answer, and the answers that try them")
 def checks(notebook: Notebook) -> Findings:
     """A check is mute or untested.
 
-    Write `assert …, "what is wrong"`; list wrong code in cell metadata `wrong`.
+    Call check_answer(test, "what is wrong"), first for the blank stub: "Nothing is filled in yet:
+    …". List in cell metadata `wrong` three answers or more, each with words of what the check must
+    say to it, and in `right` another right way.
     """
     for cell in notebook.tagged("check"):
-        if not (found := cell.nodes(ast.Assert)) or any(node.msg is None for node in found):
-            yield Found(cell.place, "no assertion, or one without a message")
-        if not cell.metadata.get("wrong"):
-            yield Found(cell.place, "no wrong answer")
+        said = [c for c in cell.nodes(ast.Call) if ast.unparse(c.func) == "check_answer"]
+        if not said or any(len(call.args) != 2 for call in said) or cell.nodes(ast.Assert):
+            yield Found(cell.place, "no check_answer, one without a sentence, or an assertion")
+        elif BLANK not in ast.unparse(said[0].args[1]):
+            yield Found(cell.place, "no sentence for the blank stub")
+        wrong = cell.metadata.get("wrong", {})
+        if len(wrong) < MIN_WRONG or not all(isinstance(words, str) for words in wrong.values()):
+            yield Found(cell.place, f"{len(wrong)} wrong answers")
+        if not cell.metadata.get("right"):
+            yield Found(cell.place, "no second right way")
 
 
 @COMMITTED.rule("alt-texts", expected="an alt text of 30 to 300 characters")

@@ -28,9 +28,10 @@ from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.files import data_folder
 from datkit.problems import Problem
 
-__all__ = ["main", "run_notebooks"]
+__all__ = ["KEY", "main", "make_unless_made", "package_hash", "run_notebooks"]
 
 WORKERS = 2  # two kernels share the cores well; a third gained 6 % when measured
+KEY = "key.txt"  # in a folder of made files: what they were made of
 BUDGET = 900  # seconds for a whole notebook
 # What a kernel is told: figures without a network, no progress bars in stderr, one order of sets,
 # one thread.
@@ -51,12 +52,32 @@ def _parameters_of(source: Path) -> set[str]:
 
 
 @cache
-def _package_hash() -> str:
+def package_hash() -> str:
     """Return a hash of datkit's own files: an executed copy is stale once they change."""
     root = Path(__file__).resolve().parents[1]
     files = [path for path in sorted(root.rglob("*")) if path.is_file()]
     sources = [path for path in files if "__pycache__" not in path.parts]
     return joblib.hash([(str(path.relative_to(root)), path.read_bytes()) for path in sources])
+
+
+def make_unless_made(out: Path, made_of: str, make: Callable[[], str]) -> int:
+    """Make the files of a folder, unless they lie there and were made of the same by this datkit.
+
+    Prints what `make` returns, or on standard error why it could not; returns the exit code.
+    """
+    key, made_of = out / KEY, f"{package_hash()} {made_of}"
+    if key.is_file() and key.read_text(encoding="utf-8") == made_of:
+        print(f"{out}: unchanged")
+        return 0
+    key.unlink(missing_ok=True)
+    try:
+        said = make()
+    except DatkitError as error:
+        print(error, file=sys.stderr)
+        return 1
+    key.write_text(made_of, encoding="utf-8")
+    print(f"{out}: {said}")
+    return 0
 
 
 def _open_data() -> list[tuple[str, int]]:
@@ -131,7 +152,7 @@ def run_notebooks(
 
     def run(source: Path) -> Problem | None:
         target, folder, start = out / source.name, work / source.stem, time.monotonic()
-        key = joblib.hash([source.read_bytes(), given[source], _open_data(), _package_hash()])
+        key = joblib.hash([source.read_bytes(), given[source], _open_data(), package_hash()])
         key_file = work / f"{source.stem}.key"  # of the last execution
         is_there = target.is_file() and key_file.is_file()
         if if_changed and is_there and key_file.read_text() == key:

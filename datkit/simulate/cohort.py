@@ -25,7 +25,7 @@ from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
 from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
-from datkit.files import data_folder, sha256_file, write_json
+from datkit.files import data_folder, locked, sha256_file, write_sealed
 from datkit.io.scan import save_scan
 from datkit.simulate.camera.centres import Centre, SetName, load_added_centres, share_of_exams
 from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
@@ -60,7 +60,8 @@ def simulate_cohort(
     """Simulate a cohort into a folder, or finish one that was interrupted.
 
     Neither the number of processes nor an interruption changes a byte. Volumes already there are
-    kept if their hash is the one recorded when they were made, and are made again otherwise.
+    kept if their hash is the one recorded when they were made, and are made again otherwise. While
+    another process makes the same cohort, this one waits.
 
     Parameters
     ----------
@@ -106,13 +107,13 @@ def simulate_cohort(
         )
     added = load_added_centres(centres) if centres else ()
     sets = _plan(Path(folder), size, seed, added)
-    for one in sets:
-        one.check([other.path.name for other in sets if other.path.parent == one.path])
-    for one in sets:
-        one.verify()
-    if unfinished := [one for one in sets if not one.is_whole]:
-        _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
-        _finish(unfinished, n_jobs, progress, scheduler)
+    if not all(one.verify() for one in sets):
+        with locked(folder):  # another process may be at work on it, or be done by now
+            for one in sets:
+                one.check([other.path.name for other in sets if other.path.parent == one.path])
+            if unfinished := [one for one in sets if not one.verify()]:
+                _check_room(sets[0].path, sum(len(one.missing) for one in unfinished))
+                _finish(unfinished, n_jobs, progress, scheduler)
     return open_folder(folder)
 
 
@@ -270,5 +271,5 @@ def _make_exam(uid: str, folder: Path, added: Sequence[Centre]) -> dict[str, str
     """Make one exam's volume; return its hash by its path in the folder, which is on disk too."""
     path, _ = simulate_volume(uid, folder / "niftis", added)
     record = {f"niftis/{path.name}": sha256_file(path)}
-    write_json(folder / UNFINISHED / f"{uid}.json", record)
+    write_sealed(folder / UNFINISHED / f"{uid}.json", record)
     return record

@@ -17,7 +17,7 @@ import pandas as pd
 
 from datkit.data.layouts import read_json
 from datkit.errors import CohortError
-from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.files import replace_atomically, sha256_file, sweep_parts, tell_kept, write_sealed
 from datkit.problems import list_some
 from datkit.simulate.camera.centres import Centre
 from datkit.simulate.exam import draw_exam, parse_uid
@@ -81,15 +81,18 @@ class SetFolder:
                 "choose another folder, or delete this one if you no longer need it."
             )
 
-    def verify(self) -> None:
-        """Take up the files made before that still have the hash that was recorded."""
-        recorded = read_json(self.path / INFO).get("sha256", {})
+    def verify(self) -> bool:
+        """Take up files made before that have the hash that was recorded; return if all have."""
+        info = read_json(self.path / INFO)
+        recorded = info.pop("sha256", {})
+        recorded = recorded if info == self.info else {}
         for record in (self.path / UNFINISHED).glob("sim-*.json"):
             recorded |= read_json(record)
         for name in (*map(_volume, self.uids), *TABLES):
             path = self.path / name
             if name in recorded and path.is_file() and sha256_file(path) == recorded[name]:
                 self.hashes[name] = recorded[name]
+        return self.is_whole
 
     @property
     def missing(self) -> list[str]:
@@ -104,7 +107,10 @@ class SetFolder:
 
     def begin(self) -> None:
         """Record which set this is, before any new volume; finish if all volumes are there."""
-        write_json(self.path / UNFINISHED / INFO, self.info)
+        if self.hashes:
+            tell_kept(self.path, len(self.hashes), len(self.uids) + len(TABLES), "files")
+        sweep_parts(self.path)
+        write_sealed(self.path / UNFINISHED / INFO, self.info)
         self.add({})
 
     def add(self, record: dict[str, str]) -> None:
@@ -119,7 +125,7 @@ class SetFolder:
             with replace_atomically(self.path / name) as part:
                 pd.DataFrame(table).to_csv(part, index=False, lineterminator="\n")
             self.hashes[name] = sha256_file(self.path / name)
-        write_json(self.path / INFO, self.info | {"sha256": self.hashes})
+        write_sealed(self.path / INFO, self.info | {"sha256": self.hashes})
         shutil.rmtree(self.path / UNFINISHED)
 
 

@@ -6,7 +6,8 @@
 ``charts``        numbers: measures by class, calibration, scores, shares
 ``sliders``       plotly figures that move in a static page
 ``physics_lab``   figures of the physics lab: a camera that turns, a slice made in several ways
-``surface``       volumes to turn and cut in the book
+``surface``       volumes to turn and cut
+``live``          what moves without a network: in a page of the book, in a frame of a notebook
 ``explore``       widgets for JupyterLab
 ``sphinx``        the Sphinx extension that makes plotly's and niivue's figures live in a book
 ``pages``         reports and contact sheets: HTML files that open offline

@@ -22,17 +22,8 @@ from PIL import Image
 
 from datkit.files import replace_atomically
 
-__all__ = [
-    "ABNORMAL",
-    "BELOW",
-    "BESIDE",
-    "CLASSES",
-    "NORMAL",
-    "TOP",
-    "UPTAKE",
-    "Picture",
-    "house_style",
-]
+__all__ = ["ABNORMAL", "BELOW", "BESIDE", "CLASSES", "NORMAL", "TOP", "UPTAKE", "Picture",
+           "house_style"]  # fmt: skip
 
 # Top of the uptake scale: about the hottest voxel of a normal exam (3.8 to 6.9 simulated).
 TOP = 5.0

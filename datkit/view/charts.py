@@ -66,10 +66,9 @@ def plot_measures(
     if len(table) != classes.size:
         problems.append(f"{len(table)} rows for {classes.size} labels")
     if problems:
-        raise UsageError(
-            f"Expected a table with one row per label and the columns {list(columns)}, found "
-            f"{'; '.join(problems)}; make it with datkit.measure.measure_cohort."
-        )
+        expected = f"Expected a table with one row per label and the columns {list(columns)}"
+        found = f"{'; '.join(problems)}"
+        raise UsageError(f"{expected}, found {found}; make it with datkit.measure.measure_cohort.")
     kind_of = {name: one.kind for name, one in DEFINITIONS.items()}
     grouped = groupby(columns, key=lambda name: kind_of.get(name, SBR).axis)
     panels = [(axis, list(group)) for axis, group in grouped]
@@ -156,10 +155,9 @@ def plot_reliability(
 
     classes, values = np.asarray(labels), np.asarray(probabilities, dtype=float)
     if classes.shape != values.shape or not ((values >= 0) & (values <= 1)).all():
-        raise UsageError(
-            f"Expected one probability in [0, 1] per label, found shapes {classes.shape} and "
-            f"{values.shape}; pass predict_proba(X)[:, 1]."
-        )
+        expected = "Expected one probability in [0, 1] per label"
+        found = f"shapes {classes.shape} and {values.shape}"
+        raise UsageError(f"{expected}, found {found}; pass predict_proba(X)[:, 1].")
     seen, predicted = calibration_curve(classes, values, n_bins=n_bins, strategy="quantile")
     figure, ((axes,),) = new_picture(1, 1, 5.2, title)
     axes.plot([0, 1], [0, 1], color="0.5", linestyle="--", label="calibrated")
@@ -187,10 +185,8 @@ def plot_scores(scores: Mapping[str, Mapping[str, Any]], title: str = "") -> Pic
     """
     kinds = sorted({tuple(of_model) for of_model in scores.values()})
     if len(kinds) != 1:
-        raise UsageError(
-            f"Expected the same scores for every model, found {kinds}; "
-            "score all of them with score_probabilities."
-        )
+        expected = "Expected the same scores for every model"
+        raise UsageError(f"{expected}, found {kinds}; score all of them with score_probabilities.")
     figure, grid = new_picture(1, len(kinds[0]), 1.4 + 0.55 * len(scores), title)
     for axes, kind in zip(grid.flat, kinds[0], strict=True):
         found = [(name, of_model[kind]) for name, of_model in scores.items()]
@@ -241,10 +237,9 @@ def plot_shares(
 
     values, members = np.asarray(outcomes, dtype=float), np.asarray(groups, dtype=str)
     if not values.size or values.shape != members.shape or not np.isin(values, (0, 1)).all():
-        raise UsageError(
-            f"Expected an outcome of 0 or 1 for each exam, found shapes {values.shape} and "
-            f"{members.shape}, values {np.unique(values)[:4]}; leave out exams without a label."
-        )
+        expected = "Expected an outcome of 0 or 1 for each exam"
+        found = f"shapes {values.shape} and {members.shape}, values {np.unique(values)[:4]}"
+        raise UsageError(f"{expected}, found {found}; leave out exams without a label.")
     rows = []
     for name, group in pd.Series(values).groupby(members):
         test = binomtest(int(group.sum()), group.size)

@@ -7,7 +7,6 @@ happens is decided by who started the kernel, and can be set with ``live``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID, PreparedCohort
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
+from datkit.view.live import is_live
 from datkit.view.planes import PLANES, Look, axis_of, draw_slice, signed_mm
 from datkit.view.slices import plot_sheet
 
@@ -44,8 +44,8 @@ def explore_exam(
     top : float
         Top of the colour scale at first.
     live : bool, optional
-        Show widgets; default only in a kernel that a Jupyter server started, which is so in
-        JupyterLab and not so under papermill.
+        Show widgets; default only in a kernel of JupyterLab, VS Code or Colab, and not under
+        papermill.
     radiological : bool
         Draw the patient's left on the right at first, as hospitals do; the widget has a switch.
 
@@ -63,8 +63,7 @@ def explore_exam(
         exams = dict(zip(exams.uids, exams.volumes, strict=True))
     if not exams:
         raise UsageError("Expected at least one prepared exam, found none.")
-    # jupyter_server sets this for the kernels of its sessions; papermill and nbclient do not.
-    live = "JPY_SESSION_NAME" in os.environ if live is None else live
+    live = is_live() if live is None else live
     return ExamExplorer(exams, top=top, live=live, radiological=radiological)
 
 

@@ -109,9 +109,8 @@ def plot_picture_slider(
     ('SBR 2.1', {'title.subtitle.text': 'SBR 2.6'})
     """
     if not pictures or len(notes) != len(pictures):
-        raise UsageError(
-            f"Expected one note for each picture, found {len(notes)} for {len(pictures)}."
-        )
+        expected = "Expected one note for each picture"
+        raise UsageError(f"{expected}, found {len(notes)} for {len(pictures)}.")
     titles, current = (title, notes[0]), {"prefix": f"{slider_label}: "}
     figure = slice_slider(pictures, titles, (affine, radiological), top, current, height=560)
     figure.update_yaxes(constraintoward="top")
@@ -165,10 +164,8 @@ def plot_turn_slider(
     ['180°', '360°']
     """
     if not plain or list(plain) != list(filtered):
-        raise UsageError(
-            "Expected pictures after the same numbers of views, found "
-            f"{list(plain)} and {list(filtered)}."
-        )
+        expected = "Expected pictures after the same numbers of views"
+        raise UsageError(f"{expected}, found {list(plain)} and {list(filtered)}.")
     titles = ["sinogram", "smeared back", "filtered first"]
     tall = {"row_heights": [0.3, 0.7], "vertical_spacing": 0.22}
     wide = [[{"colspan": 2}, None], [{}, {}]]

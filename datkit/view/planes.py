@@ -82,10 +82,8 @@ def cut(volume: np.ndarray, affine: np.ndarray, plane: str, mm: float) -> tuple[
     index = round((mm - affine[axis, 3]) / affine[axis, axis])
     if not 0 <= index < volume.shape[axis]:
         low, high = edges(volume.shape[axis], affine, axis)
-        raise UsageError(
-            f"Expected {'xyz'[axis]} between {low:g} and {high:g} mm, found {mm:g} mm; "
-            "choose a plane inside the volume."
-        )
+        expected = f"Expected {'xyz'[axis]} between {low:g} and {high:g} mm"
+        raise UsageError(f"{expected}, found {mm:g} mm; choose a plane inside the volume.")
     position = affine[axis, 3] + affine[axis, axis] * index
     caption = f"{'xyz'[axis]} = {signed_mm(position)}"
     if plane == "sagittal" and position:
@@ -193,10 +191,9 @@ def check_volume(volume: np.ndarray) -> np.ndarray:
     """
     volume = np.asarray(volume)
     if volume.ndim != 3:
-        raise UsageError(
-            f"Expected one volume with axes (x, y, z), found an array of shape {volume.shape}; "
-            "pick one exam, such as volumes[0]."
-        )
+        expected = "Expected one volume with axes (x, y, z)"
+        found = f"an array of shape {volume.shape}"
+        raise UsageError(f"{expected}, found {found}; pick one exam, such as volumes[0].")
     return volume
 
 

@@ -197,10 +197,8 @@ def plot_mean_maps(
     for value, row, name in zip((0, 1), grid, names, strict=False):
         chosen = np.flatnonzero(np.asarray(labels, dtype=float) == value)
         if not chosen.size:
-            raise UsageError(
-                f"Expected exams of both classes, found none with label {value}; "
-                "pass labels of 0 (normal) and 1 (abnormal)."
-            )
+            expected = f"Expected exams of both classes, found none with label {value}"
+            raise UsageError(f"{expected}; pass labels of 0 (normal) and 1 (abnormal).")
         means.append(np.mean(volumes[chosen], axis=0))
         image = _draw_row(row, means[-1], f"{name}, n = {chosen.size}", levels, **look)
     scale = look | Look(low=-span, high=span, colormap="RdBu_r")

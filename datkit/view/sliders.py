@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.io
 from plotly import graph_objects as go
+from plotly.io.base_renderers import PlotlyRenderer
 
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import NORMAL, TOP, UPTAKE, to_bytes
+from datkit.view.live import draw_still, figure_frame, is_live
 from datkit.view.planes import check_volume, sides_of, signed_mm
 
 __all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
@@ -26,15 +29,31 @@ __all__ = ["plot_curve_slider", "plot_slice_slider", "use_offline_plotly"]
 STYLE = json.loads(Path(__file__).with_name("house_plotly.json").read_text(encoding="utf-8"))
 
 
-def use_offline_plotly() -> None:
-    """Make notebooks store plotly figures as data alone, and take the upload button away.
+class FigureRenderer(PlotlyRenderer):
+    """Shows a slider's still picture beside it; in a notebook, it moves in a frame of its own."""
 
-    The book and JupyterLab draw that data with a copy of plotly.js of their own. Without this,
-    plotly.js 4 shows a "Share chart" button that sends the figure's data to plotly's servers.
-    The figures of this module call it; call it once before showing a plotly figure of your own.
+    def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, Any]:
+        """Return the output of a cell; a figure without a slider is left to the notebook."""
+        bundle = super().to_mimebundle(fig_dict)
+        [content] = bundle.values()
+        if not content["layout"].get("sliders"):
+            return bundle
+        picture, alt = draw_still(content).png(), content["layout"]["title"]["text"]
+        if is_live():
+            bundle = {"text/html": figure_frame("plotly", content, alt, picture)}
+        return bundle | {"image/png": picture}
+
+
+def use_offline_plotly() -> None:
+    """Make notebooks show plotly figures with no network, and take the upload button away.
+
+    The book draws a figure's data with a copy of plotly.js of its own; in JupyterLab, VS Code and
+    Colab the figure brings one along. Without this, plotly.js 4 shows a "Share chart" button that
+    sends the figure's data to plotly's servers. The figures of this module call it; call it once
+    before showing a plotly figure of your own.
     """
-    plotly.io.renderers["plotly_mimetype"].config = STYLE["config"]
-    plotly.io.renderers.default = "plotly_mimetype"
+    plotly.io.renderers["datkit"] = FigureRenderer(STYLE["config"])
+    plotly.io.renderers.default = "datkit"
 
 
 def plot_slice_slider(

@@ -3,17 +3,14 @@
 Any Jupyter Book whose notebooks show datkit's figures needs it: list ``datkit.view.sphinx`` under
 ``extra_extensions``. An executed notebook stores a plotly figure or a set of volumes as JSON under
 its MIME type. Here each becomes a drawing area, its data beside it, and its still picture if the
-output holds one: what a page shows before, without, or on paper instead of the drawing. The book's
-``static/dat-*.js`` draw. The libraries come out of installed wheels and are served with the book.
+output holds one: what a page shows before, without, or on paper instead of the drawing. Scripts of
+``static/`` draw. The libraries come out of installed wheels and are served with the book.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
-from html import escape
-from importlib.metadata import distribution
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,24 +18,14 @@ from typing import TYPE_CHECKING, ClassVar
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from datkit.view.live import LIBRARIES, STATIC, figure_area, vendored_files
 from datkit.view.surface import MIME
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
 
-__all__ = ["NiivueMime", "PlotlyMime", "setup", "vendored_files"]
-
-# Which library draws a kind of figure; both are served from _static/vendor.
-LIBRARIES = {"plotly": "vendor/plotly.min.js", "niivue": "vendor/niivue.umd.js"}
-# Where each lies: its distribution, and its place beside the distribution's other packages.
-MATHJAX = "mathjax/static/mathjax/es5"
-VENDORED = {
-    "plotly.min.js": ("plotly", "plotly/package_data/plotly.min.js"),
-    "niivue.umd.js": ("nilearn", "nilearn/_assets/js/niivue.umd.js"),
-    "mathjax/tex-chtml.js": ("django-static-mathjax", f"{MATHJAX}/tex-chtml.js"),
-    "mathjax/output/chtml/fonts": ("django-static-mathjax", f"{MATHJAX}/output/chtml/fonts"),
-}
+__all__ = ["NiivueMime", "PlotlyMime", "setup"]
 
 _numbers = count(1)  # two equal figures on a page still need two names
 
@@ -48,7 +35,6 @@ class PlotlyMime:
 
     kind = "plotly"
     mime_type = "application/vnd.plotly.v1+json"
-    height = 450  # pixels, unless the figure says
     keys: tuple[str, ...] = ("data", "layout", "frames")  # what is drawn of an output; () for all
     mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
 
@@ -62,14 +48,7 @@ class PlotlyMime:
         name = f"dat-{cls.kind}-{next(_numbers)}"
         alt = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         content = {key: data.content.get(key) for key in cls.keys or data.content}
-        height = (content.get("layout") or content).get("height") or cls.height
-        # A literal `<` could end the script element early; JSON allows an escape in its place.
-        body = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-        html = (
-            f'<div class="dat-live dat-{cls.kind}" id="{name}" data-kind="{cls.kind}" role="img"'
-            f' aria-label="{escape(alt)}" style="--dat-height:{int(height)}px"></div>'
-            f'<script type="application/json" data-for="{name}">{body}</script>'
-        )
+        html = figure_area(cls.kind, name, content, alt)
         area = nodes.container("", nodes.raw("", html, format="html"), classes=["dat-figure"])
         area["dat_kind"] = cls.kind
         return [area]
@@ -80,7 +59,6 @@ class NiivueMime(PlotlyMime):
 
     kind = "niivue"
     mime_type = MIME
-    height = 420
     keys = ()
     mime_priority_overrides: ClassVar = [("*", mime_type, 5)]
 
@@ -118,22 +96,9 @@ def _add_scripts(
     listed[:] = dict(zip(bodies, listed, strict=True)).values()
 
 
-def vendored_files() -> dict[str, Path]:
-    """Return where each library lies on this machine, by its place in ``_static/vendor``.
-
-    Examples
-    --------
-    >>> all(path.exists() for path in vendored_files().values())
-    True
-    """
-    return {
-        name: Path(str(distribution(wheel).locate_file(path)))
-        for name, (wheel, path) in VENDORED.items()
-    }
-
-
-def _copy_vendored(app: Sphinx, error: Exception | None) -> None:
-    if error or app.builder.format != "html":
+def _copy_vendored(app: Sphinx) -> None:
+    """Copy the libraries out of their wheels."""
+    if app.builder.format != "html":
         return
     for name, source in vendored_files().items():
         target = Path(app.outdir) / "_static" / "vendor" / name
@@ -148,6 +113,8 @@ def setup(app: Sphinx) -> dict[str, str | bool]:
     """Register the extension with Sphinx."""
     app.add_post_transform(KeepStillPictures)
     app.add_css_file("dat.css")
+    # Before the book's own folder, which may bring another script of the same name.
+    app.connect("config-inited", lambda _, config: config.html_static_path.insert(0, str(STATIC)))
     app.connect("html-page-context", _add_scripts, priority=900)
-    app.connect("build-finished", _copy_vendored)
+    app.connect("builder-inited", _copy_vendored)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

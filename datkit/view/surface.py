@@ -1,7 +1,7 @@
-"""Volumes to turn and cut in the book, with a picture wherever nothing can move.
+"""Volumes to turn and cut, in the book and in notebooks, with a picture wherever nothing can move.
 
-In the book niivue draws the volume, with neither kernel nor network; JupyterLab and GitHub do not
-know the format and show the picture that travels with it.
+niivue draws the volume, with neither kernel nor network: in the book from its data, in JupyterLab,
+VS Code and Colab in a frame that holds all it needs. GitHub and paper show the picture.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
+from datkit.view.live import figure_frame, is_live
 from datkit.view.planes import Look, axis_of, check_volume, cut, draw_plane, plane_grid, times
 
 __all__ = ["MIME", "VolumeView"]
@@ -192,7 +193,9 @@ class VolumeView:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"VolumeView of {times(self.volume.shape)} voxels, {self.slice_type}"
-        return {MIME: self.payload(), "image/png": self.preview().png(), "text/plain": text}
+        payload, still = self.payload(), self.preview().png()
+        live = {"text/html": figure_frame("niivue", payload, text, still)} if is_live() else {}
+        return {MIME: payload, "image/png": still, "text/plain": text, **live}
 
 
 def _layer(

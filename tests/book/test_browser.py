@@ -6,23 +6,20 @@ import functools
 import http.server
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from accessible import find_barriers
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}  # CSS pixels
-FLAGS = [
-    "--no-sandbox",  # as root, Chromium starts only so
-    "--disable-gpu",  # WebGL is drawn in software
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+PHONE, DESK = {"width": 360, "height": 844}, {"width": 1280, "height": 900}  # CSS pixels
 TOY_PAGE = "notebooks/01_toy.html"
+TOUCH = 44  # pixels: a finger's width
+HEAVY = 6e6  # bytes of a page with all that it loads, packed as servers send it
 DRAWN = 60_000  # milliseconds for all figures of a page, in software on a busy machine
 IS_DRAWN = "[...document.querySelectorAll('.dat-live')].every(area => area.dataset.ready === '1')"
 TOO_WIDE = (
@@ -37,16 +34,6 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing of each request."""
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
-
-
 @dataclass
 class Visit:
     """A tab on a served book, with what it asked for in vain and what went wrong."""
@@ -55,6 +42,7 @@ class Visit:
     base: str
     remote: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    loaded: set[str] = field(default_factory=set)
 
     def watch(self) -> None:
         self.tab.route("**/*", self._admit)
@@ -72,8 +60,10 @@ class Visit:
     def _note(self, response: object) -> None:
         if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
+        self.loaded.add(response.url.removeprefix(f"{self.base}/").partition("?")[0])
 
     def open(self, page: str) -> None:
+        self.loaded.clear()
         self.tab.goto(f"{self.base}/{page}", wait_until="load")
 
     def draw(self) -> None:
@@ -107,18 +97,38 @@ def toy(browser: object, toy_html: Path) -> Iterator[Visit]:
         assert visit.remote == [] and visit.errors == []
 
 
+@lru_cache
+def packed(path: Path) -> int:
+    return len(zlib.compress(path.read_bytes(), 6)) if path.is_file() else 0
+
+
 def names(html: Path) -> list[str]:
     found = (path.relative_to(html) for path in sorted(html.rglob("*.html")))
     return [path.as_posix() for path in found if path.parts[0] != "_static"]
 
 
-def test_every_page_draws_all_and_asks_nobody_else(browser: object, html: Path) -> None:
+def test_every_page_draws_all_asks_nobody_else_and_keeps_nobody_out(
+    browser: object, html: Path
+) -> None:
     with visiting(browser, html) as visit:
+        barriers, heavy = {}, {}
         for name in names(html):
             visit.open(name)
             visit.draw()
             assert visit.tab.evaluate(OVERFLOW) <= 0, f"{name} is wider than a phone"
+            barriers[name] = find_barriers(visit.tab)
+            weight = sum(packed(html / path) for path in visit.loaded)
+            heavy |= {name: weight} if weight > HEAVY else {}
         assert visit.remote == [] and visit.errors == []
+    assert {name: found for name, found in barriers.items() if found} == {}
+    assert heavy == {}
+
+
+def test_what_only_a_wide_page_shows_keeps_nobody_out(browser: object, toy: Visit) -> None:
+    """The contents at the sides."""
+    toy.tab.set_viewport_size(DESK)
+    assert find_barriers(toy.tab) == []
+    toy.tab.set_viewport_size(PHONE)
 
 
 def test_formulas_are_set(browser: object, toy_html: Path) -> None:
@@ -138,6 +148,7 @@ def test_without_scripts_the_still_picture_stays(browser: object, toy: Visit) ->
 
 
 def test_still_pictures_give_way_to_drawings(toy: Visit) -> None:
+    toy.open(TOY_PAGE)
     assert toy.tab.locator(".dat-still").is_visible(), "a picture until the drawing is there"
     toy.draw()
     assert not toy.tab.locator(".dat-still").is_visible()
@@ -158,9 +169,13 @@ def test_figures_move_without_a_kernel(toy: Visit) -> None:
     toy.draw()
     bar = "document.querySelector('.dat-plotly .point path').getAttribute('d')"
     before = toy.tab.evaluate(bar)
-    rail = toy.tab.locator(".slider-rail-touch-rect")
-    rail.click(position={"x": rail.bounding_box()["width"] - 5, "y": 5})
+    slider = toy.tab.locator(".dat-slider input")
+    slider.press("End")
     toy.tab.wait_for_function(f"{bar} !== {before!r}")
+    assert (
+        slider.get_attribute("aria-valuetext") == toy.tab.locator(".dat-slider output").inner_text()
+    )
+    assert toy.tab.locator(".slider-rail-touch-rect").count() == 0, "one slider a figure, not two"
     solid = toy.tab.get_by_role("button", name="3-D")
     solid.click()
     assert solid.get_attribute("aria-pressed") == "true"
@@ -176,6 +191,36 @@ def test_a_reader_turns_a_volume_to_the_radiological_view(toy: Visit) -> None:
     assert canvas.screenshot() != before
     toy.tab.get_by_label("left on the right").uncheck()
     assert canvas.screenshot() == before
+
+
+def test_a_native_slider_turns_a_volume_and_follows_keys_and_drags(toy: Visit) -> None:
+    toy.draw()
+    figure = toy.tab.locator(".dat-figure:has(.dat-niivue)")
+    turn, canvas = figure.get_by_role("slider", name="turn"), figure.locator("canvas")
+    solid = figure.get_by_role("button", name="3-D")
+    figure.get_by_role("button", name="slices").click()
+    turn.press("ArrowRight")
+    assert solid.get_attribute("aria-pressed") == "true", "what turns is shown"
+    seen = {turn.get_attribute("aria-valuetext"): canvas.screenshot()}
+    turn.press("Home")
+    seen[turn.get_attribute("aria-valuetext")] = canvas.screenshot()
+    canvas.focus()
+    for _ in range(5):
+        toy.tab.keyboard.press("l")
+    seen[turn.get_attribute("aria-valuetext")] = canvas.screenshot()
+    box = canvas.bounding_box()
+    toy.tab.mouse.move(box["x"] + 50, box["y"] + 50)
+    toy.tab.mouse.down()
+    toy.tab.mouse.move(box["x"] + 90, box["y"] + 50)
+    toy.tab.mouse.up()
+    said = figure.locator(".dat-range output").first.inner_text()
+    assert list(seen) == ["10°", "−180°", "−175°"] and said not in seen
+    assert len({*seen.values(), canvas.screenshot()}) == 4
+    letters = figure.locator(".dat-side")
+    for degrees, sides in (("-180", ["R", "L"]), ("90", ["", ""]), ("0", ["L", "R"])):
+        turn.fill(degrees)
+        assert letters.all_inner_texts() == sides, "from in front the patient's left is right"
+    assert turn.bounding_box()["height"] >= TOUCH and toy.tab.evaluate(OVERFLOW) <= 0
 
 
 def test_figures_take_the_colours_of_the_page(toy: Visit) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 
-from datkit.book.build import build_book, main, stage_book
+from datkit.book.build import _is_machinery, build_book, main, stage_book
 from datkit.errors import NotebookError, UsageError
 
 UNLINKED = re.compile(r"\{py:obj\}`(\w+) <[\w.]+>`")  # takes back what links a name to its page
@@ -104,6 +105,8 @@ def test_solutions_are_folded_and_the_rest_is_left_alone(
     staged = json.loads((parts["--out"] / "notebooks" / "01_toy.ipynb").read_text("utf-8"))
     executed = json.loads((parts["--notebooks"] / "01_toy.ipynb").read_text("utf-8"))
     assert "{py:obj}`VolumeView <datkit.view.VolumeView>`" in json.dumps(staged)
+    offer = "".join(staged["cells"].pop(1)["source"])
+    assert 'href="../_static/student/01_toy.ipynb" download' in offer
     for after, before in zip(staged["cells"], executed["cells"], strict=True):
         if "solution" in before["metadata"].get("tags", []):
             assert after["metadata"]["tags"] == ["solution", "hide-cell"]
@@ -114,7 +117,22 @@ def test_solutions_are_folded_and_the_rest_is_left_alone(
             )
             assert after == before
         else:
-            assert after == before
+            tags = after["metadata"].pop("tags", [])
+            was = before["metadata"].pop("tags", [])
+            assert after == before and tags in (was, [*was, "hide-input"])
+
+
+def test_set_up_drawing_and_checks_are_folded() -> None:
+    def folded(source: str, **metadata: object) -> bool:
+        return _is_machinery(new_code_cell(source, metadata=metadata))
+
+    drawing = "figure, axes = plt.subplots()\naxes.plot(x)\naxes.set_xlabel('x')\naxes.grid()"
+    figure = {"image": {"alt": "What one sees."}}
+    assert folded("import numpy as np") and folded("glue('x', 1)\nglue('y', x)")
+    assert folded("seed = 1", tags=["parameters"]) and folded("check(x)", tags=["check"])
+    assert folded(drawing, mystnb=figure) and not folded("plot_exam(volume)", mystnb=figure)
+    assert not folded("left = measure(volume)\nprint(left)\nglue('left', left)")
+    assert not folded("import numpy as np", tags=["solution"])
 
 
 def test_only_what_was_staged_is_ever_deleted(parts: dict[str, Path]) -> None:

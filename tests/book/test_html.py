@@ -94,6 +94,15 @@ def test_every_page_says_what_it_is_not_for(html: Path) -> None:
         assert "For education and research, not for diagnosis." in soup.get_text(), path.name
 
 
+def test_every_page_has_an_icon_its_licence_and_a_way_to_report_a_mistake(html: Path) -> None:
+    for path, soup in pages(html):
+        icon = soup.find("link", rel="icon")
+        assert icon and not missing(html, path, icon["href"]), path.name
+        links = [a["href"] for a in soup.select("footer a[href]")]
+        assert [link for link in links if link.endswith("/LICENSE")], path.name
+        assert [link for link in links if link.endswith("/issues/new/choose")], path.name
+
+
 def test_no_path_of_the_machine_is_published(html: Path) -> None:
     for path, soup in pages(html):
         assert not re.search(r"/(?:home|Users|root|tmp)/\w", soup.get_text()), path.name
@@ -106,3 +115,10 @@ def test_no_page_is_too_heavy(html: Path) -> None:
         if path.stat().st_size > 6e6  # the heaviest page worth waiting for on a phone's network
     }
     assert heavy == {}
+
+
+def test_exams_unlike_their_label_are_folded_without_scripts_too(built_book: Path) -> None:
+    """Whoever sees the list first does not read those exams."""
+    [soup] = [soup for path, soup in pages(built_book) if path.stem == "reading"]
+    [folded] = [one for one in soup.select("details") if "like their label" in one.summary.text]
+    assert not folded.has_attr("open") and folded.find(string=re.compile("^Block 1, exam"))

@@ -26,8 +26,15 @@ def tagged(source: str, tag: str, **metadata: object) -> nbformat.NotebookNode:
     return new_code_cell(source, metadata={"tags": [tag], **metadata})
 
 
-def check(source: str, *wrong: str) -> nbformat.NotebookNode:
-    return tagged(source, "check", wrong=list(wrong))
+def exercise(stub: str) -> nbformat.NotebookNode:
+    text = f":::{{exercise}} One\n```python\n{stub}\n```\n:::"
+    return new_markdown_cell(text, metadata={"tags": ["exercise"]})
+
+
+def check(*tests: str, wrong: dict[str, str] | None = None, right: tuple[str, ...] = ()):
+    """Return a check cell of such tests, with the answers that try it."""
+    lines = ["from datkit.errors import check_answer", *(f"check_answer({test})" for test in tests)]
+    return tagged("\n".join(lines), "check", wrong=wrong or {}, right=list(right))
 
 
 def quiet(_: str) -> None:
@@ -96,7 +103,9 @@ def test_failures_are_told_together_with_notebook_cell_and_error(tmp_path: Path)
             tmp_path,
             "accepts_a_wrong_answer",
             "asymmetry = 20",
-            check("assert asymmetry > 0, 'sign'", "asymmetry = -1", "asymmetry = 9"),
+            check(
+                "asymmetry > 0, 'sign'", wrong={"asymmetry = -1": "sign", "asymmetry = 9": "half"}
+            ),
         ),
     ]  # fmt: skip
     out = tmp_path / "out"
@@ -140,11 +149,41 @@ def test_notebooks_run_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_a_wrong_answer_leaves_the_right_one_in_place(tmp_path: Path) -> None:
-    tried = check("assert value == 1, 'not one'", "value = 2")
-    source = write(tmp_path, "good", "value = 1", tried, "print(value, '_names' in dir())")
+    blank = "value is not ..., 'Nothing is filled in yet: fill it in.'"
+    tried = check(
+        blank, "value == 1, 'not one'", wrong={"value = 2": "not"}, right=("value = 1.0",)
+    )
+    last = "print(value, [n for n in ('_names', '_answer', '_said', '_wanted') if n in dir()])"
+    source = write(tmp_path, "good", exercise("value = ..."), "value = 1", tried, last)
     [copy] = run_notebooks([source], tmp_path / "out", report=quiet)
     cells = nbformat.read(copy, as_version=4).cells
-    assert len(cells) == 3 and cells[2].outputs[0].text == "1 False\n"
+    assert len(cells) == 4 and cells[3].outputs[0].text == "1 []\n"
+
+
+BLANK = "value is not ..., 'Nothing is filled in yet: fill it in.'"
+FAULTY_CHECKS = {
+    "rejects a right answer": (
+        check(BLANK, "value == 1, 'not one'", right=("value = 1.5",)),
+        "rejects a right answer: value = 1.5: not one",
+    ),
+    "says something else": (
+        check(BLANK, "value == 1, 'not one'", wrong={"value = 2": "too large"}),
+        "says to value = 2: not one Not: too large",
+    ),
+    "leaves the blank to another sentence": (check("value == 1, 'not one'"), "says to value = ..."),
+    "crashes on the blank": (check("value > 0, 'sign'"), "TypeError"),
+    "accepts the blank": (check("value, 'zero'"), "accepts a wrong answer: value = ..."),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY_CHECKS)
+def test_a_check_with_a_fault_fails_its_notebook(tmp_path: Path, name: str) -> None:
+    faulty, found = FAULTY_CHECKS[name]
+    source = write(tmp_path, "faulty", exercise("value = ..."), "value = 1", faulty)
+    with pytest.raises(NotebookError) as failure:
+        run_notebooks([source], tmp_path / "out", report=quiet)
+    [problem] = failure.value.problems
+    assert problem.where == f"{source}, cell 3" and found in problem.found
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,8 +14,8 @@ import numpy as np
 import pytest
 
 from datkit import open_cohort
-from datkit.errors import CohortError, UsageError
-from datkit.files import sha256_file
+from datkit.errors import CohortError, DatkitError, UsageError
+from datkit.files import locked, read_sealed, sha256_file, write_sealed
 from datkit.simulate import cohort as made
 from datkit.simulate.cohort import open_simulated, simulate_cohort, simulate_volume
 from datkit.simulate.exam import draw_exam, exam_uid
@@ -176,6 +178,65 @@ def test_an_interrupted_run_goes_on_where_it_stopped(start, stop_after, quick, t
     assert resumed == hashes(simulate_cohort(tmp_path / "new", "few", 5, 1, False).folder)
 
 
+def test_two_at_once_wait_for_each_other(start, quick, tmp_path):
+    with ThreadPoolExecutor(1) as other:
+        with locked(tmp_path / "c"):
+            waiting = other.submit(start)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+        assert len(waiting.result(timeout=60)) == 3
+
+
+def test_who_waited_finds_it_made(start, quick, monkeypatch):
+    """The other process is through between the first look and the lock."""
+    whole = hashes(start().folder)
+    first, looks = made.SetFolder.verify, iter([1])
+    late = lambda one: first(one) and not next(looks, 0)  # noqa: E731
+    monkeypatch.setattr(made.SetFolder, "verify", late)
+    del quick[:]
+    assert hashes(start().folder) == whole and not quick
+
+
+def test_a_whole_cohort_needs_no_lock(start, monkeypatch):
+    """As on a disk that is read-only."""
+    whole = hashes(start("full").folder)
+    monkeypatch.setattr(made, "locked", lambda _: pytest.fail("locked"))
+    assert hashes(start("full").folder) == whole
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away(start, stop_after, tmp_path):
+    stop_after(2)
+    for place in ("niftis", UNFINISHED):
+        (tmp_path / "c" / place / ".part-1.nii.gz").write_bytes(b"half")
+    folder = start().folder
+    assert not list(folder.rglob(".part-*"))
+
+
+@pytest.mark.parametrize("name", ["niftis/sim-5-0001.nii.gz", INFO, "exams.csv"])
+def test_twenty_random_changes_in_each_file_are_noticed_or_change_nothing(start, name, capsys):
+    """`benchmarks/damage.py` makes 500 in each file that the kit stores."""
+    folder, random = start().folder, np.random.default_rng(17)
+    path, whole = folder / name, hashes(folder)
+    before = path.read_bytes()
+    for _ in range(20):
+        changed = bytearray(before)
+        changed[random.integers(len(before))] ^= random.integers(1, 256)
+        path.write_bytes(changed)
+        try:
+            found = open_cohort(folder)
+            voxels = [found.load(uid).data.tobytes() for uid in found.uids]
+        except DatkitError:
+            with suppress(CohortError):  # no longer known for this cohort: nothing is overwritten
+                assert hashes(start().folder) == whole
+                assert (
+                    "are as they were written, the others are made now" in capsys.readouterr().err
+                )
+        else:
+            assert name == INFO and json.loads(changed)  # white space, or a key that nothing reads
+            assert len(voxels) == 3
+        path.write_bytes(before)
+
+
 def test_a_second_call_makes_nothing(start, quick):
     start("full")
     assert len(start("full")) == 3 and len(quick) == 7
@@ -219,18 +280,20 @@ def test_an_interruption_in_any_set_is_made_up_for(start, stop_after, quick, tmp
 
 
 def test_a_folder_that_holds_anything_else_is_left_alone(quick, tmp_path):
-    (tmp_path / "train_labels.csv").write_text("uid,is_pathologic\nmine,1.0\n")
-    before = hashes(tmp_path)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train_labels.csv").write_text("uid,is_pathologic\nmine,1.0\n")
+    before = hashes(folder)
     with pytest.raises(CohortError, match="expected a new folder.*found other files.*choose"):
-        simulate_cohort(tmp_path, "few", 5, progress=False)
-    assert hashes(tmp_path) == before and not quick
+        simulate_cohort(folder, "few", 5, progress=False)
+    assert hashes(folder) == before and not quick
 
 
 @pytest.mark.parametrize("change", [{"version": "1"}, {"name": "simulated-few-6"}])
 def test_another_cohort_is_not_overwritten(start, change):
     folder = start().folder
-    info = json.loads((folder / "cohort.json").read_text()) | change
-    (folder / "cohort.json").write_text(json.dumps(info))
+    info = read_sealed(folder / "cohort.json") | change
+    write_sealed(folder / "cohort.json", info)
     found = f"{info['name']} version {info['version']}, where {next(iter(change))} differ; choose"
     with pytest.raises(CohortError, match=found):
         start()

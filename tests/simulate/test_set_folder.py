@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from datkit.errors import CohortError
-from datkit.files import sha256_file, write_json
+from datkit.files import read_sealed, sha256_file, write_json
 from datkit.simulate.set_folder import INFO, UNFINISHED, SetFolder
 
 INFORMATION = {"name": "few", "version": "5", "seed": 5, "settings": {"size": "few"}}
@@ -46,7 +44,7 @@ def test_a_set_is_whole_when_its_last_volume_is_there(one):
     assert one.is_whole and again(one).is_whole
     names = {path.name for path in one.path.iterdir()}
     assert names == {"niftis", INFO, "train_labels.csv", "exams.csv", "truth.csv"}
-    info = json.loads((one.path / INFO).read_text())
+    info = read_sealed(one.path / INFO)
     assert set(info.pop("sha256")) == {*one.hashes} and info == INFORMATION
 
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from datkit.view.sphinx import NiivueMime, PlotlyMime, vendored_files
+from datkit.view.live import vendored_files
+from datkit.view.sphinx import NiivueMime, PlotlyMime
 
 WORDS = 'Two bars: "left" <right> & so on.'
 

@@ -181,9 +181,8 @@ class Projector:
         """Return the share of photons from each voxel that reach the camera, (view, *planes)."""
         check_shape("attenuation (x, y, z)", attenuation, (self.n, self.n, self.nz))
         if not np.min(attenuation) >= 0:
-            raise UsageError(
-                f"Attenuation must be 0 or more per mm, found {np.min(attenuation):g}."
-            )
+            said = "Attenuation must be 0 or more per mm"
+            raise UsageError(f"{said}, found {np.min(attenuation):g}.")
         flat = self.to_device(attenuation).reshape(-1, self.nz)
         depth = self._planes[0] * GROUP
         beyond = torch.ones(depth, depth, device=self.device).triu(1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+import tomllib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -27,15 +28,7 @@ __all__ = ["Collimator", "Matrix", "Protocol", "Recipe", "load_collimators", "re
 SEPTA_PER_MM = 1.98  # attenuation of lead at 159 keV, 1/mm: photons cross the tips of the holes
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-WORDS = {  # for what pydantic says in words of Python
-    "missing": "a value",
-    "unexpected_keyword_argument": "no field of this name",
-    "invalid_key": "no field of this name",
-    "list_type": "a list of centres, as in the kit's centres.yaml",
-    "dataclass_type": "fields with their values",
-    "tuple_type": "a list",
-    "too_long": "fewer values",
-}
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 T = TypeVar("T")
 
 
@@ -276,5 +269,5 @@ def _problem(table: object, detail: ErrorDetails) -> Problem:
     found = "none" if detail["type"] == "missing" else reprlib.repr(detail["input"])
     found = detail.get("ctx", {}).get("found", found)
     said = re.split(", (?:unable|got) ", detail["msg"].removeprefix("Input should be "))[0]
-    expected = WORDS.get(detail["type"], said)
+    expected = str(WORDS.get(detail["type"], said))
     return Problem("value", ".".join(steps) or "table", expected, found, "Correct it.")

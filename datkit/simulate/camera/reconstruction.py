@@ -21,10 +21,7 @@ LEAST = 1e-4  # counts: a line through air may hold none, and nothing is divided
 
 
 def filtered_back_projection(
-    counts: np.ndarray,
-    projector: Projector,
-    cutoff: float | None = None,
-    order: int = 7,
+    counts: np.ndarray, projector: Projector, cutoff: float | None = None, order: int = 7
 ) -> np.ndarray:
     """Reconstruct by filtered back-projection, ``f = (π / views) Σ backproject(ramp * counts)``.
 
@@ -141,10 +138,8 @@ def osem(
     for each in (counts, background):
         _check_counts(each, projector)
     if iterations < 1 or subsets < 1 or projector.views % subsets:
-        raise UsageError(
-            f"OSEM needs 1 iteration or more and subsets that divide {projector.views} views, "
-            f"found {iterations} and {subsets}."
-        )
+        said = f"OSEM needs 1 iteration or more and subsets that divide {projector.views} views"
+        raise UsageError(f"{said}, found {iterations} and {subsets}.")
     measured, added = projector.to_device(counts), projector.to_device(background)
     groups = [range(start, projector.views, subsets) for start in _spread(subsets)]
     seen = [reduce(torch.add, map(projector.smear, torch.ones_like(measured), g)) for g in groups]

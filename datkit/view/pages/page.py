@@ -1,7 +1,8 @@
 """Pages that are whole in one file: no script, no network; on a screen, a phone and paper.
 
 The templates lie in ``pages/``. Whatever is put into one is escaped, since a file's name or a
-table's text may hold anything; a page's own security policy refuses every address but the page's.
+table's text may hold anything, and what turns round or hides a text is shown as an escape; a page's
+own security policy refuses every address but the page's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datkit import NOT_CLINICAL, __version__
 from datkit.files import replace_atomically
+from datkit.problems import shown
 
 __all__ = ["data_uri", "describe_sides", "number", "render_page", "write_page"]
 
@@ -36,7 +38,7 @@ def render_page(template: str, **values: object) -> str:
     >>> "<title>&lt;b&gt;7&lt;/b&gt;.nii</title>" in page
     True
     """
-    return _pages.get_template(template).render(values)
+    return shown(_pages.get_template(template).render(values), "\n")
 
 
 def write_page(text: str, path: str | os.PathLike[str]) -> Path:

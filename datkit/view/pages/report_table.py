@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from datkit.measure.definitions import DEFINITIONS, Kind
 from datkit.measure.normals import SIMULATED
 from datkit.measure.regions import shifts_of
-from datkit.prepare.quality import RULES
+from datkit.prepare.quality import RULES, TABLE
 from datkit.prepare.striatum import SHIFTS
 from datkit.view.pages.page import number
 
@@ -23,14 +23,7 @@ NAN = float("nan")
 # Of measures that the registry lacks: their units differ, so there is no common axis.
 OTHER = Kind("other", "Further measures", "")
 # What each figure of Prepared.quality is, with its unit; one that is not listed keeps its own name.
-CHECKS = {name: rule.label for name, rule in RULES.items()} | {
-    "scale": f"{RULES['scale'].label} (template = 1)",
-    "rotation": "head turned by (°)",
-    "cut": "head cut off at",
-    "reference": "reference (scan’s unit)",
-    "hottest": "hottest voxel (reference = 1)",
-    "fallback": "help for registration",
-}
+CHECKS = {name: rule.label for name, rule in RULES.items()} | TABLE["labels"]
 NOTES = {"reference": "reference_region", "hottest": "hottest_in"}  # said behind the figure
 # Said elsewhere.
 HIDDEN = {"verdict", "orientation", "mended", "brain_holes", *NOTES.values(), *SHIFTS}

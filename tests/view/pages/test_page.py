@@ -73,3 +73,9 @@ def test_a_mirrored_slab_swaps_its_words() -> None:
 def test_a_name_that_is_no_utf_8_can_be_written(tmp_path) -> None:
     path = write_page("J\udcfcrgen.nii", tmp_path / "page.html")
     assert path.read_text(encoding="utf-8") == "J\\udcfcrgen.nii"
+
+
+def test_what_turns_round_or_hides_a_text_is_shown_as_an_escape() -> None:
+    page = render_page("base.html", title="Zoë 検査\x1b[2J\x9b\u202e\u2066\u2028\ufeff<b>.nii")
+    assert r"<title>Zoë 検査\x1b[2J\u009b\u202e\u2066\u2028\ufeff&lt;b&gt;.nii</title>" in page
+    assert all(character.isprintable() for character in page.replace("\n", ""))

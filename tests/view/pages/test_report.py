@@ -15,11 +15,11 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from datkit.errors import PrepareError, ScanError, UsageError
-from datkit.files import sha256_file
+from datkit.files import RESOURCES, sha256_file
 from datkit.io.scan import save_scan
 from datkit.measure import MEASURES
 from datkit.measure.definitions import DEFINITIONS
-from datkit.prepare.grid import RESOURCES, load_template
+from datkit.prepare.grid import load_template
 from datkit.prepare.sampling import blur
 from datkit.view.pages.report import read_exam, render, render_report, write_report
 

@@ -18,12 +18,28 @@
     }
   }
 
+  // A page holds few drawings in space: the still picture takes the place of the first.
+  function offerAgain(area) {
+    const [note, again] = ["p", "button"].map((tag) => document.createElement(tag));
+    Object.assign(again, { type: "button", textContent: "Draw this volume again" });
+    again.addEventListener("click", () => {
+      note.remove();
+      draw(area);
+    });
+    area.classList.remove("dat-drawing");
+    note.className = "dat-toolbar";
+    note.append("A page holds few volumes in space at a time.", again);
+    area.after(note);
+  }
+
   const near = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         near.unobserve(target);
-        draw(target.querySelector(".dat-live"));
+        const area = target.querySelector(".dat-live");
+        area.addEventListener("dat-taken", () => offerAgain(area));
+        draw(area);
       }
     },
     { rootMargin: "400px" }
