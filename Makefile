@@ -49,8 +49,10 @@ data: $(VENV)/.ok  ## Download the open data of data_manifest.yaml, or fail (nee
 open-data: $(VENV)/.ok
 	@test "$(OPEN_DATA)" = no || $(BIN)/python .ci/open_data.py
 
-lab: $(VENV)/.ok  ## Open the notebooks in JupyterLab
-	cd notebooks && ../$(BIN)/jupyter lab
+# Copies: whoever works in a notebook changes no tracked file, and finds their work again.
+lab: $(VENV)/.ok  ## Open student notebooks in JupyterLab: your own copies, in lab/
+	$(BIN)/python -m datkit.book.student --out lab --keep
+	cd lab && ../$(BIN)/jupyter lab
 
 cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small|full, SEED=2026)
 	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
@@ -67,8 +69,11 @@ submission: cohort  ## Train, pack, check and run a submission, and nothing else
 book: notebooks  ## Simulate, fetch the open map, run the notebooks, make and check a submission, build the book
 	@cp $(SUBMITTED) $(SUBMISSION)
 	$(BIN)/datkit submit check $(SUBMISSION)
-	$(BIN)/datkit submit run $(SUBMISSION) --cohort $(DATKIT_DATA)/simulated/$(SIZE)-$(SEED) --exams 4
-	$(BIN)/python -m datkit.book.build --notebooks $(BUILD)/notebooks --out $(BUILD)/book
+	$(BIN)/datkit submit run $(SUBMISSION) --cohort $(DATKIT_DATA)/simulated/$(SIZE)-$(SEED) --exams 4 --isolation plain
+	$(BIN)/python -m datkit.book.reading.pack --size $(SIZE) --seed $(SEED) --out $(BUILD)/reading
+	$(BIN)/python -m datkit.book.atlas --out $(BUILD)/atlas
+	$(BIN)/python -m datkit.book.network.pack --size $(SIZE) --seed $(SEED) --out $(BUILD)/network
+	$(BIN)/python -m datkit.book.build --notebooks $(BUILD)/notebooks --reading $(BUILD)/reading --atlas $(BUILD)/atlas --network $(BUILD)/network --out $(BUILD)/book
 	@echo "Submission, checked and run: $(CURDIR)/$(SUBMISSION)"
 
 serve:  ## Serve the built book on http://127.0.0.1:8000

@@ -21,7 +21,13 @@ ADDED = {
     "own normal ranges, resolution": 300,
     "reasons of a verdict, pose": 200,
     "models and evaluate": 1_200,
-    "train, predict, benchmark, explain": 1_100,
+    "train, predict, benchmark, explain": 1_145,
+    "pretrained weights": 45,
+    "course: exercises": 16,
+    "course: live figures": 77,
+    "challenge: Codabench and planner": 610,
+    "challenge: description, class, board, server": 1_050,
+    "hostile code and broken disks": 75,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (

@@ -1,4 +1,4 @@
-"""Rebuild the pictures of the README and of the chapters: two simulated exams, shown in some ways.
+"""Rebuild the pictures of the README and of the chapters: a few simulated exams of one camera.
 
 ``python .ci/readme_picture.py book/static/*.png`` writes those that it is asked for by name.
 """
@@ -15,10 +15,11 @@ from datkit.prepare import GRID, prepare_scan
 from datkit.simulate.exam import Exam, simulate_exam
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, new_picture
 from datkit.view.planes import draw_plane, draw_slice
-from datkit.view.slices import plot_pair
+from datkit.view.slices import plot_sheet
 
 # Exams of seed 2026 from one centre, on which all five readers agree.
 EXAMPLES = {"normal": 7, "abnormal": 21}
+SHAPES = {"comma": 7, "egg": 112, "dot": 177}  # of one camera, as in the first notebook
 WRONG_MM = 1.0  # a slice spacing that programs write where they find none
 
 
@@ -31,10 +32,11 @@ def _scan(exam: Exam) -> Scan:
     return Scan(exam.volume.astype(np.float32), exam.acquisition.affine)
 
 
-def plot_examples(exams: dict[str, Exam]) -> Picture:
-    """Prepare and plot a normal and an abnormal simulated exam."""
-    normal, abnormal = (prepare_scan(_scan(exam)).volume for exam in exams.values())
-    return plot_pair(normal, abnormal, names=[f"{name} (simulated exam)" for name in exams])
+def plot_shapes(_: dict[str, Exam], seed: int = 2026) -> Picture:
+    """Prepare and plot one slice of three simulated exams: comma, egg and dot."""
+    exams = {name: simulate_exam(seed, index) for name, index in SHAPES.items()}
+    volumes = {name: prepare_scan(_scan(exam)).volume for name, exam in exams.items()}
+    return plot_sheet([(name, volume, 4.0) for name, volume in volumes.items()])
 
 
 @house_style()
@@ -71,7 +73,7 @@ def plot_spacings(exams: dict[str, Exam]) -> Picture:
 
 #: By the name of the file.
 PICTURES = {
-    "normal_abnormal.png": plot_examples,
+    "three_shapes.png": plot_shapes,
     "two_views.png": plot_views,
     "wrong_spacing.png": plot_spacings,
 }

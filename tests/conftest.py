@@ -39,6 +39,12 @@ def needed() -> Callable[[object, str], None]:
     return need
 
 
+@pytest.fixture
+def any_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test run its own submissions plain where no sandbox works: it is not about one."""
+    monkeypatch.setattr("datkit.replica.sandbox.SANDBOXES", ("docker", "bubblewrap", "plain"))
+
+
 def _address_of(self: socket.socket, *arguments: object) -> object:
     """Return the host that connect, connect_ex or sendto would reach; a socket file is none."""
     return None if self.family == socket.AF_UNIX else arguments[-1][0]
@@ -88,6 +94,18 @@ def real_map(shared_data: Path) -> Path:
 def pydicom() -> None:
     """The extra that reads DICOM."""
     need(find_spec("pydicom"), "pydicom is not installed: pip install -e '.[dicom]'")
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """The address of a Dask cluster of two workers, threads of this process behind real sockets."""
+    need(find_spec("distributed"), "Dask is not installed: pip install -e '.[cluster]'")
+    from dask.distributed import LocalCluster
+
+    quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": "ERROR"}
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False,
+                      protocol="tcp", host="127.0.0.1", **quiet) as cluster:  # fmt: skip
+        yield cluster.scheduler_address
 
 
 @contextmanager

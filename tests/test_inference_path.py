@@ -23,6 +23,8 @@ from datkit.replica.process import execute
 from datkit.submit import pack_submission
 from datkit.submit.pack import MAIN, PACKAGE, inference_modules, write_prior
 
+pytestmark = pytest.mark.usefixtures("any_isolation")
+
 # All that the kit's own inference path may import besides the standard library: packages with a
 # published version, so that a submission does not rest on a guess, and what scikit-image brings.
 INFERENCE_PACKAGES = (

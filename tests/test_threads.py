@@ -1,9 +1,12 @@
-"""PyTorch works on one thread inside, and on as many as before outside, whatever happens."""
+"""One thread for PyTorch inside and as many as before outside; work spread over a cluster."""
 
 import pytest
 import torch
+from joblib import delayed
 
-from datkit.threads import one_thread
+from datkit import threads
+from datkit.errors import UsageError
+from datkit.threads import one_thread, workers
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +28,18 @@ def test_the_number_comes_back_after_an_error():
     with pytest.raises(KeyError), one_thread():
         raise KeyError
     assert torch.get_num_threads() == 3
+
+
+def test_a_cluster_gives_results_in_the_order_of_the_calls(scheduler):
+    with workers(scheduler=scheduler) as parallel:
+        assert [*parallel(delayed(pow)(number, 2) for number in range(20))] == [
+            number**2 for number in range(20)
+        ]
+
+
+def test_no_scheduler_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(threads, "CONNECT_SECONDS", 0.2)
+    with pytest.raises(UsageError, match="start it with 'dask scheduler'"), workers(
+        scheduler="tcp://127.0.0.1:9"
+    ):  # fmt: skip
+        pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Callable, Iterable, Mapping
@@ -10,14 +12,17 @@ from dataclasses import dataclass, field
 from inspect import cleandoc
 from operator import methodcaller
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from datkit.errors import DatkitError, UsageError
+from datkit.errors import DatkitError, UsageError, as_datkit_error
+from datkit.problems import Problem, shown
 
 FINE, FINDINGS, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 Argument = Callable[[ArgumentParser], object]
 T = TypeVar("T")
+# How a progress bar begins a line again, or goes up to another: no more may move the cursor.
+_MOVES = re.compile(r"^(\r|(?:\x1b\[A)+\Z|)")
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,8 @@ def page(text: str) -> Path:
     """
     path = place(text)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise UsageError(
-            f"Expected the name of a file that ends in .html for the page, found {text!r}; a "
-            "browser prints the page as PDF."
-        )
+        expected = "Expected the name of a file that ends in .html for the page"
+        raise UsageError(f"{expected}, found {text!r}; a browser prints the page as PDF.")
     return path
 
 
@@ -136,9 +139,28 @@ def add_word(words: _SubParsersAction[ArgumentParser], name: str, text: str) -> 
     return parser
 
 
+class Shown:
+    """A stream to a terminal that writes what :func:`datkit.problems.shown` makes of a text.
+
+    All that a command says goes through one, whoever says it: results, errors, argparse, warnings,
+    logs, tracebacks and progress bars, whose own movements of the cursor stay.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; return how many characters of the stream that were."""
+        _, moves, rest = _MOVES.split(text, 1)
+        return self.stream.write(moves + shown(rest, "\n"))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the stream's own
+        return getattr(self.stream, name)
+
+
 def located(error: object, where: object) -> str:
     """Return a message that names a place, in its own words if it does so already."""
-    return str(error) if str(where) in str(error) else f"{where}: {error}"
+    return str(error) if shown(where) in str(error) else f"{shown(where)}: {error}"
 
 
 def complain(error: object, where: object = "") -> int:
@@ -159,9 +181,19 @@ def each_scan(scans: list[Path], work: Callable[[Path], T]) -> tuple[dict[str, T
     for path in scans:
         try:
             results[str(path)] = work(path)
-        except DatkitError as error:
-            failures[path] = error
+        except Exception as error:
+            failures[path] = as_datkit_error(error, path)
     return results, [located(*one) for one in failures.items()], tell_all(failures)
+
+
+def findings(path: Path, problems: list[Problem], *more: str) -> Result:
+    """Return what was found in a file, errors first, and what to add for a person."""
+    from datkit.inspect.findings import findings_table
+
+    table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
+    code = FINDINGS if any(problem.is_error for problem in problems) else FINE
+    lines = [*f"{path}: {table}".split("\n"), *more]
+    return Result(lines, [problem.to_dict() for problem in problems], code)
 
 
 def note(message: str) -> None:

@@ -28,7 +28,7 @@ from datkit import data  # its names load what they need when they are first use
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, note, tell_all, to_json
 from datkit.errors import CohortError, PrepareError, problems_of
 from datkit.files import data_folder, replace_atomically
-from datkit.problems import Problem
+from datkit.problems import Problem, shown
 
 if TYPE_CHECKING:
     from datkit.io.scan import Scan
@@ -80,9 +80,9 @@ def list_(_: Namespace) -> Result:
     for entry in manifest.datasets:
         licence = entry.licence.spdx or entry.licence.name
         lines += [f"{entry.name:22} {entry.access:12} {licence}", f"{'':22} {entry.title}"]
-    lines.append("\nStay away from:")
-    lines += [f"  {one.name} ({one.where}): {one.reason}" for one in manifest.avoid]
-    lines.append("\nNext: 'datkit data show NAME', 'datkit data fetch NAME'.")
+    bad = [f"  {one.name} ({one.where}): {one.reason}" for one in manifest.avoid]
+    bad += ["", "Next: datkit data show NAME, datkit data fetch NAME"]
+    lines += ["", "Stay away from:", *bad]
     return Result(lines, [entry.to_dict() for entry in manifest.datasets])
 
 
@@ -96,7 +96,8 @@ def show(args: Namespace) -> Result:
     import yaml
 
     entry = data.load_manifest().entry(args.name).to_dict()
-    return Result([yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)], entry)
+    text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
+    return Result(text.split("\n"), entry)
 
 
 @DATA.command(_NAME, arg("--offline", action="store_true", default=None, help="use no network"))
@@ -275,9 +276,9 @@ def _describe(
 def _save(args: Namespace, text: str, described: object) -> Result:
     """Show a text or, with ``--out``, write it to a file; ``--json`` chooses the data instead."""
     if args.out is None:
-        return Result([text], described)
+        return Result(text.split("\n"), described)
     with replace_atomically(args.out) as part:
-        content = f"{to_json(described) if args.json else text}\n"
+        content = shown(f"{to_json(described) if args.json else text}\n", "\n")
         part.write_text(content, encoding="utf-8", errors="backslashreplace")
     note(f"Written: {args.out}")
     return Result([], {"file": str(args.out)})

@@ -176,10 +176,8 @@ def measure(args: Namespace) -> Result:
     lines = []
     for path, (prepared, values, normals) in exams.items():
         compared, beside = _compared(normals)
-        shown = (
-            f"  {name:32} {value:8.2f} {UNITS[name]:3} {beside.get(name, '')}"
-            for name, value in values.items()
-        )
+        row = "  {:32} {:8.2f} {:3} {}".format
+        shown = (row(name, one, UNITS[name], beside.get(name, "")) for name, one in values.items())
         lines += [path, *_told(prepared), *compared, *map(str.rstrip, shown)]
     if exams:
         lines.append(f"Binding ratios have no unit. {TRACER} {NOT_CLINICAL}")
@@ -276,10 +274,9 @@ def report(args: Namespace) -> Result:
     names = {path: report_name(path, with_normals=args.age is not None) for path in args.scans}
     targets = {path: args.out if one_file else args.out / name for path, name in names.items()}
     if double := repeated(map(str, targets.values())):
-        raise UsageError(
-            f"Expected a place of its own for each report, found that {', '.join(double)} would "
-            "hold several; let --out name a folder, or report on scans of one name one by one."
-        )
+        shared = f"that {', '.join(double)} would hold several"
+        remedy = "let --out name a folder, or report on scans of one name one by one"
+        raise UsageError(f"Expected a place of its own for each report, found {shared}; {remedy}.")
 
     def write(path: Path) -> str:
         if not one_file:
@@ -297,10 +294,9 @@ def _check_place(scan: Path, page: Path) -> None:
 
     there = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     if there and (scan.is_file() or scan.is_dir()) and sha256_scan(scan)[:12] not in there:
-        raise UsageError(
-            f"Expected {page} to be a report of {scan}, found that of another exam, or of an older "
-            "file; move it away, or name a file or folder with --out."
-        )
+        found = "that of another exam, or of an older file"
+        remedy = "move it away, or name a file or folder with --out"
+        raise UsageError(f"Expected {page} to be a report of {scan}, found {found}; {remedy}.")
 
 
 def _given(args: Namespace, *names: str) -> list[str]:
@@ -312,24 +308,18 @@ def _person(args: Namespace) -> dict[str, Any]:
     """Return what the normal range depends on, checked before a scan is read."""
     told = _given(args, "age", "sex")
     if told and len(set(args.scans)) > 1:
-        raise UsageError(
-            f"Expected one scan with {' and '.join(told)}, which belong to one patient, "
-            f"found {len(set(args.scans))}; take the scans one by one."
-        )
+        expected = f"Expected one scan with {' and '.join(told)}, which belong to one patient"
+        raise UsageError(f"{expected}, found {len(set(args.scans))}; take the scans one by one.")
     if len(told) == 1:
-        raise UsageError(
-            f"Expected --age and --sex together, found {told[0]} alone; give both for the "
-            "normal range, or neither."
-        )
+        expected = "Expected --age and --sex together"
+        raise UsageError(f"{expected}, found {told[0]} alone; give both, or neither.")
     _check_reconstruction(args.reconstruction)
     person = {name: getattr(args, name) for name in ("age", "sex", "reconstruction")}
     if args.normals is None:
         return person
     if not told or args.reconstruction:
-        raise UsageError(
-            "Expected --age and --sex with --normals, and no --reconstruction, which chooses among "
-            "the kit's own normals; correct the options."
-        )
+        expected = "Expected --age and --sex with --normals, and no --reconstruction, which chooses"
+        raise UsageError(f"{expected} among the kit's own normals; correct the options.")
     from datkit.measure.own_normals import read_normals
 
     return person | {"normals": read_normals(args.normals)}
@@ -339,11 +329,9 @@ def _check_reconstruction(name: str | None) -> None:
     from datkit.measure import load_normals, reconstruction_type
 
     if name is not None and reconstruction_type(name) not in load_normals():
-        known = "; ".join(load_normals())
-        raise UsageError(
-            f"Expected --reconstruction to name one that the normals hold, found {name!r}; they "
-            f"hold: {known}. Leave it out for 'any', whose range is the widest."
-        )
+        expected = "Expected --reconstruction to name one that the normals hold"
+        found = f"{name!r}; they hold: {'; '.join(load_normals())}. Leave it out for 'any'"
+        raise UsageError(f"{expected}, found {found}, whose range is the widest.")
 
 
 @EXAMS.command(

@@ -41,19 +41,18 @@ def fit(args: Namespace) -> Result:
       datkit normals fit exams --table ages.csv --out mine.json
       datkit report scan.nii.gz --age 67 --sex F --normals mine.json
     """
-    from datkit.files import write_json
+    from datkit.files import write_sealed
     from datkit.measure.own_normals import fit_own_normals, limit_error
     from datkit.problems import Problem
 
     cohort = open_exams(args.folder, args)
-    normals, left_out = fit_own_normals(
-        cohort, args.table, n_jobs=args.jobs, progress=not args.json
-    )
+    how = {"n_jobs": args.jobs, "progress": not args.json}
+    normals, left_out = fit_own_normals(cohort, args.table, **how)
     for uid, reason in left_out.items():
         note(f"left out: {uid}: {reason}")
     for problem in normals["warnings"]:
         note(f"warning: {Problem(**problem)}")
-    write_json(args.out, normals)
+    write_sealed(args.out, normals)
     n, (young, old) = (normals["normals"][name] for name in ("n", "ages"))
     least, most = normals["normals"]["resolution"]
     lines = [

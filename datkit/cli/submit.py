@@ -8,14 +8,15 @@ first steps:
 
 from __future__ import annotations
 
-import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from datkit.cli.command import CODE, FINDINGS, FINE, Group, Result, arg
+from datkit.cli.command import CODE, FINDINGS, FINE, Group, Result, arg, findings
 
 SUBMIT = Group(__doc__)
 _ZIP = arg("zip", type=Path, metavar="ZIP", help="the submission")
+_LEVELS = ["docker", "bubblewrap", "plain"]
+_ISOLATION = arg("--isolation", choices=_LEVELS, help="default: a sandbox that works here")
 
 
 @SUBMIT.command(
@@ -42,22 +43,25 @@ def pack(args: Namespace) -> Result:
     for file in args.code:
         run_file(file)
     packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
-    said = f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check"
+    said = f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check {packed.path}"
     return Result([said], packed.to_dict())
 
 
 @SUBMIT.command(
     _ZIP,
     arg("--cohort", type=Path, metavar="FOLDER", help="run it as well, on its exams"),
+    _ISOLATION,
     arg("--html", type="page", metavar="FILE", help="write the findings as a page too"),
 )
 def check(args: Namespace) -> Result:
     """List every problem of a submission.zip.
 
-    The archive is read; with --cohort it is run as well, about ten times in a sandbox: for the same
-    bytes, in another order, exam by exam, on a late mount, beside damaged exams. An error makes the
-    platform refuse it, or breaks a rule; a warning may be right: look at it. The book explains each
-    code. The page is one HTML file that opens offline.
+    The archive is read; with --cohort it is run as well, a dozen times in a sandbox: for the same
+    bytes, in another order, exam by exam, on a late mount, beside damaged exams, under other uids.
+    An error makes the platform refuse it, or breaks a rule; a warning may be right: look at it. The
+    book explains each code. The page is one HTML file that opens offline. Where neither
+    Docker nor bubblewrap works, nothing is run; --isolation plain runs code of your own without a
+    sandbox.
 
     exit codes:
       0    no error; there may be warnings
@@ -70,34 +74,35 @@ def check(args: Namespace) -> Result:
       datkit submit check submission.zip --cohort cohort    # some minutes
       datkit submit check submission.zip --json             # a list, for scripts
     """
-    from datkit.inspect.findings import findings_table, next_step, write_findings
+    from datkit.inspect.findings import next_step, write_findings
     from datkit.inspect.submission import check_submission
 
     if args.cohort:
         from datkit.replica.run import SCENARIO_EXAMS, run_submission
 
+        how = {"isolation": args.isolation, "progress": not args.json}
         problems = run_submission(
-            args.zip, args.cohort, exams=SCENARIO_EXAMS, scenarios=True, progress=not args.json
+            args.zip, args.cohort, exams=SCENARIO_EXAMS, scenarios=True, **how
         ).problems
     else:
         problems = check_submission(args.zip)
     if args.html:
         write_findings(problems, args.zip, args.html)
-    table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
-    lines = [f"{args.zip}: {table}", "", next_step(problems)]
-    code = FINDINGS if any(problem.is_error for problem in problems) else FINE
-    return Result(lines, [problem.to_dict() for problem in problems], code)
+    return findings(args.zip, problems, "", next_step(problems))
 
 
 @SUBMIT.command(
     _ZIP,
     arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams to predict"),
     arg("--exams", type=int, default=20, metavar="N", help="how many; default: 20"),
-    arg("--isolation", choices=["docker", "bubblewrap", "plain"], help="default: the strongest"),
-    arg("--scenarios", "--trials", action="store_true", help="ten times more, under conditions"),
+    _ISOLATION,
+    arg("--scenarios", "--trials", action="store_true", help="twelve times more, each otherwise"),
 )
 def run(args: Namespace) -> Result:
     """Run a submission.zip in a replica of the challenge.
+
+    Docker or bubblewrap holds code that means harm; where neither works, nothing is run. For code
+    of your own, --isolation plain runs it without a sandbox.
 
     For example:
       datkit submit run submission.zip --cohort cohort
@@ -106,10 +111,9 @@ def run(args: Namespace) -> Result:
     """
     from datkit.replica.run import run_submission
 
-    report = run_submission(
-        args.zip, args.cohort, exams=args.exams, isolation=args.isolation, scenarios=args.scenarios
-    )
-    return Result([str(report)], report.to_dict(), FINE if report.ok else FINDINGS)
+    how = {name: vars(args)[name] for name in ("exams", "isolation", "scenarios")}
+    report = run_submission(args.zip, args.cohort, **how)
+    return Result(str(report).split("\n"), report.to_dict(), FINE if report.ok else FINDINGS)
 
 
 @SUBMIT.command(

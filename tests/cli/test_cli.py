@@ -1,13 +1,16 @@
 """The command line: results on standard output, 0 fine, 1 findings, 2 wrong use."""
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from datkit.cli import main, parser
+from datkit.cli.challenge import CHALLENGE
 from datkit.cli.command import Group
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
@@ -54,10 +57,12 @@ def test_a_full_disk_is_a_sentence(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "group", [EXAMS, BENCHMARK, DATA, SUBMIT], ids=["exams", "benchmark", "data", "submit"]
+    "group",
+    [EXAMS, BENCHMARK, DATA, SUBMIT, CHALLENGE],
+    ids=["exams", "benchmark", "data", "submit", "class"],
 )
 def test_every_command_teaches_by_examples_that_it_understands(group, shown_help, request):
-    word = [name] if (name := request.node.callspec.id) in ("data", "submit") else []
+    word = [name] if (name := request.node.callspec.id) in ("data", "submit", "class") else []
     for run in group.commands:
         call = ["datkit", *word, run.__name__.rstrip("_")]
         lines = re.findall(r"^  (datkit .*)$", shown_help(*call[1:]), re.MULTILINE)
@@ -74,3 +79,44 @@ def test_an_interrupted_command_says_what_is_kept(capsys, monkeypatch):
     monkeypatch.setattr("datkit.data.load_manifest", interrupted)
     assert main(["data", "list"]) == 130
     assert "what was complete is kept" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_command_lets_it_clean_up(number, tmp_path):
+    """As `kill`, `timeout`, a closed terminal and a batch system end it."""
+    code = """
+import tempfile, time
+import datkit.cli, datkit.data
+def slow(*_):
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        print(folder, flush=True)
+        time.sleep(60)
+datkit.data.load_manifest = slow
+raise SystemExit(datkit.cli.main())
+"""
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, "data", "list"], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert running.stdout.readline() and len(list(tmp_path.iterdir())) == 1
+    running.send_signal(number)
+    said = running.communicate(timeout=30)[1]
+    assert running.returncode == 130 and "what was complete is kept" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no terminal that is closed")
+def test_nohup_and_who_calls_from_python_keep_their_signals(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["datkit", "data", "list"])
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        main(["data", "list"])
+        assert before == {one: signal.getsignal(one) for one in before}
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        main()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

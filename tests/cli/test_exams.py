@@ -37,7 +37,7 @@ def test_a_scan_that_is_not_there_is_wrong_use(capsys, tmp_path):
 @pytest.fixture
 def head(tmp_path):
     """A scan that prepares in a moment: the template itself."""
-    from datkit.prepare.grid import RESOURCES
+    from datkit.files import RESOURCES
 
     return shutil.copy(RESOURCES / "template.nii.gz", tmp_path / "head.nii.gz")
 
