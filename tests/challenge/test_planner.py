@@ -6,6 +6,7 @@ from math import inf, sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal, norm
 
 from datkit.challenge.planner import Contest, wrong_labels
 from datkit.errors import UsageError
@@ -39,32 +40,38 @@ def test_it_agrees_with_a_direct_simulation(
     draws = 2000
     direct = simulate(exams, centres, readers, teams, gap, exam_sd, centre_sd, slip, draws, 1)
     contest = Contest(teams, gap, exam_sd, centre_sd, slip)
-    p, low, high = contest.chance(exams, centres, readers)
-    assert low < p < high
-    # Both are drawn: the interval of the direct one is added to that of the planner's.
-    assert abs(direct - p) < (high - low) / 2 + 1.96 * sqrt(p * (1 - p) / draws)
+    p = contest.chance(exams, centres, readers)
+    assert abs(direct - p) < 1.96 * sqrt(p * (1 - p) / draws)
 
 
 def test_the_exams_needed_give_the_chance_that_was_asked_for():
     contest = Contest(gap=0.02)
     for readers, centres in ((1, 40), (3, 80)):
         exams = contest.exams_needed(0.8, centres, readers)
-        p, low, high = contest.chance(exams, centres, readers)
-        assert low <= 0.8 <= high and p >= 0.8 - 1e-3
-        assert contest.chance(exams * 0.8, centres, readers)[0] < 0.8
+        assert contest.chance(exams - 1, centres, readers) < 0.8
+        assert contest.chance(exams, centres, readers) >= 0.8
 
 
 def test_with_hardly_a_gap_the_best_is_first_as_often_as_any():
-    _, low, high = Contest(gap=1e-9).chance(500, 10)
-    assert low < 1 / 20 < high
+    for teams in (2, 20, 1000):
+        assert Contest(teams, 1e-9).chance(500, 10) == pytest.approx(1 / teams, rel=1e-6)
+
+
+def test_the_chance_of_two_and_of_three_is_what_a_table_says():
+    """Two teams: Φ(lead / √2). Three: a trivariate normal's orthant, by scipy's own integral."""
+    lead = 1.3
+    spread = {"gap": lead, "exam_sd": sqrt(2), "centre_sd": 0, "slip": 0}
+    assert Contest(2, **spread).chance(1, 1) == pytest.approx(norm.cdf(lead / sqrt(2)), abs=1e-9)
+    both = multivariate_normal([0, 0], [[2, 1], [1, 2]]).cdf([lead, lead])
+    assert Contest(3, **spread).chance(1, 1) == pytest.approx(both, abs=1e-5)
 
 
 def test_more_of_anything_helps_and_no_exams_make_up_for_centres():
     contest = Contest(gap=0.02)
-    p = [contest.chance(400, centres)[0] for centres in (2, 10, 50)]
+    p = [contest.chance(400, centres) for centres in (2, 10, 50)]
     assert p == sorted(p)
-    assert contest.chance(400, 10, readers=3)[0] > contest.chance(400, 10)[0]
-    assert contest.exams_needed(0.9, 3) == inf and contest.chance(1e12, 3)[0] < 0.9
+    assert contest.chance(400, 10, readers=3) > contest.chance(400, 10)
+    assert contest.exams_needed(0.9, 3) == inf and contest.chance(1e12, 3) < 0.9
 
 
 @pytest.mark.parametrize(("readers", "slip"), [(0, 0.1), (2, 0.1), (3, 0.5), (1, -0.1)])
