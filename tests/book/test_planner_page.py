@@ -85,8 +85,8 @@ def test_chances_and_exams_are_those_of_python(tab: object) -> None:
 def test_it_moves_by_keyboard_and_says_where_the_chance_is_reached(tab: object) -> None:
     said = tab.locator(".dp-said")
     exams = Contest().exams_needed(0.8, 10)
-    assert said.inner_text().endswith(f"with {exams:.0f} exams the best team is first with a chance "
-                                      "of 0.80.")  # fmt: skip
+    told = f"with {exams:.0f} exams the best team is first with a chance of 0.80."
+    assert said.inner_text().endswith(told)
     before = tab.locator(".dp-curve").get_attribute("d")
     tab.get_by_role("button", name="Keep this curve").press("Enter")
     tab.locator("#dp-centres").press("ArrowRight")
