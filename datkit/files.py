@@ -78,7 +78,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be written to, or `path` is a folder itself.
+        If the folder cannot be written to, or `path` is a folder itself; it names a file.
     """
     path = Path(path)
     if path.is_dir():
@@ -91,6 +91,9 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         part.chmod(0o644)  # mkstemp gives 0600; a result is meant to be read by others
         part.replace(path)
+    except OSError as error:  # a write to a full disk names no file
+        error.filename = error.filename or str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

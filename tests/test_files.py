@@ -1,5 +1,6 @@
 """Files are written whole or not at all."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         part.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_to_a_full_disk_names_what_was_written(tmp_path):
+    path = tmp_path / "exam.json"
+    said = pytest.raises(OSError, match=r"No space left on device: '.*exam\.json'")
+    with said, replace_atomically(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_part_keeps_its_suffixes(tmp_path):

@@ -149,7 +149,7 @@ def waits_for_input(_source: Source, name: str, _call: ast.Call) -> object:
 def uid_as_number(source: Source, name: str, call: ast.Call) -> object:
     """uids are read, or turned, into numbers.
 
-    Read them as text: `pandas.read_csv(…, dtype={'uid': str})`.
+    Read them as text: `pandas.read_csv(…, dtype={'uid': str}, keep_default_na=False)`.
     """  # noqa: D403 (uid is written small)
     return _turns_uids(name, call) or _guesses(source, name, call)
 

@@ -151,8 +151,8 @@ def _renamed(context: Context, odd: str) -> list[Found]:
 def reads_uids_as_numbers(context: Context) -> Iterable[Found]:
     """The same exams under other uids get no probabilities, or others.
 
-    Read uids as text: `pandas.read_csv(…, dtype={'uid': str})`; 0007 is not 7, and 1e5 no number.
-    Compute nothing from them.
+    Read uids as text: `pandas.read_csv(…, dtype={'uid': str}, keep_default_na=False)`; 0007 is not
+    7, and 1e5 no number. Compute nothing from them.
     """
     return _renamed(context, NUMBERS)
 

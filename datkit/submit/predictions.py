@@ -227,7 +227,7 @@ def has_unknown_uids(table: Table) -> Iterator[Found]:
     """A row's uid is not in the format file.
 
     Predict the uids of `submission_format.csv` and no others, and read them as text:
-    `pandas.read_csv(…, dtype={'uid': str})`.
+    `pandas.read_csv(…, dtype={'uid': str}, keep_default_na=False)`.
     """
     # Of the missing ones, that which reads as the same number: '007' for '7', '1e5' for '100000.0'.
     missing = sorted({*table.expected} - table.lines.keys(), reverse=True)

@@ -33,6 +33,11 @@ def test_a_rule_is_grave_or_not_and_says_what_to_do(code):
     assert "|" not in rule.title + rule.remedy, "it is a cell of a table"
 
 
+def test_who_is_told_to_read_uids_as_text_keeps_one_that_is_called_na_too():
+    told = [rule.remedy for rule in RULE_OF.values() if "dtype=" in rule.remedy]
+    assert len(told) >= 4 and all("keep_default_na=False" in remedy for remedy in told)
+
+
 def test_a_broken_submission_shows_each_rule_that_reads():
     caught = {code for one in BROKEN.values() for code in one.codes}
     # This one is found by an older Python only: tests/inspect/test_source.py.

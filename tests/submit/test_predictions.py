@@ -89,7 +89,7 @@ def test_a_uid_read_as_a_number_is_recognised(tmp_path, format_csv):
     path.write_bytes(FINE.replace(b"007", b"7"))
     problem = check_predictions(path, format_csv)[0]
     assert "expected the uid '007', found '7'" in str(problem)
-    assert "dtype={'uid': str}" in problem.remedy
+    assert "dtype={'uid': str}, keep_default_na=False" in problem.remedy
 
 
 def test_no_file_is_a_problem_and_no_format_an_error(tmp_path, format_csv):
