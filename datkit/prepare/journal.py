@@ -52,7 +52,9 @@ class Journal:
         self.quality, self.failures, hashes = self._table.values()
         for path in (folder / TABLE, *(folder / RECORDS).glob("*.json")):
             with suppress(OSError, ValueError):  # absent, or not as it was written
-                self._enter(read_sealed(path))
+                record = read_sealed(path)
+                if record.pop("key", "") == folder.name:  # of these exams, not put here by hand
+                    self._enter(record)
         for uid, known in [*hashes.items()]:
             if _hash(self.volumes[self._row(uid)]) != known:
                 del self.quality[uid], hashes[uid]
@@ -87,12 +89,13 @@ class Journal:
                 stream.seek(self.volumes.offset + self._row(uid) * row.nbytes)
                 stream.write(row.tobytes())
             record = {"quality": {uid: exam.quality}, "sha256": {uid: _hash(row)}}
-        write_sealed(self.folder / RECORDS / f"{self.uids.index(uid)}.json", record)
+        path = self.folder / RECORDS / f"{self.uids.index(uid)}.json"
+        write_sealed(path, record | {"key": self.folder.name})
         self._enter(record)
 
     def finish(self) -> None:
         """Write what is known of all exams, in place of their records."""
-        write_sealed(self.folder / TABLE, self._table)
+        write_sealed(self.folder / TABLE, self._table | {"key": self.folder.name})
         shutil.rmtree(self.folder / RECORDS)
 
     def _enter(self, record: dict[str, dict[str, Any]]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+from datkit.files import write_sealed
 from datkit.prepare import Prepared
 from datkit.prepare.journal import ARRAY, RECORDS, TABLE, Journal
 
@@ -61,6 +63,20 @@ def test_row_whose_bytes_differ_is_not_kept(folder):
     volumes[0, 1, 1, 1] = 7
     volumes.flush()
     assert Journal(folder, UIDS, SHAPE).missing == ["b", "c"]
+
+
+def test_what_was_made_of_other_exams_is_not_kept(finished, tmp_path_factory):
+    moved = tmp_path_factory.mktemp("moved")
+    for name, missing in ((finished.name, []), ("of-other-exams", UIDS)):
+        shutil.copytree(finished, moved / name)
+        assert Journal(moved / name, UIDS, SHAPE).missing == missing
+
+
+@pytest.mark.parametrize("place", [TABLE, f"{RECORDS}/0.json"])
+@pytest.mark.parametrize("document", [{"licence": "CC0-1.0", "sha256": {"a": "0"}}, {"quality": 7}])
+def test_a_sealed_document_of_another_kind_is_no_record(place, document, tmp_path):
+    write_sealed(tmp_path / place, document)
+    assert Journal(tmp_path, UIDS, SHAPE).missing == UIDS
 
 
 @pytest.mark.parametrize("rows", [[1, 0, 2], [0, 0, 2]], ids=["swapped", "doubled"])
