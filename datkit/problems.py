@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 __all__ = ["Problem", "found_instead", "list_some", "repeated", "shown"]
 
 # What a terminal or a browser obeys and does not show: control characters (C0 but tab and newline,
-# DEL, C1), halves of surrogate pairs, and the format characters and separators of Unicode that turn
-# round, hide or break a text. Joiners stay: Persian, Hindi and emoji are written with them.
+# DEL, C1), halves of surrogate pairs, and the format characters, fillers and separators of Unicode
+# that turn round, hide or break a text. Joiners and variation selectors stay: Persian, Hindi, names
+# in Japanese and emoji are written with them.
 _OBEYED = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    r"\ud800-\udfff\ufeff\U000e0001-\U000e007f]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001-\U000e007f]"
 )
 
 

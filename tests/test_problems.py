@@ -30,11 +30,18 @@ def test_no_control_or_direction_is_shown_raw():
     control = [*map(chr, [*range(9), *range(11, 32), *range(127, 160), 0xDC9B, 0xFEFF])]
     turning = [c for c in map(chr, range(0x3000)) if unicodedata.bidirectional(c) in DIRECTIONS]
     assert len(turning) == 9
-    for character in [*control, *turning, "\u200e", "\u200f", "\u061c", "\U000e0041"]:
+    hidden = [c for c in map(chr, range(0x20000)) if unicodedata.category(c) == "Cf"]
+    hidden = [c for c in hidden if not unicodedata.name(c).startswith(VISIBLE) and c not in JOINERS]
+    assert len(hidden) > 40
+    for character in [*control, *turning, *hidden, *FILLERS, "\u061c", "\U000e0041"]:
         text = shown(f"a{character}b")
         assert text.isprintable() and text.isascii() and text[:2] == "a\\" and text[-1] == "b"
 
 
+# Format characters that are seen, or that letters are written with; and letters that nobody sees.
+VISIBLE = ("ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN")
+JOINERS = "\u200c\u200d"
+FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 DIRECTIONS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 
 

@@ -192,7 +192,7 @@ def findings(path: Path, problems: list[Problem], *more: str) -> Result:
 
     table = findings_table(problems, shutil.get_terminal_size((100, 24)).columns)
     code = FINDINGS if any(problem.is_error for problem in problems) else FINE
-    lines = [*f"{path}: {table}".split("\n"), *more]
+    lines = [*f"{shown(path)}: {table}".split("\n"), *more]
     return Result(lines, [problem.to_dict() for problem in problems], code)
 
 

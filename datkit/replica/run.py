@@ -74,7 +74,8 @@ class RunReport:
         return {"ok": self.ok, **asdict(self)}
 
     def __str__(self) -> str:
-        lines = [f"{self.zip_path}: {self.exams} exams in {self.seconds:.1f} s ({self.isolation})"]
+        ran = f"{self.exams} exams in {self.seconds:.1f} s ({self.isolation})"
+        lines = [f"{shown(self.zip_path)}: {ran}"]
         if self.log_loss is not None:
             few = f"on these {self.exams} exams: of few, mostly chance"
             lines.append(f"log loss {self.log_loss:.3f} {few}")
@@ -143,7 +144,7 @@ def run_submission(
 
     def say(message: str) -> None:
         if progress:
-            print(f"submit run: {message}", file=sys.stderr, flush=True)
+            print(f"submit run: {shown(message)}", file=sys.stderr, flush=True)
 
     codes = SCENARIOS.codes if scenarios is True else {*(scenarios or ())}
     if not codes <= SCENARIOS.codes:

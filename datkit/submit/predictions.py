@@ -129,7 +129,8 @@ class Table:
 
 def _as_number(text: str) -> float | None:
     try:
-        return float("" if "_" in text else text)  # float() reads 1_0 as ten; other readers do not
+        # float() reads 1_0 as ten, and digits of any script; other readers do not.
+        return float(text if text.isascii() and "_" not in text else "")
     except ValueError:
         return None
 

@@ -112,6 +112,14 @@ def test_what_a_run_printed_is_shown_without_commands_to_a_terminal(cohort_folde
     assert not set("\x1b\x07\u202e") & {*str(report)}
 
 
+def test_a_zips_name_forges_no_line(cohort_folder, tmp_path, capsys):
+    packed = save_zip(tmp_path / "a\n0 errors.zip", {"main.py": "raise SystemExit(1)"})
+    report = run_submission(packed, cohort_folder)
+    assert main(["submit", "check", str(packed)]) == 0
+    said = "".join([str(report), *capsys.readouterr()])
+    assert said.count(r"a\n0 errors.zip") == 3 and "\n0 errors" not in said
+
+
 def test_a_zip_that_is_not_safe_is_not_run(cohort_folder, tmp_path):
     members = {"folder/main.py": "open('here', 'w')", "../outside.py": ""}
     path = save_zip(tmp_path / "nested.zip", members)

@@ -45,6 +45,7 @@ TABLES = {
     "nothing": (FINE.replace(b"0.5", b""), [("not-a-number", 2)]),
     "a_word": (FINE.replace(b"0.5", b"abnormal"), [("not-a-number", 2)]),
     "underscores": (FINE.replace(b"0.5", b"0_1"), [("not-a-number", 2)]),
+    "digits_of_another_script": (FINE.replace(b"0.5", "٠.٥".encode()), [("not-a-number", 2)]),
     "per_cent": (FINE.replace(b"0.5", b"50"), [("out-of-range", 2)]),
     "a_logit": (FINE.replace(b"0.5", b"-0.2"), [("out-of-range", 2)]),
     "just_above_one": (FINE.replace(b"0.5", b"1.0000001"), [("out-of-range", 2)]),
