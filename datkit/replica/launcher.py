@@ -48,6 +48,10 @@ Settings = dict[str, Any]  # what Replica.write_settings writes
 def main() -> None:
     """Run main.py as `settings.json` says and report."""
     settings = json.loads(Path(__file__).with_name("settings.json").read_text(encoding="utf-8"))
+    # Process 1 gets what it handles, and nothing else, from those of its namespace: a run must not
+    # end this one so.
+    struck: set[int] = set()
+    signal.signal(signal.SIGINT, lambda number, _: struck.add(number))
     with suppress(OSError, AttributeError):  # where there is no prctl there is no /proc to hide
         prctl = ctypes.CDLL(None).prctl
         prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # keeps main.py out of this process's memory and files
@@ -59,6 +63,8 @@ def main() -> None:
     report["events"] = _read(settings["events"]).decode("utf-8", "replace")
     predictions = _read(os.path.join(settings["code"], "submission.csv"))
     report["predictions"] = base64.b64encode(predictions).decode()
+    if struck:
+        report |= {"stopped": "interrupted", "exit_code": None, "predictions": ""}
     print(json.dumps(report), flush=True)
 
 

@@ -40,7 +40,8 @@ class Ending:
         None if the run was stopped.
     stopped : str
         "", or the limit that it broke: "time-limit", "log-flood", "memory-limit",
-        "process-limit"; "replica" if the replica itself failed.
+        "process-limit"; "interrupted" if it tried to end the launcher; "replica" if the replica
+        itself failed.
     log : tuple of str
         What it printed, both streams; not yet as a terminal may show it.
     left : int

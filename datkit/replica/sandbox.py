@@ -33,6 +33,8 @@ IMAGE: str = TABLE["image"]
 LEVELS: dict[str, str] = TABLE["levels"]  # {name: what it keeps a submission from, in one line}
 ENVIRONMENT: dict[str, str] = TABLE["environment"]  # but for PATH; {} is the root of what it sees
 SANDBOXES = ("docker", "bubblewrap")  # strongest first
+# What Python needs of its prefix: that may be a project's folder, with exams and labels in it.
+PREFIX = ("bin", "lib", "lib64", "pyvenv.cfg", "share")
 SPARE, SPARE_MEMORY = 8, 2**26  # processes and bytes of the sandbox itself
 PLATFORM_MEMORY = 220 * 2**30  # bytes, as the challenge's code submission page says
 
@@ -188,9 +190,10 @@ def _bubblewrap(mounts: dict[str, Path], disk: int) -> list[str]:
 
 def _python_folders() -> list[Path]:
     """Return where Python and its packages lie, a folder before what lies inside it."""
-    found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    found = {Path(prefix, part) for prefix in prefixes for part in PREFIX}
     found |= {Path(sys.executable).parent, Path(sys.executable).resolve().parent}
-    return sorted(found | {place.resolve() for place in found})
+    return sorted(filter(Path.exists, found | {place.resolve() for place in found}))
 
 
 def _see(places: Iterable[Path]) -> Iterator[str]:

@@ -80,6 +80,9 @@ def test_labels_home_and_other_submissions_cannot_be_read(
     assert found == {str(path) for path in paths}
 
 
+ELSEWHERE = ("/boot", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/var")
+
+
 @pytest.mark.usefixtures("bubblewrap")
 def test_the_folders_above_hold_nothing_else(cohort_folder, tmp_path):
     seen = attack(
@@ -87,16 +90,17 @@ def test_the_folders_above_hold_nothing_else(cohort_folder, tmp_path):
         tmp_path,
         """
         import subprocess
-        for place in ("/", "/code_execution", "/code_execution/data", "/submission", "/tmp"):
+        for place in ("/", "/code_execution", "/code_execution/data", "/submission", *ELSEWHERE):
             print(subprocess.run(["ls", place], capture_output=True, text=True).stdout.split())
-        """,
+        """.replace("ELSEWHERE", repr(ELSEWHERE)),
     ).log
-    root, code, data, source, tmp = map(eval, seen)
-    assert not {"boot", "home", "mnt", "media", "run", "srv", "var"} & set(root)
+    root, code, data, source, *places = map(eval, seen)
     assert (code, data) == (["data", "main.py"], ["niftis", "submission_format.csv"])
-    python = Path(sys.prefix)  # below /tmp, the way to it is there
-    way = [python.parts[2]] if python.is_relative_to("/tmp") else []
-    assert (source, tmp) == (["data", "main.py"], way)
+    assert source == ["data", "main.py"]
+    python = sandbox._python_folders()  # where it lies below one of these, the way to it is there
+    for place, holds in zip(ELSEWHERE, places, strict=True):
+        ways = {one.relative_to(place).parts[0] for one in python if one.is_relative_to(place)}
+        assert ways == {*holds} and (ways or place == "/tmp" or place[1:] not in root)
 
 
 @pytest.mark.usefixtures("bubblewrap")
@@ -180,12 +184,22 @@ def test_nothing_is_unpacked_outside(cohort_folder, tmp_path):
 
 
 @pytest.mark.usefixtures("bubblewrap")
+def test_a_run_stays_the_first_to_go_where_memory_runs_out(cohort_folder, tmp_path):
+    code = """
+        import subprocess
+        subprocess.run("echo 0 > /proc/self/oom_score_adj", shell=True)
+        print(open("/proc/self/oom_score_adj").read().strip())
+        """
+    assert attack(cohort_folder, tmp_path, code).log[-1] == "1000"
+
+
+@pytest.mark.usefixtures("bubblewrap")
 def test_no_namespace_can_be_made_inside(cohort_folder, tmp_path):
     code = "import ctypes\nprint(ctypes.CDLL(None).unshare(0x10000000))"
     assert attack(cohort_folder, tmp_path, code).log == ("-1",)
 
 
-@pytest.fixture(params=["venv", "checkout/.venv"])
+@pytest.fixture(params=["venv", "checkout/.venv", "."])
 def python_below_tmp(request) -> Iterator[Path]:
     """A Python whose prefix lies below the system's temporary folder, as in a clone there."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
@@ -194,25 +208,41 @@ def python_below_tmp(request) -> Iterator[Path]:
         yield prefix / "bin" / "python"
 
 
-@pytest.mark.usefixtures("bubblewrap")
-def test_a_python_below_tmp_is_sandboxed_as_any_other(python_below_tmp, cohort_folder, tmp_path):
-    code = "import os, sys; print(sys.prefix); print(os.listdir('/tmp')[0])\n" + ANSWER
-    packed = save_zip(tmp_path / "good.zip", {"main.py": code})
+def run_with(python: Path, packed: Path, cohort: Path) -> dict[str, object]:
+    """Run a submission in bubblewrap with another Python, and its report's data."""
     packages = [entry for entry in sys.path if Path(entry).name.endswith("-packages")]
     found = os.pathsep.join([str(Path(sandbox.__file__).parents[2]), *packages])
-    words = ["submit", "run", packed, "--cohort", cohort_folder, "--json"]
+    words = ["submit", "run", packed, "--cohort", cohort, "--json", "--isolation", "bubblewrap"]
     result = subprocess.run(
-        [python_below_tmp, "-m", "datkit.cli", *map(str, words), "--isolation", "bubblewrap"],
+        [python, "-m", "datkit.cli", *map(str, words)],
         env={**os.environ, "PYTHONPATH": found},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr + result.stdout
-    report = json.loads(result.stdout)
+    return json.loads(result.stdout)
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_a_python_below_tmp_is_sandboxed_as_any_other(python_below_tmp, cohort_folder, tmp_path):
+    code = "import os, sys; print(sys.prefix); print(os.listdir('/tmp')[0])\n" + ANSWER
+    packed = save_zip(tmp_path / "good.zip", {"main.py": code})
+    report = run_with(python_below_tmp, packed, cohort_folder)
     prefix = python_below_tmp.parents[1]
     assert "bubblewrap" in report["isolation"]
     assert report["log"] == [str(prefix), prefix.relative_to("/tmp").parts[0]]  # and nothing else
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_labels_in_pythons_own_folder_are_not_seen(python_below_tmp, cohort_folder, tmp_path):
+    prefix = python_below_tmp.parents[1]
+    shutil.copytree(cohort_folder, prefix / "cohort")
+    code = "import os, sys; print({*os.listdir(sys.prefix)} - {'lib64', 'share'})\n" + ANSWER
+    code += "print({'src', 'etc'} & {*os.listdir('/usr')})\n"
+    packed = save_zip(tmp_path / "looks.zip", {"main.py": code})
+    log = run_with(python_below_tmp, packed, prefix / "cohort")["log"]
+    assert [*map(eval, log)] == [{"bin", "lib", "pyvenv.cfg"}, set()]
 
 
 def test_docker_is_used_only_where_the_image_is_present(monkeypatch):

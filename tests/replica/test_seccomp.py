@@ -47,6 +47,21 @@ def test_only_common_sockets_can_be_made(cohort_folder, tmp_path):
     assert attack(cohort_folder, tmp_path, code).log == ("b'x'",)
 
 
+def test_no_call_tells_which_files_were_read_of_late(cohort_folder, tmp_path):
+    code = """
+        import os
+        file = os.open(os.__file__, os.O_RDONLY)
+        for ask in (lambda: os.preadv(file, [bytearray(9)], 0, os.RWF_NOWAIT),
+                    lambda: os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)):
+            try:
+                print("LEAK", ask())
+            except OSError:
+                print("held")
+        print(os.preadv(file, [bytearray(9)], 0))
+        """
+    assert attack(cohort_folder, tmp_path, code).log == ("held", "held", "9")
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="another architecture's calls")
 def test_calls_of_another_architecture_end_the_run(cohort_folder, tmp_path):
     code = """
