@@ -1,6 +1,7 @@
 """A challenge of one's own, described in one file: a class that competes on shared data.
 
 ``description``  what ``challenge.yaml`` must say, and reading it; ``examples/`` has three
+``bias``         its design as the form of the BIAS statement: ``bias.toml``
 ``classroom``    the folder of a class's challenge, made from a cohort; ``controls``
 ``record``       all that happened, hash-chained
 ``marking``      submissions taken in, checked, run in the sandbox

@@ -1,3 +1,4 @@
+from .bias import bias_form as bias_form
 from .classroom import Classroom as Classroom
 from .classroom import init_class as init_class
 from .codabench.check import check_bundle as check_bundle

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, ValidationInfo
 from pydantic.functional_validators import AfterValidator, field_validator, model_validator
 
+from datkit.challenge.bias import ITEMS
 from datkit.data.manifest import AtLeastOne, Licence, Model, Name, Text, Texts, distinct, like
 from datkit.data.manifest_reader import read_checked
 from datkit.errors import ChallengeError, UsageError
@@ -37,6 +38,11 @@ Moment = Annotated[AwareDatetime, Field(strict=False)]
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Row = Annotated[tuple[Cost, ...], AtLeastOne]
 Table = Annotated[tuple[Row, ...], AtLeastOne]
+Item = Annotated[
+    str,
+    Field(strict=False, coerce_numbers_to_str=True),  # YAML reads 10 as a number
+    like(f"^({'|'.join(ITEMS)})$", "an item that `datkit class export bias` lists, such as 16a"),
+]
 
 
 class Task(Model):
@@ -275,6 +281,8 @@ class Challenge(Model):
     teams : Teams
     prizes, afterwards : str or None
         What there is to win; what becomes of data, models and results.
+    design : dict
+        What :func:`datkit.challenge.bias_form` is to say of an item, by its number, such as 16a.
     """
 
     version: Literal[1]
@@ -292,6 +300,7 @@ class Challenge(Model):
     teams: Teams
     prizes: Text | None = None
     afterwards: Text | None = None
+    design: dict[Item, Text] = Field(default_factory=dict)
 
     @field_validator("phases")
     @classmethod

@@ -8,6 +8,7 @@ first steps:
   datkit class board challenge --html board.html
   datkit class export codabench challenge --out bundle.zip
   datkit class check bundle.zip
+  datkit class export bias challenge --out bias.md
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, findings, note, tell_all
 from datkit.errors import ChallengeError, UsageError
+
+if TYPE_CHECKING:
+    from datkit.challenge.classroom import Classroom
 
 CHALLENGE = Group(__doc__)
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="of the challenge")
@@ -33,6 +38,12 @@ def _utc(text: str) -> datetime:
         wanted = "a date such as 2026-12-01 or a time such as 2026-12-01T08:00"
         raise UsageError(f"Expected {wanted} in --start, found {text!r}.") from None
     return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _exams(room: Classroom) -> dict[str, int]:
+    """Return how many exams each set has."""
+    train = len([*(room.folder / "train" / "niftis").iterdir()])
+    return {"train": train} | {part: len(table) for part, table in room.labels.items()}
 
 
 @CHALLENGE.command(
@@ -55,8 +66,7 @@ def init(args: Namespace) -> Result:
 
     cohort = open_path(args.cohort)
     room = init_class(args.folder, cohort, args.challenge)
-    counts = {part: len(table) for part, table in room.labels.items()}
-    counts = {"train": len([*(room.folder / "train" / "niftis").iterdir()])} | counts
+    counts = _exams(room)
     told = ", ".join(f"{count} {part}" for part, count in counts.items())
     lines = [f"{room.folder}: {told}; next: datkit class serve {args.folder}"]
     if "seed" in cohort.info:
@@ -174,24 +184,28 @@ def check(args: Namespace) -> Result:
 
 
 @CHALLENGE.command(
-    arg("platform", choices=["codabench"], help="what the bundle is for"),
-    _FOLDER,
+    arg("kind", choices=["codabench", "bias"], help="a bundle for Codabench; the design form BIAS"),
+    arg("folder", type=Path, metavar="FOLDER", help="of the challenge; for bias, also a file"),
     arg("--cohort", type=Path, metavar="COHORT", help="make the folder first, of these exams"),
     arg("--challenge", default="class", metavar="FILE", help="with --cohort, its challenge.yaml"),
-    arg("--out", type=Path, default=Path("bundle.zip"), metavar="ZIP", help="to be written"),
+    arg("--out", type=Path, metavar="FILE", help="to be written; bundle.zip or bias.md"),
     arg("--start", type=_utc, metavar="DATE", help="of the first phase, UTC"),
     arg("--days", type=int, default=28, metavar="N", help="of a phase without an end; 28"),
 )
 def export(args: Namespace) -> Result:
-    """Write a challenge as a bundle for Codabench, and check it.
+    """Write a challenge as a bundle for Codabench, or its design as the form of BIAS.
 
-    It holds the settings, pages, programs that score and run submissions as datkit does, each
-    phase's exams and, apart, their labels, and a starting kit with the training exams. The same
-    folder gives the same bytes.
+    The bundle holds the settings, pages, programs that score and run submissions as datkit does,
+    each phase's exams and, apart, their labels, and a starting kit with the training exams. It is
+    checked. The same folder gives the same bytes.
+
+    The form is Markdown: what reviewers of a challenge ask, filled in from challenge.yaml, and what
+    is left to you. It needs no exams: a challenge.yaml will do.
 
     For example:
       datkit class export codabench challenge --start 2026-12-01 --out bundle.zip
       datkit class export codabench new --cohort cohort --challenge challenge.yaml
+      datkit class export bias challenge.yaml --out bias.md
     """
     from datkit.challenge.classroom import Classroom, init_class
     from datkit.challenge.codabench.export import export_codabench
@@ -199,9 +213,25 @@ def export(args: Namespace) -> Result:
 
     if args.cohort:
         init_class(args.folder, open_path(args.cohort), args.challenge)
-    room = Classroom.open(args.folder)
-    problems = export_codabench(room, args.out, start=args.start, days=args.days)
-    return findings(args.out, problems)
+    if args.kind == "bias":
+        return _export_bias(args.folder, args.out or Path("bias.md"))
+    room, out = Classroom.open(args.folder), args.out or Path("bundle.zip")
+    return findings(out, export_codabench(room, out, start=args.start, days=args.days))
+
+
+def _export_bias(path: Path, out: Path) -> Result:
+    from datkit.challenge.bias import ITEMS, bias_form
+    from datkit.challenge.classroom import Classroom
+    from datkit.challenge.description import load_challenge
+    from datkit.view.pages.page import write_page
+
+    room = Classroom.open(path) if path.is_dir() else None
+    challenge = room.challenge if room else load_challenge(path)
+    form, left = bias_form(challenge, _exams(room) if room else None)
+    write_page(form, out)
+    lines = [f"{out}: {len(ITEMS) - len(left)} of {len(ITEMS)} items are filled in"]
+    lines += [f"{len(left)} are left to you, under design: {', '.join(left)}"] if left else []
+    return Result(lines, {"filled": [one for one in ITEMS if one not in left], "left": left})
 
 
 @CHALLENGE.command(

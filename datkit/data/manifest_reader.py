@@ -119,9 +119,9 @@ def _read_yaml(path: Path, error: type[DatkitError], what: str) -> object:
 
 def _problem(detail: ErrorDetails, raw: object) -> Problem:
     """Turn one pydantic error into a problem; what has a name in a list is told by it."""
-    where, kind = [str(step) for step in detail["loc"]], detail["type"]
-    if len(where) > 1 and where[1].isdecimal():
-        entry = raw[where[0]][int(where[1])]  # type: ignore[index]  # pydantic has been there
+    where, kind = [str(step) for step in detail["loc"] if step != "[key]"], detail["type"]
+    if len(where) > 1 and isinstance(entries := raw[where[0]], list):  # type: ignore[index]
+        entry = entries[int(where[1])]  # pydantic has been there
         if isinstance(entry, dict) and "name" in entry:
             where[:2] = [str(entry["name"])]
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")

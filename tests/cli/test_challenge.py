@@ -92,6 +92,18 @@ def test_a_challenge_is_exported_and_checked(cohort, tmp_path, run_json, capsys)
     assert "yaml-missing      the bundle: expected a file" in capsys.readouterr().out
 
 
+def test_a_design_is_exported_and_what_is_left_is_counted(cohort, tmp_path, run_json, capsys):
+    form, folder = tmp_path / "bias.md", tmp_path / "class"
+    assert main(["class", "export", "bias", "dat-park", "--out", str(form)]) == 0
+    said = capsys.readouterr().out
+    assert f"{form}: 32 of 57 items are filled in\n25 are left to you, under design: 3, 4b" in said
+    assert '# Design of the challenge "DaT Parkinson' in form.read_text(encoding="utf-8")
+    run_json("class", "init", folder, "--cohort", cohort)
+    assert run_json("class", "export", "bias", folder, "--out", form)[0] == 0
+    assert "train: 8 exams; public: 4 exams; private: 4 exams." in form.read_text(encoding="utf-8")
+    assert main(["class", "export", "bias", str(tmp_path / "none.yaml")]) == 2
+
+
 def test_a_description_is_checked_before_it_is_used(tmp_path, capsys):
     path = tmp_path / "challenge.yaml"
     path.write_text((EXAMPLES / "class.yaml").read_text(encoding="utf-8"), encoding="utf-8")
