@@ -59,8 +59,8 @@ def bias_form(
                 texts.from_string(one.get("answer", "")).render(fields).split()
             )
             left += [] if answer else [one["number"]]
-            lines += [f"**{one['number']} {one['item']}.** {one['asks']}"]
+            lines += [f"**{one['number']} {one['item']}.** *{one['asks']}*"]
             answer = re.sub(r"^(\d*)(?=[-+=:.)])", r"\1\\", answer)  # no list, no rule
-            lines += [answer or "*To be filled by the organisers.*"]
+            lines += [answer or "To be filled by the organisers."]
     head = FORM["head"].format(title=_plain(challenge.title), left=len(left), all=len(ITEMS))
     return "\n\n".join([head.strip(), *lines]) + "\n", left

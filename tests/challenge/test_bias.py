@@ -17,7 +17,7 @@ from datkit.challenge.description import EXAMPLES
 from datkit.errors import ChallengeError
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
-OPEN = "*To be filled by the organisers.*"
+OPEN = "To be filled by the organisers."
 HOSTILE = [
     "<script>alert(1)</script>",
     "# A heading",
