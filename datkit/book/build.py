@@ -15,9 +15,11 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from datkit.book.address import ADDRESS, Address
 from datkit.book.api import all_names, imported_names, link_names, write_api
 from datkit.book.gate import check_executed
 from datkit.book.run import KEY
@@ -101,6 +103,8 @@ def stage_book(
     reading: Path | None = None,
     atlas: Path | None = None,
     network: Path | None = None,
+    *,
+    address: Address = ADDRESS,
 ) -> None:
     """Make `out` a fresh copy of the book's chapters with its executed notebooks and API pages.
 
@@ -124,6 +128,9 @@ def stage_book(
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out)
     (out / MARK).touch()
+    config = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
+    completed = yaml.safe_dump(address.complete(config), sort_keys=False)
+    (out / "_config.yml").write_text(completed, encoding="utf-8")
     if (out / "chapters").is_dir():
         page = out / "chapters" / "finding_codes.md"
         page.write_text(findings_page(), encoding="utf-8")
@@ -137,7 +144,7 @@ def stage_book(
         if made is not None and made.is_dir():
             other = shutil.ignore_patterns(KEY, "*.md")
             shutil.copytree(made, out / "static" / name, ignore=other, dirs_exist_ok=True)
-    pages = Pages(book, sources, results or out / "results")
+    pages = Pages(book, sources, results or out / "results", address)
     write_student_notebooks(pages, executed, out / STUDENT)
     write_api(out / "api")
     (out / "notebooks").mkdir(exist_ok=True)

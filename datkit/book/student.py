@@ -30,6 +30,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pybtex.database import Entry, parse_file
 from sphinx.util.nodes import _make_id as anchor
 
+from datkit.book.address import ADDRESS, Address
 from datkit.book.gate import glossary_terms
 from datkit.book.notebook import split_stub
 from datkit.errors import DatkitError, NotebookError, UsageError
@@ -37,8 +38,6 @@ from datkit.files import replace_atomically
 
 __all__ = ["main", "student_notebook", "write_student_notebooks"]
 
-#: Where the book is published (.github/workflows/book.yml).
-BOOK = "https://dat-spect-kit.github.io/dat-spect-kit"
 SOLUTIONS = "solutions"  # the folder of the solved twins
 BLANK = "…"  # in place of a number that no run has computed yet
 RECORD = "application/papermill.record/text/plain"  # the kind of output that holds a glued value
@@ -50,18 +49,31 @@ DIRECTIVE = re.compile(
 ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]+)`")
 TARGET = re.compile(r"(?P<text>.+?)\s*<(?P<target>.+)>", re.S)  # of a role: text <target>
 SET_UP = """\
-# Run this cell first. It does nothing where the kit is installed; where it is not, as in Colab, it
-# installs it, which takes some minutes and a network.
+# Run this cell first. It does nothing where the kit is installed; where it is not, {what}
 from importlib.metadata import PackageNotFoundError, version
 
 try:
     version("dat-spect-kit")
 except PackageNotFoundError:
-    %pip install --quiet "dat-spect-kit @ git+https://github.com/dat-spect-kit/dat-spect-kit"
-"""
+    {do}"""
+INSTALL = (
+    """\
+as in Colab, it
+# installs it, which takes some minutes and a network.""",
+    """\
+%pip install --quiet "dat-spect-kit @ git+{repository}\"""",
+)
+REFUSE = (
+    """\
+it says so.""",
+    """\
+raise ModuleNotFoundError(
+        "The kit is not installed here: in its folder, run pip install . and then this cell again."
+    ) from None""",
+)
 INTRODUCTION = """
 
-*{kind} of [this page of the book]({page}). Run it from top to bottom, cell by cell, with
+*{kind} of {page}. Run it from top to bottom, cell by cell, with
 Shift + Enter. {how} For education and research, not for diagnosis.*"""
 STUDENT = (
     "Student notebook",
@@ -83,6 +95,7 @@ class Pages:
     book: Path
     notebooks: Path
     results: Path
+    address: Address = ADDRESS
 
     @cached_property
     def _terms(self) -> dict[str, str]:
@@ -95,7 +108,7 @@ class Pages:
     def term(self, text: str, target: str) -> str:
         """Return a link to a word in the glossary."""
         term = self._terms.get(target.lower(), target)
-        return f"[{text}]({BOOK}/glossary.html#{anchor('term-' + term)})"
+        return self.address.link(text, f"glossary.html#{anchor('term-' + term)}")
 
     def doc(self, text: str, target: str) -> str:
         """Return a link to a page, named by its own title unless the role gives another text."""
@@ -106,7 +119,7 @@ class Pages:
             first = source.read_text(encoding="utf-8") if source.is_file() else ""
             title = re.search(r"^\W*# (.*?)(?:\\n\",?)?$", first, re.M)
             text = title[1] if title else page
-        return f"[{text}]({BOOK}/{page}.html)"
+        return self.address.link(text, f"{page}.html")
 
     def cite(self, text: str, _: str) -> str:
         """Return works by author and year, each with a link to itself, in brackets."""
@@ -123,9 +136,11 @@ class Pages:
         many = len(names) > 2 or names[-1] == "others"
         known = f"{names[0]} et al." if many else " and ".join(names)
         fields = entry.fields
+        text = f"{known}, {fields.get('year', 'n.d.')}"
         link = f"https://doi.org/{fields['doi']}" if "doi" in fields else fields.get("url")
-        link = quote(link or f"{BOOK}/references.html", safe=":/?&=#%")  # no bracket may end it
-        return f"[{known}, {fields.get('year', 'n.d.')}]({link})"
+        if link is None:
+            return self.address.link(text, "references.html")
+        return f"[{text}]({quote(link, safe=':/?&=#%')})"  # no bracket may end it
 
 
 ROLES = {"cite": Pages.cite, "cite:t": Pages.name_works, "doc": Pages.doc, "term": Pages.term}
@@ -237,6 +252,12 @@ def _code(cell: NotebookNode, stub: str) -> NotebookNode:
     return new_code_cell(source, id=cell.id, metadata=tags | shown)
 
 
+def set_up(address: Address) -> str:
+    """Return the first cell's code: it installs the kit where that is missing and can be had."""
+    what, do = INSTALL if address.is_public else REFUSE
+    return SET_UP.format(what=what, do=do.format(repository=address.repository))
+
+
 def student_notebook(
     master: NotebookNode, name: str, pages: Pages, *, solved: bool = False
 ) -> NotebookNode:
@@ -265,9 +286,9 @@ def student_notebook(
         cells.append(cell)
     kind, how = SOLVED if solved else STUDENT
     how += "" if markdown.glued else WITHOUT_RUN
-    page = f"{BOOK}/notebooks/{Path(name).stem}.html"
+    page = pages.address.link("this page of the book", f"notebooks/{Path(name).stem}.html")
     cells[0].source += INTRODUCTION.format(kind=kind, how=how, page=page)
-    cells.insert(1, new_code_cell(SET_UP.strip(), id="set-up"))
+    cells.insert(1, new_code_cell(set_up(pages.address), id="set-up"))
     kept = {key: master.metadata[key] for key in ("kernelspec", "language_info")}
     return new_notebook(cells=[cell for cell in cells if cell.source], metadata=kept)
 
@@ -327,7 +348,7 @@ def write_student_notebooks(
     return kept
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, address: Address = ADDRESS) -> int:
     """Write the student notebooks from the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m datkit.book.student",
@@ -345,7 +366,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="leave notebooks that are there")
     given = parser.parse_args(arguments)
     try:
-        pages = Pages(given.book, given.sources, given.results)
+        pages = Pages(given.book, given.sources, given.results, address)
         kept = write_student_notebooks(pages, given.notebooks, given.out, keep=given.keep)
     except DatkitError as error:
         print(error, file=sys.stderr)

@@ -16,7 +16,7 @@ import pandas as pd
 from datkit import NOT_CLINICAL
 from datkit.data.cohort import Cohort
 from datkit.data.folder import typed
-from datkit.data.manifest import Entry
+from datkit.data.manifest import Entry, repository
 from datkit.errors import CohortError
 from datkit.files import sha256_file
 
@@ -75,7 +75,7 @@ def croissant_of_cohort(cohort: Cohort) -> Json:
         name=cohort.name,
         description=f"{info.get('source', 'DaT SPECT exams.')} {len(cohort)} exams. {NOT_CLINICAL}",
         license=CC0 if licence == "CC0-1.0" else licence,
-        url="https://github.com/dat-spect-kit/dat-spect-kit",
+        url=repository(),
         version=_semantic(str(info.get("version", "not stated"))),
         distribution=[*files, TEMPLATE["volumes"].copy()],
         recordSet=[_record_set(path) for path in tables],

@@ -14,6 +14,7 @@ import difflib
 import json
 import re
 from datetime import date
+from importlib.metadata import metadata
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
@@ -29,6 +30,7 @@ Access = Literal["built-in", "open", "registration", "agreement", "planned"]
 Loader = Literal["datkit.open_cohort", "datkit.load_scan", "datkit.data.load_folder"]
 
 
+KIT = "datspectkit"  # its key in the bibliography
 WORDS: dict[str, str] = {}  # what each pattern asks for, for messages
 
 
@@ -52,6 +54,11 @@ BibKey = Annotated[str, like("^[A-Za-z][A-Za-z0-9_-]*$", "a BibTeX key such as d
 # A list in YAML, a tuple in memory: strict mode alone would refuse the list.
 Many, AtLeastOne = Field(strict=False), Field(strict=False, min_length=1)
 Texts = Annotated[tuple[Text, ...], Many]
+
+
+def repository() -> str:
+    """Return the address of the kit's repository: pyproject.toml states it, pip keeps it."""
+    return metadata("dat-spect-kit")["Project-URL"].partition(", ")[2]
 
 
 def is_safe_address(url: str) -> bool:
@@ -109,7 +116,8 @@ class Uses(Model):
 class Citation(Model):
     """What to cite: its BibTeX key in the book's bibliography, the reference as printed, its place.
 
-    `doi` is written without ``https://doi.org/``; what has none has an address in `url`.
+    `doi` is written without ``https://doi.org/``; what has none has an address in `url`. The kit
+    itself needs neither.
     """
 
     key: BibKey
@@ -119,14 +127,14 @@ class Citation(Model):
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Citation:
-        if self.doi is None and self.url is None:
+        if self.doi is None and self.url is None and self.key != KIT:
             raise ValueError("expected a doi, or a url where there is none")
         return self
 
     @property
     def link(self) -> str:
         """An address that leads to it."""
-        return f"https://doi.org/{self.doi}" if self.doi else str(self.url)
+        return f"https://doi.org/{self.doi}" if self.doi else self.url or repository()
 
 
 class Checked(Model):

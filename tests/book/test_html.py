@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
 
+from datkit.book.address import ADDRESS
+
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 REMOTE = re.compile(r"(?:https?:)?//")
 
@@ -98,9 +100,11 @@ def test_every_page_has_an_icon_its_licence_and_a_way_to_report_a_mistake(html: 
     for path, soup in pages(html):
         icon = soup.find("link", rel="icon")
         assert icon and not missing(html, path, icon["href"]), path.name
+        footer = soup.select_one("footer").get_text()
+        assert "Text, figures and code: MIT licence;" in " ".join(footer.split()), path.name
         links = [a["href"] for a in soup.select("footer a[href]")]
-        assert [link for link in links if link.endswith("/LICENSE")], path.name
-        assert [link for link in links if link.endswith("/issues/new/choose")], path.name
+        report = [link for link in links if link.endswith("/issues/new/choose")]
+        assert bool(report) is ADDRESS.is_public, path.name
 
 
 def test_no_path_of_the_machine_is_published(html: Path) -> None:

@@ -12,11 +12,14 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from datkit.book.student import BLANK, BOOK, Pages, main, write_student_notebooks
+from datkit.book.address import Address
+from datkit.book.student import BLANK, Pages, main, write_student_notebooks
 from datkit.errors import NotebookError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MASTERS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+ADDRESS = Address("https://github.com/someone/some-kit", is_public=True)
+BOOK = ADDRESS.book
 NAMES = [path.name for path in MASTERS]
 RAW = re.compile(r":::|\{[\w:-]+\}`|^`{3,}\{", re.M)  # a directive or a role
 
@@ -26,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The student notebooks of the masters, from what `make book` executed, if it did."""
     out = tmp_path_factory.mktemp("student")
     folders = (REPOSITORY / name for name in ("book", "notebooks", "benchmarks/results"))
-    write_student_notebooks(Pages(*folders), REPOSITORY / "build" / "notebooks", out)
+    write_student_notebooks(Pages(*folders, ADDRESS), REPOSITORY / "build" / "notebooks", out)
     return out
 
 
@@ -34,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy(toy_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Those of the book of two pages, whose notebook has been executed."""
     out = tmp_path_factory.mktemp("toy")
-    pages = Pages(toy_book / "book", toy_book / "notebooks", toy_book)
+    pages = Pages(toy_book / "book", toy_book / "notebooks", toy_book, ADDRESS)
     write_student_notebooks(pages, toy_book / "run", out)
     return out
 
@@ -98,7 +101,7 @@ def test_a_student_notebook_is_plain_markdown_with_links_and_no_answers(made, na
 def test_two_builds_are_identical(made, tmp_path):
     arguments = ["--out", str(tmp_path), "--notebooks", str(REPOSITORY / "build" / "notebooks")]
     arguments += ["--sources", str(REPOSITORY / "notebooks"), "--book", str(REPOSITORY / "book")]
-    assert main([*arguments, "--results", str(REPOSITORY / "benchmarks" / "results")]) == 0
+    assert main([*arguments, "--results", str(REPOSITORY / "benchmarks" / "results")], ADDRESS) == 0
     for path in sorted(made.rglob("*.ipynb")):
         assert (tmp_path / path.relative_to(made)).read_bytes() == path.read_bytes()
 
@@ -112,7 +115,7 @@ def test_numbers_come_from_the_run_and_words_from_the_book(toy):
 
 
 def test_without_a_run_a_number_is_left_out_and_the_reader_told(toy_book, tmp_path):
-    pages = Pages(toy_book / "book", toy_book / "notebooks", toy_book)
+    pages = Pages(toy_book / "book", toy_book / "notebooks", toy_book, ADDRESS)
     write_student_notebooks(pages, tmp_path / "none", tmp_path)
     text = prose(read(tmp_path / "01_toy.ipynb"))
     assert f"the left striatum holds {BLANK} and" in text
@@ -140,11 +143,11 @@ def test_a_student_keeps_what_they_wrote(toy_book, toy, tmp_path, capsys):
     (tmp_path / "01_toy.ipynb").write_text("mine")
     arguments = ["--sources", str(toy_book / "notebooks"), "--book", str(toy_book / "book")]
     arguments += ["--notebooks", str(toy_book / "run"), "--out", str(tmp_path)]
-    assert main([*arguments, "--keep"]) == 0
+    assert main([*arguments, "--keep"], ADDRESS) == 0
     assert "Kept as they are, since you may have worked in them: 1" in capsys.readouterr().out
     assert (tmp_path / "01_toy.ipynb").read_text() == "mine"
     assert (tmp_path / "solutions" / "01_toy.ipynb").is_file()
-    assert main(arguments) == 0
+    assert main(arguments, ADDRESS) == 0
     assert (tmp_path / "01_toy.ipynb").read_bytes() == (toy / "01_toy.ipynb").read_bytes()
 
 
