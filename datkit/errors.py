@@ -9,6 +9,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Self
 
 from datkit.problems import Problem, shown
@@ -203,13 +204,14 @@ def is_numeric(answer: object, *shape: int) -> bool:
     --------
     >>> is_numeric(0.4), is_numeric([0.4, 3], 2), is_numeric([0.4, 3])
     (True, True, False)
-    >>> is_numeric(None), is_numeric("40 %"), is_numeric({0.4})
-    (False, False, False)
+    >>> is_numeric(None), is_numeric("40 %"), is_numeric({0.4}), is_numeric([[0.4, 3], [1]], 2)
+    (False, False, False, False)
     """
     import numpy as np
 
-    # As objects, rows of unequal length have a shape, too.
-    return np.array(answer, object).shape == shape and np.array(answer).dtype.kind in "iuf"
+    with suppress(ValueError):  # rows of unequal length
+        return np.array(answer, object).shape == shape and np.array(answer).dtype.kind in "iuf"
+    return False
 
 
 def problems_of(error: Exception, where: object) -> tuple[Problem, ...]:

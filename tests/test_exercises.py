@@ -6,8 +6,10 @@ names that its cells use, so all of them are tried within seconds.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace as Names
 
@@ -285,3 +287,79 @@ def test_a_blank_stub_is_answered_with_its_own_sentence(label: str, tmp_path: Pa
     parts, names = EXERCISES[label], names_of(label, tmp_path)
     _, stub = split_stub(parts["exercise"].source)
     assert said_to(stub, parts["check"].source, names).startswith(BLANK)
+
+
+# What a reader may write where a number, a word, a column or a function is asked for.
+ODD: dict[str, Callable[[], object]] = {
+    "None": lambda: None,
+    "an empty text": lambda: "",
+    "a text": lambda: "left",
+    "a number in quotes": lambda: "0.5",
+    "not a number": lambda: float("nan"),
+    "infinity": lambda: float("inf"),
+    "minus a million": lambda: -1e6,
+    "more digits than a float has": lambda: 10**400,
+    "a complex number": lambda: 1 + 2j,
+    "True": lambda: True,
+    "bytes": lambda: b"left",
+    "an empty list": list,
+    "an empty table": pd.DataFrame,
+    "rows of unequal length": lambda: [[1.0, 2.0], [3.0]],
+    "arrays of unequal shape": lambda: [np.zeros((2, 3)), np.zeros((2, 4))],
+    "texts in a list": lambda: ["a", "b", "c"],
+    "numbers and texts": lambda: [1.0, "b", None],
+    "a dictionary": lambda: {"left": 1.0},
+    "a set": lambda: {1.5, 2.5},
+    "a range": lambda: range(3),
+    "a generator": lambda: (value for value in (1.0, 2.0)),
+    "an array of none": lambda: np.zeros(0),
+    "an array without axes": lambda: np.array(-3.25),
+    "an array of three axes": lambda: np.ones((2, 2, 2)),
+    "an array of objects": lambda: np.array([None, "x", [1]], object),
+    "a table": lambda: pd.DataFrame({"a": [1.0, 2.0], "b": ["x", None]}),
+    "a column": lambda: pd.Series([1.0, np.nan, 3.0], name="a"),
+    "a column and its codes": lambda: pd.Series(["c1", "c2", "c1"]).factorize(),
+    "a function": lambda: lambda *given: given,
+    "a class": lambda: float,
+    "a module": lambda: np,
+}
+
+
+def blanks_of(label: str) -> list[str]:
+    """Return the names that a stub leaves blank, of those that its check reads."""
+    _, stub = split_stub(EXERCISES[label]["exercise"].source)
+    filled = [line for line in ast.parse(stub).body if "..." in ast.unparse(line)]
+    names = [n.name for n in filled if isinstance(n, ast.FunctionDef)] + [
+        n.id for line in filled if isinstance(line, ast.Assign)
+        for n in ast.walk(line) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]  # fmt: skip
+    read = {n.id for n in ast.walk(ast.parse(EXERCISES[label]["check"].source))
+            if isinstance(n, ast.Name)}  # fmt: skip
+    return [name for name in names if name in read]
+
+
+def ended(label: str, names: dict) -> str:
+    """Return how a check ends: with a sentence, with another error, or well."""
+    try:
+        exec(EXERCISES[label]["check"].source, names)
+    except AnswerError:
+        return "a sentence"
+    except Exception as error:
+        return repr(error)
+    return "passed"
+
+
+@pytest.mark.parametrize("label", EXERCISES)
+def test_an_odd_answer_ends_in_a_sentence(label: str, tmp_path: Path):
+    """Each blank by itself, the others filled well; a function is odd, or returns what is odd."""
+    names = names_of(label, tmp_path)
+    exec(EXERCISES[label]["solution"].source, names)
+    unlike = {}
+    assert blanks_of(label)
+    for blank, (odd, make) in product(blanks_of(label), ODD.items()):
+        ways = {"": make, " returned": lambda make=make: lambda *_, **__: make()}
+        for how, way in [*ways.items()][: 1 + callable(names[blank])]:
+            end = ended(label, names | {blank: way()})
+            if end != "a sentence":
+                unlike[f"{blank}: {odd}{how}"] = end
+    assert unlike == {}
