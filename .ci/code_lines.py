@@ -23,11 +23,12 @@ ADDED = {
     "models and evaluate": 1_200,
     "train, predict, benchmark, explain": 1_145,
     "pretrained weights": 45,
-    "course: exercises": 16,
+    "course: exercises": 19,
     "course: live figures": 77,
     "challenge: Codabench and planner": 610,
     "challenge: description, class, board, server": 1_108,
     "hostile code and broken disks": 75,
+    "launch: one address": 4,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (
