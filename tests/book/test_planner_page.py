@@ -37,9 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>p</title>"
     (folder / "chapters").mkdir()
     file = folder / "chapters" / "page.html"
-    file.write_text(
-        f"<!doctype html><html lang=en>{head}{THEME}<h1>p</h1>{body}", encoding="utf-8"
-    )
+    file.write_text(f"<!doctype html><html lang=en>{head}{THEME}<h1>p</h1>{body}", encoding="utf-8")
     return file.as_uri()
 
 
