@@ -126,3 +126,12 @@ def test_exams_unlike_their_label_are_folded_without_scripts_too(built_book: Pat
     [soup] = [soup for path, soup in pages(built_book) if path.stem == "reading"]
     [folded] = [one for one in soup.select("details") if "like their label" in one.summary.text]
     assert not folded.has_attr("open") and folded.find(string=re.compile("^Block 1, exam"))
+
+
+def test_chapters_fold_without_scripts() -> None:
+    """A dropdown is an HTML element; the class of that name stands open until a script folds it."""
+    chapters = [*(Path(__file__).parents[2] / "book").rglob("*.md")]
+    folded = [path.name for path in chapters if "{dropdown}" in path.read_text(encoding="utf-8")]
+    assert {"reading.md", "where_you_stand.md", "network_in_the_page.md"} <= {*folded}
+    opened = re.compile(r"^:class:.*\bdropdown\b", re.M)
+    assert [p.name for p in chapters if opened.search(p.read_text(encoding="utf-8"))] == []
