@@ -5,6 +5,7 @@
   const { el } = window.datReadingParts;
   const TOP = 5; // uptake at the top of the scale, as in all pictures of the book
   const FIRST = { z: 2, top: TOP }; // what each exam begins with
+  const INSET = 8; // pixels of the canvas, from the edge of a slice to its L and R
   const LOWEST = -22, HIGHEST = 38; // mm, the slices that are there
   const COLOURS = [["inferno", "inferno"], ["gray", "black to white"], ["gray-inverted", "white to black"]];
   // The book's inferno (matplotlib's, at 17 places): niivue's own, of four, is brighter at the bottom.
@@ -109,6 +110,8 @@
         throw new Error("this browser cannot draw volumes: it has no WebGL 2");
       }
       const made = new niivue.Niivue(options);
+      const print = made.drawSliceOrientationText.bind(made); // niivue's own prints L and R at the very edge
+      made.drawSliceOrientationText = ([x, y, width, height], ...more) => print([x + INSET, y, width - 2 * INSET, height], ...more);
       made.addColormap("inferno", INFERNO);
       await made.attachToCanvas(canvas);
       canvas.tabIndex = -1; // sliders and keys do all that a focus on it would

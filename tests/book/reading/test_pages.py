@@ -8,10 +8,12 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, roc_auc_score, roc_curve
 
@@ -31,7 +33,7 @@ const volume = { loadFromBase64: async () => ({}) };
 class Niivue {
   opts = {}; scene = { crosshairPos: [0, 0, 0] }; volumes = [];
   async attachToCanvas() {}
-  addColormap() {}
+  addColormap() {} drawSliceOrientationText() {}
   addVolume(one) { this.volumes.push(one); }
   removeVolume() { this.volumes.pop(); }
   mm2frac(mm) { return mm; }
@@ -539,6 +541,25 @@ def test_volumes_that_were_not_loaded_are_tried_again(tab: object, site: Path) -
     tab.get_by_role("button", name="Try again").click()
     tab.wait_for_selector("form")
     assert "cannot be loaded" not in tab.locator("#dat-reading").inner_text()
+
+
+@pytest.mark.parametrize("width", [360, 700])  # on the second the exam fills its half of the page
+def test_left_and_right_stand_clear_of_the_edge(width: int, tab: object, site: Path) -> None:
+    tab.set_viewport_size({"width": width, "height": 800})
+    open_trainer(tab, site)
+    tab.locator(".dr-main").click()
+    area = tab.locator('.dr-area[data-ready="1"]')
+    for _ in range(600):  # the letters' own picture comes a moment after the volume's
+        picture = Image.open(BytesIO(area.screenshot())).convert("RGB")
+        white = np.asarray(picture)[picture.height // 3 : picture.height * 2 // 3].min(2) > 200
+        columns = np.flatnonzero(
+            white.any(0)[:-1]
+        )  # without the page beside it; the scale's brightest colour is no white
+        if columns.size:
+            break
+        tab.wait_for_timeout(100)
+    assert columns.min() >= 12 and columns.max() < picture.width - 12
+    assert columns.max() - columns.min() > 100, "one on each side"
 
 
 def test_the_page_of_a_group_reads_its_own_file(tab: object, site: Path) -> None:
