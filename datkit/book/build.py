@@ -34,7 +34,7 @@ SHORT_FIGURE = 3  # lines; longer ones say how a figure is drawn, not what it sh
 MARK = ".staged"  # lies in every staged folder: only what this module made is ever deleted
 STUDENT = "static/student"  # in the staged book; _static/student in the built one
 DOWNLOADS = """\
-<p class="dat-downloads">Work on it yourself, in JupyterLab, VS Code or Colab:
+<p class="dat-downloads">Work on it yourself, in JupyterLab or VS Code:
 <a href="../_{folder}/{name}" download>student notebook</a>,
 <a href="../_{folder}/{solutions}/{name}" download>the same with solutions</a>.</p>
 """
