@@ -58,7 +58,7 @@ def test_every_item_appears_once_in_order(name):
     form, left = bias_form(load_challenge(name))
     numbers = re.findall(r"^\*\*(\d+[a-f]?) ", form, re.M)
     assert numbers == [*ITEMS] and len(numbers) == 57
-    assert f"{len(left)} of 57 are\nleft to the organisers" in form
+    assert f"{len(left)} of 57 are left to the organisers" in form
     given = answers(load_challenge(name))
     assert left == [number for number, answer in given.items() if answer == OPEN]
 
