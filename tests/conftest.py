@@ -236,3 +236,23 @@ def executed_notebooks() -> Path:
     folder = REPOSITORY / "build" / "notebooks"
     need(list(folder.glob("*.ipynb")), f"no executed notebooks in {folder}: run make book")
     return folder
+
+
+FLAGS = [
+    "--no-sandbox",  # as root, Chromium starts only so
+    "--disable-gpu",  # WebGL is drawn in software
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationInfo
 from pydantic.functional_validators import AfterValidator, field_validator, model_validator
@@ -22,6 +22,7 @@ from datkit.challenge.bias import ITEMS
 from datkit.data.manifest import AtLeastOne, Licence, Model, Name, Text, Texts, distinct, like
 from datkit.data.manifest_reader import read_checked
 from datkit.errors import ChallengeError, UsageError
+from datkit.evaluate.metrics import find_metric
 
 __all__ = ["Challenge", "ChallengeData", "ChallengeMetric", "Phase", "Runtime", "Task",
            "TeamLimits", "Teams", "find_description", "load_challenge"]  # fmt: skip
@@ -70,6 +71,12 @@ class Task(Model):
         if self.predicts == "probability" and len(self.classes) != 2:
             raise ValueError(f"expected two classes for a probability, found {len(self.classes)}")
         return self
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """What :func:`datkit.submit.predictions.check_predictions` is to look for."""
+        grades = len(self.classes) if self.predicts == "grade" else 0
+        return {"column": self.column, "grades": grades}
 
 
 class ChallengeData(Model):
@@ -163,8 +170,6 @@ class ChallengeMetric(Model):
     @classmethod
     def _is_known(cls, name: str) -> str:
         if name != COSTS:
-            from datkit.evaluate.metrics import find_metric
-
             try:
                 find_metric(name)
             except UsageError as error:
@@ -201,11 +206,7 @@ class ChallengeMetric(Model):
     @property
     def better(self) -> str:
         """``"low"`` or ``"high"``; ``""`` where one value is right, such as a slope of 1."""
-        if self.name == COSTS:
-            return "low"
-        from datkit.evaluate.metrics import find_metric
-
-        return find_metric(self.name).better
+        return "low" if self.name == COSTS else find_metric(self.name).better
 
 
 class Runtime(Model):
@@ -320,14 +321,6 @@ class Challenge(Model):
             for metric in metrics:
                 metric.check_task(task)
         return metrics
-
-    @field_validator("runtime")
-    @classmethod
-    def _takes_what_can_be_run(cls, runtime: Runtime, info: ValidationInfo) -> Runtime:
-        task = info.data.get("task")
-        if task and task.predicts == "grade" and "code" in runtime.takes:
-            raise ValueError("expected tables only, since code answers with probabilities")
-        return runtime
 
     @property
     def dated(self) -> bool:

@@ -8,11 +8,13 @@ counts nothing twice: what it was at is marked anew.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock
 
@@ -20,7 +22,7 @@ from datkit.challenge.classroom import Classroom, team_name
 from datkit.challenge.description import Phase
 from datkit.challenge.record import Entry
 from datkit.errors import ChallengeError, DatkitError
-from datkit.files import replace_atomically, sha256_file
+from datkit.files import replace_atomically
 from datkit.problems import Problem, shown
 from datkit.replica.run import run_submission
 from datkit.replica.sandbox import Limits, choose_level
@@ -34,14 +36,14 @@ Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predic
 MOST_PROBLEMS = 200  # of one submission that the record keeps
 
 
-def receive(room: Classroom, team: str, path: Path, name: str = "") -> Entry:
+def receive(room: Classroom, team: str, file: Path | BinaryIO, name: str = "") -> Entry:
     """Take a submission in: keep its file, and write the line that says so.
 
     Parameters
     ----------
     room : Classroom
     team : str
-    path : Path
+    file : Path, or binary stream that can go back
         A zip or a table. The same file of the same team is the same submission, handed in once.
     name : str
         What the team calls the file; by default its name.
@@ -59,30 +61,34 @@ def receive(room: Classroom, team: str, path: Path, name: str = "") -> Entry:
     OSError
         If the file cannot be read or kept.
     """
-    team, digest = team_name(team), sha256_file(path)
-    with path.open("rb") as stream:
-        file = CODE if stream.read(2) == b"PK" else TABLE
+    if isinstance(file, Path):
+        with file.open("rb") as stream:
+            return receive(room, team, stream, name or file.name)
+    team, name = team_name(team), shown(name)[:80]
+    kind = CODE if file.read(2) == b"PK" else TABLE
+    file.seek(0)
+    digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()  # type: ignore[arg-type]
+    file.seek(0)
     with room.record.lock:
         phase, received = room.phase(), [*room.record.of("received")]
-        for entry in received:
-            same = entry["team"], entry["sha256"], entry["phase"]
-            if phase and same == (team, digest, phase.name):
-                return entry
         if phase is None:
             raise ChallengeError(f"{team}: expected an open phase, found none; nothing is taken.")
         own = [entry for entry in received if entry["team"] == team]
-        problems = _refusals(room, phase, team, own, file, path)
+        for entry in own:
+            if (entry["sha256"], entry["phase"]) == (digest, phase.name):
+                return entry
+        problems = _refusals(room, phase, team, own, kind, name, size)
         ChallengeError.raise_any(problems, where=team)
-        place = room.folder / "kept" / digest / file
+        place = room.folder / "kept" / digest / kind
         if not place.exists():
-            with replace_atomically(place) as part:
-                shutil.copyfile(path, part)
-        facts = {"phase": phase.name, "sha256": digest, "file": file}
-        return room.record.add("received", team=team, name=shown(name or path.name)[:80], **facts)
+            with replace_atomically(place) as part, part.open("wb") as kept:
+                shutil.copyfileobj(file, kept)
+        facts = {"phase": phase.name, "sha256": digest, "file": kind}
+        return room.record.add("received", team=team, name=name, **facts)
 
 
 def _refusals(
-    room: Classroom, phase: Phase, team: str, own: list[Entry], file: str, path: Path
+    room: Classroom, phase: Phase, team: str, own: list[Entry], kind: str, name: str, size: int
 ) -> Iterator[Problem]:
     """Yield every reason to refuse a file of a team that has handed in `own`."""
     limits, today = room.challenge.limits, datetime.now(UTC).date().isoformat()
@@ -90,12 +96,12 @@ def _refusals(
     if names and team not in map(team_name, names):
         expected, remedy = "a team of this challenge", "Ask who organises it."
         yield Problem("team-unknown", "the team", expected, f"{team!r}", remedy)
-    if (kind := "code" if file == CODE else "table") not in takes:
+    if (found := "code" if kind == CODE else "table") not in takes:
         remedy = "Hand in what the rules say."
-        yield Problem("kind", path.name, " or ".join(takes), f"a {kind}", remedy)
-    if (size := path.stat().st_size) > limits.upload_mib * 2**20:
+        yield Problem("kind", name, " or ".join(takes), f"a {found}", remedy)
+    if size > limits.upload_mib * 2**20:
         expected, remedy = f"at most {limits.upload_mib} MiB", "Leave out what is not needed."
-        yield Problem("size", path.name, expected, f"{size / 2**20:.1f} MiB", remedy)
+        yield Problem("size", name, expected, f"{size / 2**20:.1f} MiB", remedy)
     of_today = sum(entry["time"].startswith(today) for entry in own)
     if limits.a_day and of_today >= limits.a_day:
         expected, remedy = f"at most {limits.a_day} submissions a day", "Come back tomorrow (UTC)."
@@ -107,9 +113,8 @@ def _refusals(
         yield Problem("in-phase", "the team", expected, f"{made} made", remedy)
 
 
-def waiting(room: Classroom) -> list[Entry]:
+def waiting(entries: list[Entry]) -> list[Entry]:
     """Return the submissions that are not marked yet, in the order in which they came."""
-    entries = room.record.entries
     marked = {entry["of"] for entry in entries if entry["kind"] == "marked"}
     return [one for one in entries if one["kind"] == "received" and one["number"] not in marked]
 
@@ -125,7 +130,7 @@ def mark_next(room: Classroom, isolation: str | None = None) -> Entry | None:
         ``"plain"`` is asked for, which can read the labels.
     """
     with FileLock(room.folder / "marking.lock"):
-        if not (queue := waiting(room)):
+        if not (queue := waiting(room.record.entries)):
             return None
         entry, started = queue[0], time.monotonic()
         phase = next(one for one in room.challenge.phases if one.name == entry["phase"])
@@ -146,17 +151,16 @@ def _run(room: Classroom, phase: Phase, path: Path, isolation: str | None) -> Ma
     """Return what is wrong with a zip, and what it predicts if nothing grave is."""
     runtime, level = room.challenge.runtime, choose_level(isolation)
     memory = min(runtime.memory_gib * 2**30, Limits().memory)
-    limits = Limits(memory, runtime.processes, runtime.disk_gib * 2**30)
     report = run_submission(
         path, room.tests(phase), exams=None, time_limit=runtime.seconds, smoke=False,
-        isolation=level, limits=limits, progress=False,
+        isolation=level, limits=Limits(memory, runtime.processes, runtime.disk_gib * 2**30),
+        progress=False, **room.challenge.task.table,
     )  # fmt: skip
     return report.problems, report.predictions if report.ok else {}
 
 
 def _read(room: Classroom, phase: Phase, path: Path, _isolation: str | None) -> Marked:
     """Return what is wrong with a table, and what it holds if nothing is."""
-    task, uids = room.challenge.task, room.uids(phase)
-    grades = len(task.classes) if task.predicts == "grade" else 0
-    problems = check_predictions(path, uids, column=task.column, grades=grades)
+    task = room.challenge.task
+    problems = check_predictions(path, room.uids(phase), **task.table)
     return problems, {} if problems else read_predictions(path, column=task.column)

@@ -20,6 +20,7 @@ from scipy.stats import rankdata
 from datkit.challenge.classroom import Classroom
 from datkit.challenge.description import Challenge, ChallengeMetric
 from datkit.challenge.marking import waiting
+from datkit.challenge.record import Entry
 from datkit.evaluate.intervals import bound, draw_exams
 from datkit.evaluate.metrics import find_metric
 from datkit.evaluate.scores import share_ranks
@@ -29,7 +30,6 @@ __all__ = ["Board", "Marks", "Row", "climb", "make_board", "score_draws"]
 
 DRAWS = 1000
 FEWEST = 5  # exams of a class in each centre; with fewer, draws within centres vary too little
-Values = dict[str, float]  # of each exam, by uid
 Scores = np.ndarray  # of each draw
 
 
@@ -94,7 +94,11 @@ class Row:
 
 
 class Marks:
-    """One test set's labels and draws, and what teams and controls say of it."""
+    """One test set's labels and draws, and what teams and controls say of it.
+
+    What a submission scores in every draw is kept, so that a board that has grown by one submission
+    costs the draws of one.
+    """
 
     def __init__(self, room: Classroom, part: str) -> None:
         self.metrics, table = room.challenge.metrics, room.labels[part]
@@ -103,52 +107,66 @@ class Marks:
         self.by_centre = table.groupby(["centre", "label"]).size().min() >= FEWEST
         strata = table["centre"] if self.by_centre else None
         self.draws = draw_exams(table["label"].to_numpy(), strata, 0, DRAWS)
-        marked = {one["of"]: one["predictions"] for one in room.record.of("marked")}
-        self.tries: dict[str, dict[int, Values]] = {}  # of each team, by the line's number
-        for entry in room.record.of("received"):
-            values = marked.get(entry["number"], {})
-            if {*self.uids} <= {*values}:
-                self.tries.setdefault(entry["team"], {})[entry["number"]] = values
-        self.controls = {one["name"]: one["predictions"] for one in room.record.of("control")}
+        self.values: dict[int | str, np.ndarray] = {}  # of a submission's number, or a control
+        self.tries: dict[str, dict[int, float]] = {}  # each team's scores, less is better
+        self._spread: dict[tuple[int | str, str], Scores] = {}
+        self._read = 0
+        self.update(room.record.entries)
 
-    def spread(self, values: Values, metric: ChallengeMetric, draws: int | None = None) -> Scores:
-        """Return a score in every draw, or in the first few; the first of them is all exams."""
-        known = np.array([values[uid] for uid in self.uids])
-        return score_draws(metric, self.draws.y, known, self.draws.counts[:draws])
+    def update(self, entries: list[Entry]) -> None:
+        """Take in what the record has more."""
+        for entry in entries[self._read :]:
+            said = entry.get("predictions", {})
+            if {*self.uids} <= {*said}:
+                marked = entry["kind"] == "marked"
+                key = entry["of"] if marked else entry["name"]
+                self.values[key] = np.array([said[uid] for uid in self.uids])
+                if marked:
+                    own = self.tries.setdefault(entries[key]["team"], {})
+                    own[key] = self.sign * self.spread(key, self.metrics[0])[0]
+        self._read = len(entries)
+
+    def spread(self, key: int | str, metric: ChallengeMetric) -> Scores:
+        """Return its score in every draw; the first of them is all exams."""
+        place, draws = (key, metric.name), self.draws
+        if place not in self._spread:
+            self._spread[place] = score_draws(metric, draws.y, self.values[key], draws.counts)
+        return self._spread[place]
 
     def shown(self, team: str) -> dict[int, int]:
         """Return, of each submission of a team, the one whose score was shown after it."""
         own = self.tries.get(team, {})
-        scores = [self.sign * self.spread(one, self.metrics[0], 1)[0] for one in own.values()]
         numbers = [*own]
-        return {numbers[n]: numbers[k] for n, k in enumerate(climb(scores, self.step))}
+        return {numbers[n]: numbers[k] for n, k in enumerate(climb(own.values(), self.step))}
 
-    def rounded(self, values: Values) -> list[tuple[float, ...]]:
-        """Return score, low and high of each metric, to steps where there are steps."""
-        found = (bound(self.spread(values, metric)) for metric in self.metrics)
-        step = self.step
-        return [tuple(round(x / step) * step if step else x for x in score) for score in found]
+    def rounded(self, *scores: float) -> tuple[float, ...]:
+        """Return scores to steps, where there are steps."""
+        return tuple(round(x / self.step) * self.step if self.step else x for x in scores)
 
     def rows(self) -> list[Row]:
         """Return a row for each team, the best first, and then the controls."""
-        chosen = {team: own[[*self.shown(team).values()][-1]] for team, own in self.tries.items()}
-        first = {t: self.sign * self.spread(one, self.metrics[0]) for t, one in chosen.items()}
+        chosen = {team: [*self.shown(team).values()][-1] for team in self.tries}
+        first = {t: self.sign * self.spread(n, self.metrics[0]) for t, n in chosen.items()}
         places = rankdata([*first.values()], "min", axis=0)[:, 1:] if first else np.empty((0, 0))
         where = dict(zip(first, places, strict=True))
         order = sorted(first, key=lambda team: (first[team][0], team))
         shared = [*share_ranks(order, lambda one, best: bound(first[one] - first[best])[1] <= 0)]
         tied = Counter(rank for rank, _ in shared)
+
+        def scores(key: int | str) -> list[tuple[float, ...]]:
+            return [self.rounded(*bound(self.spread(key, metric))) for metric in self.metrics]
+
         return [
             Row(
                 name=team,
                 rank=f"{rank}{'=' * (tied[rank] > 1)}",
-                scores=self.rounded(chosen[team]),
+                scores=scores(chosen[team]),
                 submissions=len(self.tries[team]),
                 first=float((where[team] == 1).mean()),
                 places=[int(end) for end in np.percentile(where[team], [2.5, 97.5])],
             )
             for rank, team in shared
-        ] + [Row(name, scores=self.rounded(one)) for name, one in self.controls.items()]
+        ] + [Row(name, scores=scores(name)) for name in self.values if isinstance(name, str)]
 
 
 @dataclass(frozen=True)
@@ -194,27 +212,43 @@ def climb(scores: Iterable[float], step: float) -> list[int]:
     return shown
 
 
-def make_board(room: Classroom) -> Board:
-    """Make the board that may be shown now: the public one, and at the end the private one too."""
-    with room.record.lock:
-        parts = ("public", "private") if room.is_over() else ("public",)
-        marks = {part: Marks(room, part) for part in parts}
-        exams = {part: len(room.labels[part]) for part in parts}
-        left, head = len(waiting(room)), room.record.head
-    rows = {part: one.rows() for part, one in marks.items()}
+def make_board(room: Classroom, marks: dict[str, Marks] | None = None) -> Board:
+    """Make the board that may be shown now: the public one, and at the end the private one too.
+
+    Parameters
+    ----------
+    room : Classroom
+    marks : dict, optional
+        What an older board of this process was made from, to be brought up to date.
+    """
+    marks = {} if marks is None else marks
+    parts, entries = ("public", "private")[: 1 + room.is_over()], room.record.entries
+    for part in parts:
+        if part not in marks:
+            marks[part] = Marks(room, part)
+        marks[part].update(entries)
+    rows = {part: marks[part].rows() for part in parts}
     if "private" in rows:
-        before = {row.name: place for place, row in enumerate(rows["public"])}
+        before = {row.name: place for place, row in enumerate(rows["public"]) if row.rank}
         rows["private"] = [
-            replace(row, moved=before[row.name] - place) if row.name in before else row
+            replace(row, moved=before[row.name] - place) if row.rank and row.name in before else row
             for place, row in enumerate(rows["private"])
         ]
-    return Board(room.challenge, rows, exams, left, head, marks)
+    exams = {part: len(room.labels[part]) for part in parts}
+    return Board(room.challenge, rows, exams, len(waiting(entries)), entries[-1]["hash"], marks)
 
 
-def board_page(board: Board) -> str:
-    """Return a board as one page without script, which stays after the class."""
+def board_page(board: Board, *, served: bool = False) -> str:
+    """Return a board as one page without script, which stays after the class.
+
+    Parameters
+    ----------
+    board : Board
+    served : bool
+        Whether it leads back to the server's first page.
+    """
     title = f"{board.challenge.title}: the board"
-    return render_page("class_board.html", title=title, board=board)
+    return render_page("class_board.html", title=title, board=board, served=served)
 
 
 def board_lines(board: Board) -> Iterator[str]:

@@ -37,21 +37,24 @@ class Record:
 
     Attributes
     ----------
-    head : str
-        The sha256 of the last line.
     lock : FileLock
         To be held from looking to adding, where one decides about the other.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.lock, self.head = path, FileLock(f"{path}.lock"), FIRST
+        self.path, self.lock = path, FileLock(f"{path}.lock")
         self._reading = RLock()  # whole lines can be read while others write: no lock of files
         self._entries: list[Entry] = []
         self._read = 0  # bytes
 
     @property
+    def head(self) -> str:
+        """The sha256 of the last line that was read."""
+        return self._entries[-1]["hash"] if self._entries else FIRST
+
+    @property
     def entries(self) -> list[Entry]:
-        """Every line as a dictionary, with its number, counted from 0.
+        """Every line as a dictionary, with its number, counted from 0, and its own sha256, `hash`.
 
         Raises
         ------
@@ -105,8 +108,8 @@ class Record:
             stream.seek(self._read)
             for line in stream:
                 if line.endswith(b"\n"):
-                    self._entries.append(self._check(line) | {"number": len(self._entries)})
-                    self.head = hashlib.sha256(line).hexdigest()
+                    own = {"number": len(self._entries), "hash": hashlib.sha256(line).hexdigest()}
+                    self._entries.append(self._check(line) | own)
                     self._read += len(line)
 
     def _check(self, line: bytes) -> Entry:

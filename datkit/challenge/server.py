@@ -1,23 +1,24 @@
 """A web server for a class: on one laptop or one Wi-Fi, from the folder of a challenge.
 
 What a request can reach is listed here and nowhere else: pages made from the record, the zips of
-`train` and of the test exams of the open phase. A team is known by a token, whose sha256 is in the
-record; what is a team's own is shown to nobody else. Submissions are marked by another process,
-one at a time, so that pages stay quick. Everything that counts goes to the record, so the server
-may be switched off at any moment.
+`train` and of the test exams of the open phase, and notebooks that teams share. A team is known by
+a token, whose sha256 is in the record; what is a team's own is shown to nobody else. Submissions
+are marked by another process, one at a time, so that pages stay quick. Everything that counts goes
+to the record, so the server may be switched off at any moment.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
-import shutil
-import tempfile
+import re
 import time
 import zipfile
-from asyncio import timeout
 from collections.abc import Mapping
 from hmac import compare_digest
+from logging.handlers import RotatingFileHandler
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock, Thread
@@ -33,11 +34,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from datkit.challenge.classroom import Classroom, hash_token
 from datkit.challenge.marking import mark_next, receive, waiting
-from datkit.challenge.ranking import Board, board_page, make_board
-from datkit.challenge.record import Entry
+from datkit.challenge.ranking import Board, Marks, board_page, make_board
+from datkit.challenge.sharing import LARGEST, notebooks, share
 from datkit.errors import ChallengeError
 from datkit.files import replace_atomically
 from datkit.inspect.findings import count_findings, group_findings
@@ -50,29 +52,69 @@ __all__ = ["make_app", "serve"]
 LOG = logging.getLogger(__name__)
 OVERHEAD = 2**16  # bytes of a form around its file
 UPLOAD_SECONDS = 600  # 200 MiB at 0.35 MB/s
-MOST_CLIENTS = 500
+FORM_SECONDS, HEAD_SECONDS = 20, 10  # for what fits into a packet or two
+MOST_CLIENTS, MOST_OF_ONE = 500, 200  # connections, and those of one address: it may be a school's
 LONGEST_QUESTION = 2000  # letters
+# An address, or a name that no other site can have: one whose own name was made to lead here (DNS
+# rebinding) still goes by that.
+OWN_HOST = re.compile(r"(?i)([\w-]+(\.local)?|[\d.]+|\[[\da-f:.]+\])(:\d+)?")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'self'"
 HEADERS = {
     b"cache-control": b"no-store",
+    b"content-security-policy": f"{POLICY}; base-uri 'none'; frame-ancestors 'none'".encode(),
     b"referrer-policy": b"same-origin",
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
 }
 
 
-class Guard:
-    """Refuse a body that is larger than any that is asked for, as it comes in; add headers."""
+class Door(H11Protocol):
+    """Hang up on who opens too many connections, or sends no whole head of a request in time."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let a connection in."""
+        super().connection_made(transport)
+        self.host = self.client[0] if self.client else ""
+        if sum(getattr(one, "host", "") == self.host for one in self.connections) > MOST_OF_ONE:
+            self.turn_away(f"more than {MOST_OF_ONE} connections")
+        else:
+            self.loop.call_later(HEAD_SECONDS, self.look_again, None)
+
+    def look_again(self, before: object) -> None:
+        """Hang up if no request came since the last one had its answer."""
+        if self.cycle is before and (before is None or self.cycle.response_complete):
+            self.turn_away("no request in time")
+        elif not self.transport.is_closing():
+            self.loop.call_later(HEAD_SECONDS, self.look_again, self.cycle)
+
+    def turn_away(self, why: str) -> None:
+        """End a connection, and say so in the log."""
+        if not self.transport.is_closing():
+            LOG.warning("hung up on %s: %s", self.host, why)
+            self.transport.abort()
+
+
+class Guard:
+    """Refuse what comes from other sites, and a body that is too large or slow; add headers."""
+
+    def __init__(self, app: ASGIApp, sizes: Mapping[str, int]) -> None:
+        self.app, self.sizes = app, sizes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        left = self.most if scope.get("path") == "/submissions" else OVERHEAD
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        path, clock = scope["path"], asyncio.get_running_loop().time
+        left = self.sizes.get(path, 0) + OVERHEAD
+        end = clock() + (UPLOAD_SECONDS if path in self.sizes else FORM_SECONDS)
 
         async def counted() -> Message:
             nonlocal left
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "Expected all of it sooner. Try again.") from None
             left -= len(message.get("body", b""))
             if left < 0:
                 raise HTTPException(413, "Expected less to be sent. The rules say how much.")
@@ -83,7 +125,12 @@ class Guard:
                 message["headers"] = [*message["headers"], *HEADERS.items()]
             await send(message)
 
-        await self.app(scope, counted, with_headers)
+        request = Request(scope)
+        host, origin = (request.headers.get(name, "") for name in ("host", "origin"))
+        if not OWN_HOST.fullmatch(host) or origin not in ("", f"{request.url.scheme}://{host}"):
+            error = HTTPException(403, "Expected this server's own address; open its first page.")
+            return await _refuse(request, error)(scope, counted, with_headers)
+        return await self.app(scope, counted, with_headers)
 
 
 class Pages:
@@ -92,7 +139,8 @@ class Pages:
     def __init__(self, room: Classroom) -> None:
         self.room, self.uploading = room, set[str]()
         self.made: tuple[object, Any] = (None, None)
-        self.making = Lock()
+        self.marks = {"public": Marks(room, "public")}
+        self.making, self.packing = Lock(), Lock()
 
     def team(self, request: Request) -> str:
         """Return the team of a request's token; '' without one."""
@@ -112,58 +160,61 @@ class Pages:
         with self.making:
             key = (len(self.room.record.entries), self.room.is_over())
             if self.made[0] != key:
-                self.made = (key, make_board(self.room))
+                self.made = (key, make_board(self.room, self.marks))
             return self.made[1]
 
     def home(self, request: Request) -> Response:
         """Rules, data, news; and what a team has handed in."""
-        team, said = self.team(request), [*self.room.record.of("said", "asked")]
-        news = {one["number"]: one for one in said if one["kind"] == "said"}
-        answers = {one["answers"]: one["text"] for one in news.values()}
-        questions = [one for one in said if one["kind"] == "asked"]
-        told = {"team": team, "news": news, "questions": questions, "answers": answers}
-        page = render_page("class_home.html", title="", pages=self, room=self.room, **told)
-        return HTMLResponse(page)
+        team = self.team(request)
+        told = {"team": team, "parts": self.parts(), "notebooks": notebooks(self.room)}
+        told |= self.history(team)
+        return HTMLResponse(render_page("class_home.html", title="", **told))
 
-    def history(self, team: str) -> list[Entry]:
-        """Return what a team handed in, the newest first, each with its state in words."""
-        marks = self.now().marks["public"]
-        queue = [entry["number"] for entry in waiting(self.room)]
-        marked = {one["of"]: one for one in self.room.record.of("marked")}
-        held, first = marks.shown(team), self.room.challenge.metrics[0]
-
-        def state(number: int) -> str:
-            if number in queue:
-                return f"waiting, place {queue.index(number) + 1} of {len(queue)}"
-            if not marked[number]["predictions"]:
-                return "no score: look at the findings"
-            if (best := held.get(number)) is None:
-                return "taken; its score is shown at the end"
-            if best != number:
-                return f"no better by {self.room.challenge.limits.step:g} than no. {best}"
-            return (
-                f"{first.title} {marks.rounded(marks.tries[team][number])[0][0]:.{first.digits}f}"
-            )
-
-        own = [one for one in self.room.record.of("received") if one["team"] == team]
-        return [entry | {"state": state(entry["number"])} for entry in reversed(own)]
+    def history(self, team: str) -> dict[str, Any]:
+        """Return all that happened, what a team handed in, and what became of it, by number."""
+        entries, marks = self.room.record.entries, self.marks["public"]
+        with self.making:
+            marks.update(entries)
+            held, own = marks.shown(team), {**marks.tries.get(team, {})}
+        return {
+            "room": self.room,
+            "entries": entries,
+            "history": {
+                str(number): one
+                for number, one in enumerate(entries)
+                if one["kind"] == "received" and one["team"] == team
+            },
+            "queue": [one["number"] for one in waiting(entries)],
+            "marked": {one["of"]: one for one in entries if one["kind"] == "marked"},
+            "best": held,
+            "scores": {n: marks.rounded(marks.sign * score)[0] for n, score in own.items()},
+        }
 
     def board(self, _: Request) -> Response:
         """Show the board."""
-        return HTMLResponse(board_page(self.now()))
+        return HTMLResponse(board_page(self.now(), served=True))
 
     def findings(self, request: Request) -> Response:
         """Show all that is wrong with a submission of the team's own."""
-        team, number = self.own(request), request.path_params["number"]
-        mine = [one for one in self.history(team) if one["number"] == number]
-        if not mine:
+        told, number = self.history(self.own(request)), request.path_params["number"]
+        if (entry := told["history"].get(number)) is None:
             raise HTTPException(404, "Expected a submission of your team, found none.")
-        marked = [one for one in self.room.record.of("marked") if one["of"] == number]
-        problems = [Problem(**problem) for one in marked for problem in one["problems"]]
-        counts = count_findings(problems) if marked else "not marked yet"
-        told = {"counts": counts, "groups": group_findings(problems), "entry": mine[0]}
-        page = render_page("class_findings.html", title=mine[0]["name"], **told)
+        marked = told["marked"].get(entry["number"], {"problems": []})
+        problems = [Problem(**one) for one in marked["problems"]]
+        told |= {"counts": count_findings(problems), "groups": group_findings(problems)}
+        page = render_page("class_findings.html", title=entry["name"], entry=entry, **told)
         return HTMLResponse(page)
+
+    def notebook(self, request: Request) -> Response:
+        """Show a notebook that a team shares as text, or send it; nothing of it runs here."""
+        name = request.path_params["name"]
+        if (one := notebooks(self.room).get(name.removesuffix(".ipynb"))) is None:
+            raise HTTPException(404, "Expected a notebook that a team shares, found none.")
+        if name.endswith(".ipynb"):
+            return FileResponse(one["path"], filename=f"notebook-{name}")
+        cells = json.loads(one["path"].read_text(encoding="utf-8"))["cells"]
+        told = {"title": one["name"], "one": one, "cells": cells}
+        return HTMLResponse(render_page("class_notebook.html", **told))
 
     def parts(self) -> list[str]:
         """Name what teams may download now."""
@@ -177,45 +228,42 @@ class Pages:
         if not self.own(request) or part not in self.parts():
             raise HTTPException(404, "Expected data that are given out now, found none.")
         place = self.room.folder / "served" / f"{part}.zip"
-        if not place.exists():
-            with replace_atomically(place) as made, zipfile.ZipFile(made, "w") as archive:
-                for path in sorted((self.room.folder / part).rglob("*.*")):
-                    archive.write(path, path.relative_to(self.room.folder))
+        with self.packing:  # once, whoever asks for it at the same time
+            if not place.exists():
+                with replace_atomically(place) as made, zipfile.ZipFile(made, "w") as archive:
+                    for path in sorted((self.room.folder / part).rglob("*.*")):
+                        archive.write(path, path.relative_to(self.room.folder))
         return FileResponse(place, filename=place.name)
 
     async def enter(self, request: Request) -> Response:
-        """Keep a token that is a team's in the browser."""
-        token = str((await request.form(max_files=0)).get("token", "")).strip()
+        """Keep a token that is a team's in the browser; forget it on the way out."""
         answer = RedirectResponse("/", 303)
+        if request.url.path == "/leave":
+            answer.delete_cookie("token")
+            return answer
+        token = str((await request.form(max_files=0)).get("token", "")).strip()
         answer.set_cookie("token", token, httponly=True, samesite="strict")
         request.cookies["token"] = token
         await run_in_threadpool(self.own, request)
         return answer
 
-    async def submit(self, request: Request) -> Response:
-        """Take a submission in, one of a team at a time."""
+    async def upload(self, request: Request) -> Response:
+        """Take a submission in, or a notebook to be shared; one of a team at a time."""
         team = await run_in_threadpool(self.own, request)
         if team in self.uploading:
             raise HTTPException(429, "Expected one upload of a team at a time; wait for the other.")
         self.uploading.add(team)
         try:
-            async with timeout(UPLOAD_SECONDS), request.form(max_files=1, max_fields=1) as form:
-                upload = form.get("file")
-                if not isinstance(upload, UploadFile):
+            async with request.form(max_files=1, max_fields=1) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile):
                     raise HTTPException(400, "Expected a file, found none. Choose one.")
-                entry = await run_in_threadpool(self.take, team, upload)
-        except TimeoutError:
-            raise HTTPException(408, "Expected the upload to end sooner. Try again.") from None
+                take = share if request.url.path == "/notebooks" else receive
+                name = file.filename or "without a name"
+                entry = await run_in_threadpool(take, self.room, team, file.file, name)
         finally:
             self.uploading.discard(team)
-        return RedirectResponse(f"/submissions/{entry['number']}", 303)
-
-    def take(self, team: str, upload: UploadFile) -> Entry:
-        """Hand a file that was uploaded to those who mark."""
-        with tempfile.NamedTemporaryFile(dir=self.room.folder / "kept", prefix=".part-") as part:
-            shutil.copyfileobj(upload.file, part)
-            part.flush()
-            return receive(self.room, team, Path(part.name), upload.filename or "without a name")
+        return RedirectResponse(f"{request.url.path}/{entry['number']}", 303)
 
     async def ask(self, request: Request) -> Response:
         """Put a question to who organises; all see it, and nobody sees whose it is."""
@@ -229,42 +277,49 @@ class Pages:
 
 def _refuse(request: Request, error: Exception) -> Response:
     """Say why in a page, and in the log; never whose token it was."""
-    status = getattr(error, "status_code", 409)
-    said = str(getattr(error, "detail", error))
+    status, said = getattr(error, "status_code", 409), str(getattr(error, "detail", error))
+    asked = f"{request.method} {shown(request.url.path)}"
     where = request.client.host if request.client else "?"
-    LOG.warning(
-        "refused %s %s from %s: %d %s",
-        request.method,
-        shown(request.url.path),
-        where,
-        status,
-        shown(said),
-    )
+    LOG.warning("refused %s from %s: %d %s", asked, where, status, shown(said))
     page = render_page("class_refused.html", title="Refused", said=said)
     return HTMLResponse(page, status, {"connection": "close"})  # what else is sent goes unread
 
 
 def make_app(room: Classroom) -> Starlette:
     """Return the pages as an ASGI application; it marks nothing itself."""
-    pages, most = Pages(room), room.challenge.limits.upload_mib * 2**20 + OVERHEAD
-    handlers: Mapping[Any, Any] = {HTTPException: _refuse, ChallengeError: _refuse}
+    pages, handlers = Pages(room), {HTTPException: _refuse, ChallengeError: _refuse}
     routes = [
         Route("/", pages.home),
         Route("/board", pages.board),
         Route("/data/{part}.zip", pages.data),
         Route("/enter", pages.enter, methods=["POST"]),
+        Route("/leave", pages.enter, methods=["POST"]),
+        Route("/notebooks", pages.upload, methods=["POST"]),
+        Route("/notebooks/{name}", pages.notebook),
         Route("/questions", pages.ask, methods=["POST"]),
-        Route("/submissions", pages.submit, methods=["POST"]),
-        Route("/submissions/{number:int}", pages.findings),
+        Route("/submissions", pages.upload, methods=["POST"]),
+        Route("/submissions/{number}", pages.findings),
     ]
-    guard = Middleware(Guard, most=most)
+    sizes = {"/submissions": room.challenge.limits.upload_mib * 2**20, "/notebooks": LARGEST}
+    guard = Middleware(Guard, sizes=sizes)
     return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+
+
+def configure(room: Classroom, host: str, port: int) -> uvicorn.Config:
+    """Return how the pages are served."""
+    return uvicorn.Config(
+        make_app(room), host, port, http=Door, ws="none", log_config=None, log_level="warning",
+        server_header=False, proxy_headers=False, limit_concurrency=MOST_CLIENTS,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
 
 
 def serve(
     room: Classroom, host: str = "127.0.0.1", port: int = 8000, isolation: str | None = None
 ) -> None:
     """Serve a challenge until it is interrupted, and mark what comes in.
+
+    What is refused is told on standard error and in `log/server.log`.
 
     Raises
     ------
@@ -273,11 +328,13 @@ def serve(
     """
     if "code" in room.challenge.runtime.takes:
         choose_level(isolation)
+    log = room.folder / "log" / "server.log"
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    kept = RotatingFileHandler(log, maxBytes=2**22, backupCount=3)
+    both: list[logging.Handler] = [logging.StreamHandler(), kept]
+    logging.basicConfig(format="%(asctime)s %(message)s", handlers=both, force=True)
     Thread(target=_keep_working, args=(room.folder, isolation), daemon=True).start()
-    uvicorn.run(
-        make_app(room), host=host, port=port, log_level="warning", server_header=False,
-        limit_concurrency=MOST_CLIENTS,
-    )  # fmt: skip
+    uvicorn.Server(configure(room, host, port)).run()
 
 
 def _keep_working(folder: Path, isolation: str | None) -> None:

@@ -57,6 +57,8 @@ class Settings:
         Of memory, processes and disk.
     packages : iterable of str
         The distributions that the run may import; by default the official runtime's.
+    column, grades : str, int
+        What it predicts: see :func:`datkit.submit.predictions.check_predictions`.
     """
 
     level: str = "plain"
@@ -64,6 +66,8 @@ class Settings:
     smoke: bool = True
     limits: Limits = field(default_factory=Limits)
     packages: Iterable[str] = field(default_factory=lambda: PACKAGES)
+    column: str = HEADER[1]
+    grades: int = 0
 
 
 class Replica:
@@ -128,7 +132,7 @@ def build_replica(
     (replica.data / "niftis").mkdir(parents=True)
     for uid in uids:
         exams.save_volume(uid, replica.data / "niftis" / f"{uid}.nii.gz")
-    rows = [",".join(HEADER), *(f"{uid},0.0" for uid in uids), ""]
+    rows = [f"{HEADER[0]},{replica.settings.column}", *(f"{uid},0.0" for uid in uids), ""]
     (replica.data / "submission_format.csv").write_text("\n".join(rows), encoding="utf-8")
     for path in [replica.code, *replica.code.rglob("*")]:  # to be read by the sandbox's user
         kept = 0 if path.is_relative_to(replica.data) else path.stat().st_mode

@@ -19,6 +19,7 @@ from datkit.replica.folders import Settings
 from datkit.replica.runner import Run, Runner
 from datkit.replica.sandbox import LEVELS, Limits, choose_level
 from datkit.replica.scenarios import SCENARIOS, SMOKE_EXAMS, SMOKE_SECONDS, Context
+from datkit.submit.predictions import HEADER
 from datkit.submit.score import score_predictions
 
 __all__ = ["RunReport", "choose_uids", "run_submission"]
@@ -97,6 +98,8 @@ def run_submission(
     limits: Limits | None = None,
     scenarios: bool | Collection[str] = False,
     progress: bool = True,
+    column: str = HEADER[1],
+    grades: int = 0,
 ) -> RunReport:
     """Check a submission, run it in a replica of the platform, and check what it wrote.
 
@@ -131,6 +134,8 @@ def run_submission(
         the first gave predictions; or the codes of :data:`datkit.replica.SCENARIOS` to look for.
     progress : bool
         Say on standard error what is going on.
+    column, grades : str, int
+        What it predicts: see :func:`datkit.submit.predictions.check_predictions`.
 
     Raises
     ------
@@ -159,7 +164,9 @@ def run_submission(
             return RunReport(str(zip_path), problems)  # not to be unpacked, let alone run
         uids, level = choose_uids(cohort.uids, exams, seed), choose_level(isolation)
         say(f"isolation: {LEVELS[level]}")
-        settings = Settings(level, time_limit, smoke, limits or Limits())
+        settings = Settings(
+            level, time_limit, smoke, limits or Limits(), column=column, grades=grades
+        )
         runner = Runner(submission, settings, say)
         run = runner.run(f"main.py on {len(uids)} exams of {cohort.name}", cohort, uids)
         problems += run.problems

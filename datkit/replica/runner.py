@@ -55,8 +55,9 @@ class Runner:
             replica = build_replica(self.submission, exams, uids, Path(folder), self.settings)
             with mount(replica):
                 ending = execute(replica, self.say)
-            wrong = check_predictions(replica.written, uids)
-            predictions = {} if wrong else read_predictions(replica.written)
+            column, grades = self.settings.column, self.settings.grades
+            wrong = check_predictions(replica.written, uids, column=column, grades=grades)
+            predictions = {} if wrong else read_predictions(replica.written, column=column)
             table = replica.written.read_bytes() if replica.written.exists() else b""
             problems = [*RUN.problems(Finished(replica, ending)), *wrong]
             return Run(name, ending, problems, predictions, table)

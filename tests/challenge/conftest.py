@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
 import pytest
+import uvicorn
+from class_server import Running
 from exams import save_small
 
 from datkit.challenge import Classroom, init_class, receive
+from datkit.challenge.server import configure
 from datkit.data import open_folder
 
 EXAMS, CENTRES = 40, 8
@@ -82,3 +87,35 @@ def hand_in(table) -> Callable[..., dict]:
         return receive(room, team, table(room, skill, seed))
 
     return hand
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Classroom], Running]]:
+    servers: list[tuple[uvicorn.Server, Thread]] = []
+
+    def start(room: Classroom) -> Running:
+        config = configure(room, "127.0.0.1", 0)
+        one = uvicorn.Server(config)
+        thread = Thread(target=one.run, daemon=True)
+        thread.start()
+        while not one.started:
+            time.sleep(0.01)
+        servers.append((one, thread))
+        port = one.servers[0].sockets[0].getsockname()[1]
+        pages = config.app.routes[0].endpoint.__self__
+        return Running(room, f"http://127.0.0.1:{port}", pages.uploading)
+
+    yield start
+    for one, thread in servers:
+        one.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def served(run, room) -> Running:
+    return run(room)
+
+
+@pytest.fixture
+def content(table) -> Callable[..., bytes]:
+    return lambda room, **how: table(room, **how).read_bytes()

@@ -106,7 +106,6 @@ def test_a_class_learns_on_one_set_and_is_tested_once_on_another():
         ),
         (changed("task.classes", ["a", "b", "c"]), "task: expected two classes for a probability"),
         (changed("task.column", "a b"), "task.column: expected the name of a column"),
-        (changed("runtime.takes", ["code"], "grades"), "runtime: expected tables only"),
         (changed("data.public", 0.8), "data: expected shares of public and private below 1"),
         (changed("limits.a_day", 0), "limits.a_day: expected greater than 0"),
         (changed("limits.step", float("nan")), "limits.step: expected a finite number"),

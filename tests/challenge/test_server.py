@@ -9,90 +9,18 @@ import socket
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing import get_context
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 import requests
-import uvicorn
 import yaml
+from class_server import Team
 
-from datkit.challenge import Classroom, make_board, mark_next, server
-from datkit.challenge.server import make_app
+from datkit.challenge import Classroom, make_board, server
 from datkit.errors import UsageError
-
-
-@dataclass
-class Team:
-    """A team at the server: its requests carry its token."""
-
-    base: str
-    token: str = ""
-    session: requests.Session = field(default_factory=requests.Session)
-
-    def get(self, path: str) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return self.session.get(self.base + path, headers=headers, timeout=10)
-
-    def post(self, path: str, **content) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.token}"} | content.pop("headers", {})
-        how = {"headers": headers, "timeout": 10, "allow_redirects": False}
-        return self.session.post(self.base + path, **how, **content)
-
-    def upload(self, content: bytes, name: str = "table.csv") -> requests.Response:
-        return self.post("/submissions", files={"file": (name, content)})
-
-
-@dataclass
-class Running:
-    """A server in a thread of this process, and the challenge that it serves."""
-
-    room: Classroom
-    base: str
-    uploading: set[str]
-
-    def team(self, name: str) -> Team:
-        return Team(self.base, self.room.issue_token(name))
-
-    def mark(self) -> None:
-        while mark_next(self.room):
-            pass
-
-
-@pytest.fixture
-def run() -> Iterator[Callable[[Classroom], Running]]:
-    servers: list[tuple[uvicorn.Server, Thread]] = []
-
-    def start(room: Classroom) -> Running:
-        app = make_app(room)
-        one = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-        thread = Thread(target=one.run, daemon=True)
-        thread.start()
-        while not one.started:
-            time.sleep(0.01)
-        servers.append((one, thread))
-        port = one.servers[0].sockets[0].getsockname()[1]
-        pages = app.routes[0].endpoint.__self__
-        return Running(room, f"http://127.0.0.1:{port}", pages.uploading)
-
-    yield start
-    for one, thread in servers:
-        one.should_exit = True
-        thread.join()
-
-
-@pytest.fixture
-def served(run, room) -> Running:
-    return run(room)
-
-
-@pytest.fixture
-def content(table) -> Callable[..., bytes]:
-    return lambda room, **how: table(room, **how).read_bytes()
 
 
 def words(page: requests.Response) -> str:
@@ -107,7 +35,7 @@ def test_a_team_s_day(served, content):
     assert answer.status_code == 303
     place = answer.headers["location"]
     assert "waiting, place 1 of 1" in words(alpha.get("/"))
-    assert "not marked yet" in words(alpha.get(place))
+    assert "Not marked yet" in words(alpha.get(place))
     served.mark()
     assert re.search(r"log loss 0\.\d\d", words(alpha.get("/")))
     assert "no problem found" in words(alpha.get(place))
@@ -188,7 +116,7 @@ LABELS = [
 def test_no_address_leads_to_labels(served, path):
     alpha, port = served.team("alpha"), int(served.base.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as raw:  # a client would tidy the path
-        asked = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alpha.token}\r\n"
+        asked = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {alpha.token}\r\n"
         raw.sendall((asked + "Connection: close\r\n\r\n").encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.split()[1] == b"404" and b"uid," not in answer and b"PD-" not in answer
