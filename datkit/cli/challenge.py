@@ -1,9 +1,7 @@
 """Run a challenge for a class: from a labelled cohort to a board.
 
 first steps:
-  datkit class init challenge --cohort cohort
-  datkit class team challenge alpha beta
-  datkit class serve challenge
+  datkit class serve challenge --cohort cohort --teams alpha beta
   datkit class close challenge
   datkit class board challenge --html board.html
   datkit class export codabench challenge --out bundle.zip
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 
 CHALLENGE = Group(__doc__)
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="of the challenge")
+_COHORT = {"type": Path, "metavar": "COHORT"}
+_CHALLENGE = {"default": "class", "metavar": "FILE", "help": "challenge.yaml; or class, grades"}
 _LEVELS = ["docker", "bubblewrap", "plain"]
 _ISOLATION = arg("--isolation", choices=_LEVELS, help="plain runs code that can read the labels")
 
@@ -40,6 +40,18 @@ def _utc(text: str) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
+def _room(args: Namespace, *, make: bool = False) -> Classroom:
+    """Open a challenge's folder, made first if that is asked for."""
+    from datkit.challenge.classroom import Classroom, init_class
+    from datkit.data.layouts import open_path
+
+    if make:
+        init_class(args.folder, cohort := open_path(args.cohort), args.challenge)
+        if seed := cohort.info.get("seed"):
+            note(f"Who knows the cohort's seed ({seed}) can simulate the labels.")
+    return Classroom.open(args.folder)
+
+
 def _exams(room: Classroom) -> dict[str, int]:
     """Return how many exams each set has."""
     train = len([*(room.folder / "train" / "niftis").iterdir()])
@@ -48,8 +60,8 @@ def _exams(room: Classroom) -> dict[str, int]:
 
 @CHALLENGE.command(
     arg("folder", type=Path, metavar="FOLDER", help="to be made"),
-    arg("--cohort", type=Path, required=True, metavar="FOLDER", help="exams with labels"),
-    arg("--challenge", default="class", metavar="FILE", help="challenge.yaml; or class, grades"),
+    arg("--cohort", required=True, **_COHORT, help="exams with labels"),
+    arg("--challenge", **_CHALLENGE),
 )
 def init(args: Namespace) -> Result:
     """Make a challenge from any cohort with labels.
@@ -61,16 +73,9 @@ def init(args: Namespace) -> Result:
       datkit class init challenge --cohort cohort
       datkit class init challenge --cohort cohort --challenge challenge.yaml
     """
-    from datkit.challenge.classroom import init_class
-    from datkit.data.layouts import open_path
-
-    cohort = open_path(args.cohort)
-    room = init_class(args.folder, cohort, args.challenge)
-    counts = _exams(room)
+    counts = _exams(room := _room(args, make=True))
     told = ", ".join(f"{count} {part}" for part, count in counts.items())
     lines = [f"{room.folder}: {told}; next: datkit class serve {args.folder}"]
-    if "seed" in cohort.info:
-        lines += [f"Who knows the cohort's seed ({cohort.info['seed']}) can simulate the labels."]
     return Result(lines, {"folder": str(room.folder), "exams": counts})
 
 
@@ -92,12 +97,11 @@ def submit(args: Namespace) -> Result:
       datkit class submit submission.zip --team alpha --folder challenge
       datkit class submit handed_in/*.zip --folder challenge
     """
-    from datkit.challenge.classroom import Classroom
     from datkit.challenge.marking import mark_next, receive
     from datkit.inspect.findings import findings_table
     from datkit.problems import Problem
 
-    room, lines = Classroom.open(args.folder), []
+    room, lines = _room(args), []
     names = {}
     refused: dict[Path, ChallengeError] = {}
     for path in args.files:
@@ -128,11 +132,10 @@ def board(args: Namespace) -> Result:
     """
     from dataclasses import asdict
 
-    from datkit.challenge.classroom import Classroom
     from datkit.challenge.ranking import board_lines, board_page, make_board
     from datkit.view.pages.page import write_page
 
-    made = make_board(Classroom.open(args.folder))
+    made = make_board(_room(args))
     if args.html:
         write_page(board_page(made), args.html)
     rows = {part: [asdict(row) for row in rows] for part, rows in made.rows.items()}
@@ -146,9 +149,7 @@ def close(args: Namespace) -> Result:
     For example:
       datkit class close challenge
     """
-    from datkit.challenge.classroom import Classroom
-
-    room = Classroom.open(args.folder)
+    room = _room(args)
     closed, then = room.close().name, room.phase()
     after = f"{then.name} is open now" if then else f"next: datkit class board {args.folder}"
     return Result([f"{closed} is closed; {after}"], {"closed": closed})
@@ -272,9 +273,7 @@ def team(args: Namespace) -> Result:
     For example:
       datkit class team challenge alpha beta gamma
     """
-    from datkit.challenge.classroom import Classroom
-
-    room = Classroom.open(args.folder)
+    room = _room(args)
     tokens = {name: room.issue_token(name) for name in args.names}
     return Result([f"{name}  {token}" for name, token in tokens.items()], tokens)
 
@@ -291,14 +290,21 @@ def say(args: Namespace) -> Result:
       datkit class say challenge "The final test opens on Friday."
       datkit class say challenge "Yes, several exams may be of one camera." --answer 12
     """
-    from datkit.challenge.classroom import Classroom
-
-    said = Classroom.open(args.folder).record.add("said", text=args.text, answers=args.answer)
+    said = _room(args).record.add("said", text=args.text, answers=args.answer)
     return Result(["Said."], said)
 
 
 @CHALLENGE.command(
     _FOLDER,
+    arg("--cohort", **_COHORT, help="make the folder first, of these exams, if it is not there"),
+    arg("--challenge", **_CHALLENGE),
+    arg(
+        "--teams",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="who get tokens",
+    ),
     arg("--host", default="127.0.0.1", help="an address of this machine on the class's network"),
     arg("--port", type=int, default=8000, metavar="N", help="default: 8000"),
     _ISOLATION,
@@ -310,11 +316,10 @@ def serve(args: Namespace) -> Result:
     can; tokens then cross it unencrypted, so choose a network that you trust.
 
     For example:
+      datkit class serve challenge --cohort cohort --teams alpha beta gamma
       datkit class serve challenge
       datkit class serve challenge --host 0.0.0.0 --port 8080
     """
-    from datkit.challenge.classroom import Classroom
-
     try:
         from datkit.challenge.server import serve as run
     except ImportError as error:
@@ -323,7 +328,9 @@ def serve(args: Namespace) -> Result:
             "them: pip install 'dat-spect-kit[class]'."
         ) from None
 
-    room = Classroom.open(args.folder)
+    room = _room(args, make=bool(args.cohort) and not args.folder.exists())
+    for name in {*args.teams} - {one["name"] for one in room.record.of("team")}:
+        note(f"{name}  {room.issue_token(name)}")
     note(f"{room.challenge.title}: http://{args.host}:{args.port} (Ctrl-C stops it)")
     if args.host not in ("127.0.0.1", "::1", "localhost"):
         note("Whoever is on this network can reach it, and tokens cross it unencrypted.")

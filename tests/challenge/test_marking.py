@@ -12,7 +12,7 @@ import yaml
 from submissions import MAIN
 from zips import zip_of
 
-from datkit.challenge import Classroom, mark_next, marking, receive
+from datkit.challenge import Classroom, board_page, make_board, mark_next, marking, receive
 from datkit.challenge.classroom import team_name
 from datkit.challenge.marking import waiting
 from datkit.errors import ChallengeError, UsageError
@@ -192,6 +192,28 @@ def test_code_is_run_in_the_sandbox(room, code, bubblewrap):
     marked = mark_next(room)
     assert marked["problems"] == []
     assert sorted(marked["predictions"]) == sorted(room.labels["public"].index)
+
+
+GRADER = """
+rows = open("data/submission_format.csv").read().split()
+assert rows[0] == "uid,benamer", rows[0]
+values = [f"{{row.split(',')[0]}},{{number % {most}}}" for number, row in enumerate(rows[1:])]
+open("submission.csv", "w").write("\\n".join([rows[0], *values]) + "\\n")
+"""
+
+
+@pytest.mark.parametrize("most", [4, 5])
+def test_code_that_grades_is_run_and_its_grades_are_checked(graded, tmp_path, bubblewrap, most):
+    path = tmp_path / "grader.zip"
+    path.write_bytes(zip_of(("main.py", GRADER.format(most=most))))
+    receive(graded, "alpha", path)
+    marked = mark_next(graded)
+    wrong = [one["expected"] for one in marked["problems"] if one["code"] == "out-of-range"]
+    if most == 4:
+        assert {*marked["predictions"].values()} == {0, 1, 2, 3} and not wrong
+        assert "alpha" in board_page(make_board(graded))
+    else:
+        assert not marked["predictions"] and {*wrong} == {"a grade from 0 to 3"}
 
 
 SNOOP = """

@@ -71,7 +71,7 @@ def test_a_file_that_is_refused_holds_no_other_up(cohort, tmp_path, run_json, ca
 def test_a_cohort_that_can_be_simulated_again_is_told(cohort, tmp_path, capsys):
     (cohort / "cohort.json").write_text('{"name": "simulated", "seed": 2026}')
     assert main(["class", "init", str(tmp_path / "class"), "--cohort", str(cohort)]) == 0
-    assert "seed (2026) can simulate the labels" in capsys.readouterr().out
+    assert "seed (2026) can simulate the labels" in capsys.readouterr().err
 
 
 def test_a_challenge_is_exported_and_checked(cohort, tmp_path, run_json, capsys):
@@ -131,6 +131,19 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, tmp_path, capsys
     monkeypatch.delitem(sys.modules, "datkit.challenge.server", raising=False)
     assert main(["class", "serve", str(tmp_path)]) == 2
     assert "pip install 'dat-spect-kit[class]'" in capsys.readouterr().err
+
+
+def test_from_a_cohort_to_a_running_challenge_in_one_command(cohort, tmp_path, monkeypatch, capsys):
+    served = []
+    monkeypatch.setattr("datkit.challenge.server.serve", lambda *how: served.append(how))
+    folder = tmp_path / "class"
+    words = ["class", "serve", str(folder), "--cohort", str(cohort), "--teams", "alpha", "beta"]
+    assert main(words) == main(words) == 0
+    [first, again] = [how[0] for how in served]
+    assert first.folder == again.folder == folder and served[0][1:] == ("127.0.0.1", 8000, None)
+    teams = [one["name"] for one in again.record.of("team")]
+    assert sorted(teams) == ["alpha", "beta"], "the second time they had tokens"
+    assert capsys.readouterr().err.count("alpha  ") == 1
 
 
 def test_teams_get_tokens_and_read_what_is_said(cohort, tmp_path, run_json):
