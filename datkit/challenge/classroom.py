@@ -161,8 +161,9 @@ class Classroom:
         ChallengeError
             If none is open.
         """
+        phase = self.phase()
         with self.record.lock:
-            if (phase := self.phase()) is None:
+            if phase is None or phase != self.phase():  # another one has closed it
                 raise ChallengeError(f"{self.folder}: expected an open phase to close, found none.")
             self.record.add("closed", phase=phase.name)
         return phase

@@ -36,7 +36,9 @@ Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predic
 MOST_PROBLEMS = 200  # of one submission that the record keeps
 
 
-def receive(room: Classroom, team: str, file: Path | BinaryIO, name: str = "") -> Entry:
+def receive(
+    room: Classroom, team: str, file: Path | BinaryIO, name: str = "", meant: str = ""
+) -> Entry:
     """Take a submission in: keep its file, and write the line that says so.
 
     Parameters
@@ -47,6 +49,8 @@ def receive(room: Classroom, team: str, file: Path | BinaryIO, name: str = "") -
         A zip or a table. The same file of the same team is the same submission, handed in once.
     name : str
         What the team calls the file; by default its name.
+    meant : str
+        The phase that it is meant for; by default the one that is open.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def receive(room: Classroom, team: str, file: Path | BinaryIO, name: str = "") -
     """
     if isinstance(file, Path):
         with file.open("rb") as stream:
-            return receive(room, team, stream, name or file.name)
+            return receive(room, team, stream, name or file.name, meant)
     team, name = team_name(team), shown(name)[:80]
     kind = CODE if file.read(2) == b"PK" else TABLE
     file.seek(0)
@@ -71,8 +75,10 @@ def receive(room: Classroom, team: str, file: Path | BinaryIO, name: str = "") -
     file.seek(0)
     with room.record.lock:
         phase, received = room.phase(), [*room.record.of("received")]
-        if phase is None:
-            raise ChallengeError(f"{team}: expected an open phase, found none; nothing is taken.")
+        if phase is None or meant not in ("", phase.name):
+            found = phase.name if phase else "none"
+            expected = f"{team}: expected {meant or 'an open phase'}, found {found}"
+            raise ChallengeError(f"{expected}; nothing is taken.")
         own = [entry for entry in received if entry["team"] == team]
         for entry in own:
             if (entry["sha256"], entry["phase"]) == (digest, phase.name):

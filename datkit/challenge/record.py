@@ -105,6 +105,8 @@ class Record:
         if not self.path.exists():
             return
         with self.path.open("rb") as stream:
+            if stream.seek(0, os.SEEK_END) < self._read:
+                self._check(b"")  # it was cut
             stream.seek(self._read)
             for line in stream:
                 if line.endswith(b"\n"):

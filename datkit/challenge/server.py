@@ -258,9 +258,12 @@ class Pages:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
                     raise HTTPException(400, "Expected a file, found none. Choose one.")
-                take = share if request.url.path == "/notebooks" else receive
-                name = file.filename or "without a name"
-                entry = await run_in_threadpool(take, self.room, team, file.file, name)
+                told: list[Any] = [team, file.file, file.filename or "without a name"]
+                if request.url.path == "/notebooks":
+                    entry = await run_in_threadpool(share, self.room, *told)
+                else:
+                    meant = str(form.get("phase", ""))
+                    entry = await run_in_threadpool(receive, self.room, *told, meant)
         finally:
             self.uploading.discard(team)
         return RedirectResponse(f"{request.url.path}/{entry['number']}", 303)
