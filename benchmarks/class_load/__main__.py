@@ -252,7 +252,7 @@ def kept(room: Classroom, teams: list[Team]) -> Iterator[Figure]:
     predicted = {one["of"]: one["predictions"] for one in room.record.of("marked")}
     by_team: dict[str, list[dict]] = {}
     for one in received:
-        by_team.setdefault(one["team"], []).append(predicted[one["number"]])
+        by_team.setdefault(one["team"], []).append(predicted.get(one["number"], {}))
     pairs = [[*zip(KINDS, own, strict=False)] for own in by_team.values()]
     scored = sum(
         all(bool(values) != kind.startswith("broken") for kind, values in own if kind != "hostile")
