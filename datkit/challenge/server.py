@@ -258,12 +258,12 @@ class Pages:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
                     raise HTTPException(400, "Expected a file, found none. Choose one.")
-                told: list[Any] = [team, file.file, file.filename or "without a name"]
+                name, stream = file.filename or "without a name", file.file
                 if request.url.path == "/notebooks":
-                    entry = await run_in_threadpool(share, self.room, *told)
+                    entry = await run_in_threadpool(share, self.room, team, stream, name)
                 else:
                     meant = str(form.get("phase", ""))
-                    entry = await run_in_threadpool(receive, self.room, *told, meant)
+                    entry = await run_in_threadpool(receive, self.room, team, stream, name, meant)
         finally:
             self.uploading.discard(team)
         return RedirectResponse(f"{request.url.path}/{entry['number']}", 303)
