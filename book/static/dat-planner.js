@@ -62,8 +62,8 @@
     { id: "wanted", name: "chance that is asked for", values: range(0.5, 0.95, 0.05), first: 0.8 },
   ];
   const SPREADS = [
-    { id: "examSd", name: "SD of two teams’ difference, exam to exam", values: range(0.1, 0.8, 0.02), first: 0.4 },
-    { id: "centreSd", name: "the same, centre to centre", values: range(0, 0.15, 0.01), first: 0.04 },
+    { id: "examSd", name: "SD of two teams’ difference, exam to exam", values: range(0.1, 0.8, 0.02), first: 0.3 },
+    { id: "centreSd", name: "the same, centre to centre", values: range(0, 0.15, 0.01), first: 0.05 },
     { id: "slip", name: "share of exams that one reader gets wrong", values: range(0, 0.2, 0.005), first: 0.035 },
   ];
 

@@ -239,8 +239,8 @@ def _export_bias(path: Path, out: Path) -> Result:
     arg("--teams", type=int, default=20, metavar="K", help="that take part; 20"),
     arg("--gap", type=float, default=0.05, metavar="D", help="between best and others; 0.05"),
     arg("--chance", type=float, default=0.8, metavar="P", help="that the best is first; 0.8"),
-    arg("--exam-sd", type=float, default=0.4, metavar="SD", help="of two teams' difference; 0.4"),
-    arg("--centre-sd", type=float, default=0.04, metavar="SD", help="the same by centre; 0.04"),
+    arg("--exam-sd", type=float, default=0.3, metavar="SD", help="of two teams' difference; 0.3"),
+    arg("--centre-sd", type=float, default=0.05, metavar="SD", help="the same by centre; 0.05"),
 )
 def plan(args: Namespace) -> Result:
     """Say how many test exams it takes for the best team to come out first.

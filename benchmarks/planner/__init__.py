@@ -1,0 +1,1 @@
+"""Contests between the kit's own models, held many times, beside what the planner says of them."""
