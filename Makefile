@@ -25,7 +25,7 @@ COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data open-data lab cohort notebooks submission book serve test lint format dist constraints clean
+.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -57,6 +57,9 @@ lab: $(VENV)/.ok  ## Open student notebooks in JupyterLab: your own copies, in l
 cohort: $(VENV)/.ok  ## Simulate the cohort (SIZE=tiny|small|full, SEED=2026)
 	$(BIN)/datkit simulate --size $(SIZE) --seed $(SEED)
 
+warm: $(VENV)/.ok  ## Do what notebooks would wait for in a workshop: simulate, prepare, load
+	$(BIN)/python -m datkit.book.workshop.warm --size $(SIZE) --seed $(SEED)
+
 notebooks: cohort open-data  ## Run every notebook with papermill, into build/notebooks
 	$(BIN)/python -m datkit.book.run $(NOTEBOOKS) --out $(BUILD)/notebooks --if-changed
 
@@ -75,6 +78,12 @@ book: notebooks  ## Simulate, fetch the open map, run the notebooks, make and ch
 	$(BIN)/python -m datkit.book.network.pack --size $(SIZE) --seed $(SEED) --out $(BUILD)/network
 	$(BIN)/python -m datkit.book.build --notebooks $(BUILD)/notebooks --reading $(BUILD)/reading --atlas $(BUILD)/atlas --network $(BUILD)/network --out $(BUILD)/book
 	@echo "Submission, checked and run: $(CURDIR)/$(SUBMISSION)"
+
+# Of these systems, with wheels for the Python of .venv; PIP_FLAGS goes to pip.
+SYSTEMS ?= linux windows macos
+stick: $(VENV)/.ok  ## Fill a memory stick's folder: installers that need no network (this does)
+	$(BIN)/python -m datkit.book.workshop.stick --out $(BUILD)/stick --systems $(SYSTEMS) \
+	  --size $(SIZE) --seed $(SEED) --pip='$(PIP_FLAGS)'
 
 serve:  ## Serve the built book on http://127.0.0.1:8000
 	@test -f $(HTML)/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }

@@ -95,6 +95,9 @@ REACHED_BY = {
     "book/test_gate.py": "book/code_rules book/executed_rules book/imports book/notebook "
     "book/patterns book/prose_rules",
     "book/test_run.py": "book/execution",
+    "book/workshop/test_plan.py": "book/workshop/lessons book/workshop/pages",
+    "book/workshop/test_slides.py": "book/workshop/handout book/workshop/text",
+    "book/workshop/test_stick.py": "book/workshop/installer/install",
     "challenge/test_classroom.py": "challenge/controls",
     "data/test_manifest.py": "data/manifest_reader",
     "measure/test_exam.py": "measure/definitions measure/regions measure/southampton",

@@ -24,6 +24,7 @@ from datkit.book.api import all_names, imported_names, link_names, write_api
 from datkit.book.gate import check_executed
 from datkit.book.run import KEY
 from datkit.book.student import SOLUTIONS, Pages, write_student_notebooks
+from datkit.book.workshop.pages import FOLDER, PLANS_PAGE, write_workshop
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.inspect.page import findings_page
 from datkit.problems import Problem
@@ -94,6 +95,15 @@ def _dress(notebook: NotebookNode, name: str) -> NotebookNode:
     return notebook
 
 
+def _write_chapters(out: Path, pages: Pages, executed: Path) -> None:
+    """Write the chapters that are made: of findings, and of the workshop's plans."""
+    chapters = out / "chapters"
+    if chapters.is_dir():
+        (chapters / "finding_codes.md").write_text(findings_page(), encoding="utf-8")
+    if (chapters / "workshop.md").is_file():
+        write_workshop(pages, executed, out / FOLDER, chapters / PLANS_PAGE)
+
+
 def stage_book(
     book: Path,
     sources: Path,
@@ -131,9 +141,8 @@ def stage_book(
     config = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
     completed = yaml.safe_dump(address.complete(config), sort_keys=False)
     (out / "_config.yml").write_text(completed, encoding="utf-8")
-    if (out / "chapters").is_dir():
-        page = out / "chapters" / "finding_codes.md"
-        page.write_text(findings_page(), encoding="utf-8")
+    pages = Pages(book, sources, results or out / "results", address)
+    _write_chapters(out, pages, executed)
     for chapter in out.rglob("*.md"):
         text = chapter.read_text(encoding="utf-8")
         chapter.write_text(link_names(text, all_names()), encoding="utf-8")
@@ -144,7 +153,6 @@ def stage_book(
         if made is not None and made.is_dir():
             other = shutil.ignore_patterns(KEY, "*.md")
             shutil.copytree(made, out / "static" / name, ignore=other, dirs_exist_ok=True)
-    pages = Pages(book, sources, results or out / "results", address)
     write_student_notebooks(pages, executed, out / STUDENT)
     write_api(out / "api")
     (out / "notebooks").mkdir(exist_ok=True)

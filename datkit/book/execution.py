@@ -25,14 +25,15 @@ from traitlets.config import Config
 from datkit.book.executed_rules import INJECTED, WIDGET
 from datkit.book.notebook import LISTS, split_stub
 from datkit.book.prose_rules import BLANK
-from datkit.files import replace_atomically
+from datkit.files import replace_atomically, write_json
 from datkit.problems import Problem
 
-__all__ = ["execute", "remove_volatile"]
+__all__ = ["TIMES", "execute", "remove_volatile"]
 
 KERNEL = "python3"
 START = 180  # seconds in which a kernel answers, on a busy machine too
 NUMBER = "number"  # cell metadata: its place in the source, while the notebook runs
+TIMES = ".times.json"  # beside the folder in which a notebook ran: the seconds of each cell
 TRIED_ANSWER = "tried-answer"  # the tag of an added cell
 # A copy of the kernel's names takes the answer, so the notebook goes on with its own solution.
 TRY_ANSWER = """
@@ -82,6 +83,13 @@ def _keep_still_picture(output: NotebookNode) -> bool:
     data = output.get("data", {})
     was_live = data.pop(WIDGET, None) is not None
     return not was_live or bool(data.keys() & {*LISTS["figure_types"], "text/html"})
+
+
+def _seconds(notebook: NotebookNode) -> dict[str, float]:
+    """Return how long each cell took, by its id; what was only tried is left out."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    own = [cell for cell in code if TRIED_ANSWER not in cell.metadata.get("tags", [])]
+    return {cell.id: round(cell.metadata.papermill.duration, 2) for cell in own}
 
 
 def remove_volatile(notebook: NotebookNode) -> None:
@@ -152,6 +160,7 @@ def execute(
             )
         except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
             return _problem(source, cell, error, budget)
+    write_json(folder.with_name(f"{source.stem}{TIMES}"), _seconds(executed))
     remove_volatile(executed)
     with replace_atomically(target) as part:
         nbformat.write(executed, part)

@@ -36,7 +36,8 @@ from datkit.book.notebook import split_stub
 from datkit.errors import DatkitError, NotebookError, UsageError
 from datkit.files import replace_atomically
 
-__all__ = ["main", "student_notebook", "write_student_notebooks"]
+__all__ = ["Markdown", "Pages", "executed_or_master", "glued", "main", "student_notebook",
+           "write_student_notebooks"]  # fmt: skip
 
 SOLUTIONS = "solutions"  # the folder of the solved twins
 BLANK = "…"  # in place of a number that no run has computed yet
@@ -198,7 +199,7 @@ class Markdown:
         return f"![{options['alt']}](attachment:{picture.name})\n\n{body.strip()}"
 
 
-def _glued(notebook: NotebookNode) -> dict[str, str]:
+def glued(notebook: NotebookNode) -> dict[str, str]:
     """Return what an executed notebook has glued, by name."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return {
@@ -274,7 +275,7 @@ def student_notebook(
     solved : bool
         Keep the solutions.
     """
-    markdown, cells, stub = Markdown(pages, _glued(master)), [], ""
+    markdown, cells, stub = Markdown(pages, glued(master)), [], ""
     for cell in master.cells:
         if cell.cell_type == "code":
             cells.append(_code(cell, "" if solved else stub))
@@ -299,7 +300,7 @@ def _raw(notebook: NotebookNode) -> list[str]:
     return [found[0] for text in prose for found in re.finditer(r"[:`]{3}\{.*|\{[\w:-]+\}`", text)]
 
 
-def _executed(source: Path, executed: Path) -> NotebookNode:
+def executed_or_master(source: Path, executed: Path) -> NotebookNode:
     """Return the executed copy of a master, or the master where there is none of its cells."""
     master, copy = nbformat.read(source, as_version=4), executed / source.name
     run = nbformat.read(copy, as_version=4) if copy.is_file() else master
@@ -335,7 +336,7 @@ def write_student_notebooks(
             if keep and target.is_file():
                 kept.append(str(target.relative_to(out)))
                 continue
-            master = _executed(source, executed)
+            master = executed_or_master(source, executed)
             made = student_notebook(master, source.name, pages, solved=solved)
             if raw := _raw(made):
                 raise NotebookError(
