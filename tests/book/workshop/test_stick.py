@@ -38,17 +38,6 @@ def fake_wheels(
 
 
 @pytest.fixture
-def prepared_data(tiny_cohort, prepared_tiny, monkeypatch, tmp_path) -> Path:
-    """A data folder in which the tiny cohort is simulated and prepared."""
-    data = tmp_path / "data"
-    made = Path(prepared_tiny.volumes.filename).parent
-    shutil.copytree(tiny_cohort.folder, data / "simulated" / "tiny-2026")
-    shutil.copytree(made, data / "prepared" / made.name)
-    monkeypatch.setenv("DATKIT_DATA", str(data))
-    return data
-
-
-@pytest.fixture
 def pages(toy_book: Path) -> Pages:
     return Pages(toy_book / "book", toy_book / "notebooks", toy_book)
 

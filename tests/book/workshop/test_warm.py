@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from datkit.book.workshop.warm import main
 
 
-def test_a_second_call_finds_all_done(tiny_cohort, toy_book: Path, monkeypatch, tmp_path, capsys):
-    data = tmp_path / "data"
-    shutil.copytree(tiny_cohort.folder, data / "simulated" / "tiny-2026")
-    monkeypatch.setenv("DATKIT_DATA", str(data))
-    arguments = ["--size", "tiny", "--sources", str(toy_book / "notebooks")]
-    made = []
-    for _ in range(2):
-        assert main(arguments) == 0
-        said = capsys.readouterr().out
-        assert re.search(r"Simulated: 24 exams, in \d+ s\nPrepared: 24 exams, in \d+ s\n", said)
-        assert "Loaded: what 1 notebooks import, in" in said
-        made.append({path: path.stat().st_mtime_ns for path in data.rglob("*.npy")})
-    assert made[0] == made[1] and made[0]
+def test_what_is_done_is_told_and_not_done_again(prepared_data: Path, toy_book: Path, capsys):
+    kept = {path: path.stat().st_mtime_ns for path in prepared_data.rglob("*.n*")}
+    assert main(["--size", "tiny", "--sources", str(toy_book / "notebooks")]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Simulated: 24 exams, in \d+ s\nPrepared: 24 exams, in \d+ s\n", said)
+    assert "Loaded: what 1 notebooks import, in" in said
+    assert {path: path.stat().st_mtime_ns for path in prepared_data.rglob("*.n*")} == kept
+    assert len(kept) == 25  # volumes, and their prepared array
 
 
 def test_a_size_that_does_not_exist_is_told(tmp_path, capsys):

@@ -91,7 +91,7 @@ def main() -> None:
     print(f"Installing into {home}: some minutes ...")
     programs = install(home)
     python = str(programs / "python")
-    where = subprocess.run([python, "-c", WHERE], check=True, capture_output=True, text=True)
+    where = subprocess.run([python, "-I", "-c", WHERE], check=True, capture_output=True, text=True)
     copy(STICK / "exams", Path(where.stdout.strip()))
     for name in ("notebooks", "book"):
         copy(STICK / name, home / name)
