@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import re
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,17 @@ def handout_page(plan: Plan, lessons: Mapping[str, Lesson], pages: Pages) -> str
     )
 
 
+def _wrong(check: NotebookNode) -> list[tuple[str, str]]:
+    """Return answers that miss the point, each with the sentence of the check that says so."""
+    nodes = (node for node in ast.walk(ast.parse(check.source)) if isinstance(node, ast.Constant))
+    said = [node.value for node in nodes if isinstance(node.value, str)]
+    given = [
+        (wrong, part) for wrong, part in check.metadata["wrong"].items() if "None" not in wrong
+    ]
+    sentences = ((wrong, next((s for s in said if part in s), part)) for wrong, part in given)
+    return [*sentences][:SHOWN_WRONG]
+
+
 def _answers(cells: list[NotebookNode], lesson: Lesson) -> Iterator[Answer]:
     """Yield the questions and exercises of a notebook, in order."""
     for number, cell in enumerate(cells):
@@ -92,7 +104,7 @@ def _answers(cells: list[NotebookNode], lesson: Lesson) -> Iterator[Answer]:
                 asked=body_html(cell, lesson.markdown),
                 stub=split_stub(cell.source)[1],
                 solution=without_glue(filled.source),
-                wrong=(*[*check.metadata["wrong"].items()][:SHOWN_WRONG],),
+                wrong=(*_wrong(check),),
             )
 
 

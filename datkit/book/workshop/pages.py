@@ -94,8 +94,10 @@ def _rows(plan: Plan, lessons: Mapping[str, Lesson]) -> Iterator[str]:
         seconds += (use.seconds or 0) if use else 0
         if part is day.part[-1]:
             slots = sum(one.minutes for one in day.part if one.notebook)
-            ran = f", running {clock(seconds)}" if seconds else ""
-            yield f"\nSlots with notebooks: {slots} minutes. Stated: {stated:.0f} minutes{ran}."
+            ran = f", running: {clock(seconds)}" if seconds else ""
+            hand = f"In hand: {slots - stated - seconds / 60:.0f} minutes."
+            told = f"Stated: {stated:.0f} minutes{ran}. {hand}"
+            yield f"\nSlots with notebooks: {slots} minutes. {told}"
 
 
 def plans_page(plans: list[Plan], lessons: Mapping[str, Lesson]) -> str:
@@ -104,7 +106,10 @@ def plans_page(plans: list[Plan], lessons: Mapping[str, Lesson]) -> str:
     measured = "" if was_measured else "; here it was not"
     lines = [HEAD.format(measured=measured)]
     for plan in plans:
-        lines += [f"## {plan.title}\n", plan.summary, *_rows(plan, lessons), ""]
+        used = [(part.notebook, use) for _, part, use in uses(plan, lessons) if use]
+        exercises = sum(len(use.exercises) for _, use in used)
+        count = f"{len({name for name, _ in used})} notebooks, {exercises} exercises."
+        lines += [f"## {plan.title}\n", f"{plan.summary} {count}", *_rows(plan, lessons), ""]
     if was_measured:
         lines.append(LONGEST.rstrip("\n"))
         lines += [_longest(lesson) for lesson in lessons.values() if lesson.seconds]

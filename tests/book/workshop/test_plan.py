@@ -156,4 +156,5 @@ def test_without_a_run_the_page_says_that_nothing_was_measured(lessons):
     page = plans_page(PLANS, lessons)
     assert "here it was not" in page and "What a notebook waits for" not in page
     assert "For education and research, not for diagnosis." in page
+    assert "6 notebooks, 3 exercises." in page and "In hand: 13 minutes." in page
     assert page.count("| 0–5 |") == 1 and "**Day 2**" in page and "| 425–450 |" in page
