@@ -189,12 +189,10 @@ def _keys(content: bytes) -> set[str]:
 
 def _is_pickle(content: bytes) -> bool:
     # Protocols 2 to 5 begin with byte 0x80 and the protocol, and all end with a full stop.
-    if not (content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5" and content[-1:] == b"."):
-        return False
-    try:
-        return all(True for _ in pickletools.genops(content))
-    except (ValueError, IndexError, OverflowError):
-        return False  # not every opcode makes sense: something else that begins alike
+    framed = content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5" and content[-1:] == b"."
+    with suppress(ValueError, IndexError, OverflowError):  # opcodes without sense: it begins alike
+        return framed and all(True for _ in pickletools.genops(content))
+    return False
 
 
 def _load_numpy(content: bytes) -> None:

@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -86,16 +87,12 @@ def _with_requirements(packages: Iterable[str]) -> set[str]:
         name = queue.pop()
         if name not in present:
             present.add(name)
-            lines = (line for line in _requirements(name) if "extra ==" not in line)
-            queue += [_normal(re.split(r"[^\w.-]", line.strip(), maxsplit=1)[0]) for line in lines]
+            with suppress(metadata.PackageNotFoundError):  # absent, it requires nothing here
+                lines = (line for line in metadata.requires(name) or () if "extra ==" not in line)
+                queue += [
+                    _normal(re.split(r"[^\w.-]", one.strip(), maxsplit=1)[0]) for one in lines
+                ]
     return present
-
-
-def _requirements(name: str) -> list[str]:
-    try:
-        return metadata.requires(name) or []
-    except metadata.PackageNotFoundError:
-        return []  # a package of the runtime that is not installed here requires nothing here
 
 
 def _normal(name: str) -> str:

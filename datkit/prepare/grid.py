@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from datkit.files import RESOURCES
 from datkit.io.scan import Scan, load_scan
-from datkit.prepare.sampling import crop, transform
+from datkit.prepare.sampling import crop, shift, transform
 
 __all__ = ["GRID", "load_regions", "load_template"]
 
@@ -26,16 +26,10 @@ class Grid(NamedTuple):
     affine: np.ndarray
 
 
-def _affine() -> np.ndarray:
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    affine[:3, 3] = (-63, -112, -36)
-    affine.setflags(write=False)
-    return affine
-
-
 #: RAS, 2 mm, in MNI152 2009a symmetric space: x -63..63, y -112..46, z -36..58 mm. Axis 0 runs from
 #: the patient's left to the right, axis 1 from back to front, axis 2 from bottom to top.
-GRID = Grid((64, 80, 48), _affine())
+GRID = Grid((64, 80, 48), shift((-63, -112, -36)) @ np.diag([2.0, 2.0, 2.0, 1.0]))
+GRID.affine.setflags(write=False)
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datkit.replica.folders import Replica
-from datkit.replica.process import LOG_BYTES, Ending
+from datkit.replica.process import Ending
 from datkit.rules import Found, RuleGroup
 
 __all__ = ["LOG_LINES", "LOG_WIDTH", "RUN", "Finished"]
@@ -38,27 +38,18 @@ def _last_line(ending: Ending) -> str:
     return next((line.strip()[:200] for line in reversed(ending.log) if line.strip()), "no message")
 
 
-def _ended(code: str, run: Finished, where: str = "main.py") -> Iterator[Found]:
+def _ended(code: str, run: Finished) -> Iterator[Found]:
     """Yield how the run ended, if it ended as `code` says: by a limit, or by itself at one."""
     ending, last = run.ending, _last_line(run.ending)
     cause = next((name for name, sign in _SIGNS.items() if re.search(sign, last)), "exit-code")
     if ending.stopped == code:
-        yield Found(where, f"a run that was stopped after {ending.seconds:.1f} s")
+        yield Found("main.py", f"a run that was stopped after {ending.seconds:.1f} s")
     elif ending.exit_code and cause == code:
-        yield Found(where, f"{ending.exit_code} ({last})", "exit code 0")
+        yield Found("main.py", f"{ending.exit_code} ({last})", "exit code 0")
 
 
 for _code, _row in _TABLE["ended"].items():
     RUN.enter(partial(_ended, _code), _code, **_row)
-
-
-@RUN.rule("log-flood", expected=f"at most {LOG_BYTES / 2**20:.0f} MiB")
-def floods_the_log(run: Finished) -> Iterator[Found]:
-    """The log grew past what any platform keeps.
-
-    Find the loop that prints.
-    """
-    return _ended("log-flood", run, "the log")
 
 
 @RUN.rule("replica", expected="a run that reports its end")

@@ -18,7 +18,6 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from stat import S_ISDIR
 from typing import Protocol
 
 from datkit.inspect.runtime import PACKAGES, hidden_modules
@@ -169,9 +168,6 @@ def _write_settings(replica: Replica) -> None:
 
 
 def _list_files(folder: Path) -> dict[str, tuple[int, int]]:
-    files = {path.relative_to(folder).as_posix(): path.lstat() for path in folder.rglob("*")}
-    return {
-        name: (found.st_mtime_ns, found.st_size)
-        for name, found in files.items()
-        if not S_ISDIR(found.st_mode)
-    }
+    paths = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+    found = {path.relative_to(folder).as_posix(): path.lstat() for path in paths}
+    return {name: (one.st_mtime_ns, one.st_size) for name, one in found.items()}
