@@ -106,5 +106,6 @@ def test_a_line_of_the_log_is_named_by_its_number(run):
 def test_every_rule_of_a_run_is_tried_somewhere():
     shown = {code for codes in (*FAULTS.values(), *PLAIN.values()) for code in codes}
     by_attacks = {"memory-limit", "process-limit", "disk-limit", "process-left", "read-outside"}
+    by_attacks |= {"interrupted"}
     by_faults_of_datkit = {"replica", "no-hooks"}
     assert RUN.codes - shown == by_attacks | by_faults_of_datkit
