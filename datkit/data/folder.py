@@ -28,7 +28,8 @@ __all__ = ["open_folder", "read_table", "typed"]
 TABLES = ("train_labels.csv", "exams.csv", "truth.csv", "submission_format.csv")
 # Codes even where they look like numbers: hospital "01" is not hospital "1".
 TEXT_COLUMNS = ("centre", "camera", "sex", "subject", "session", "tracer")
-NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"  # no leading zeros: "007" is a code
+# No leading zeros: "007" is a code; and no more digits than a float has a place for.
+NUMBER = r"-?(0|[1-9]\d{0,15})(\.\d+)?([eE][+-]?\d{1,2})?"
 
 
 def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) -> Cohort:

@@ -59,7 +59,7 @@ def main() -> None:
     if settings["sandboxed"]:
         _copy_in("/submission", settings["code"])
     report = _supervise(settings)
-    report["left"] = _end_all(0 if report["stopped"] else PATIENCE)
+    report |= _end_all(settings, report["stopped"])
     report["events"] = _read(settings["events"]).decode("utf-8", "replace")
     predictions = _read(os.path.join(settings["code"], "submission.csv"))
     report["predictions"] = base64.b64encode(predictions).decode()
@@ -188,19 +188,24 @@ def _fields(path: str) -> dict[str, int]:
     return {}
 
 
-def _end_all(patience: float) -> int:
-    """End what main.py has left; count it, if it had a moment in which to end by itself."""
-    deadline = time.monotonic() + patience
-    while (left := _descendants()) and time.monotonic() < deadline:
+def _end_all(settings: Settings, stopped: str) -> dict[str, Any]:
+    """End what main.py has left; count it, if it had a moment in which to end by itself.
+
+    The limits hold in that moment, too.
+    """
+    deadline, patient, excess = time.monotonic() + PATIENCE, not stopped, ""
+    while (left := _descendants()) and patient and not excess and time.monotonic() < deadline:
         _reap()
         time.sleep(TICK)
+        excess = _excess(settings)
     while alive := _descendants():
         for pid in [-1] if os.getpid() == 1 else alive:  # -1: all of a namespace but process 1
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         _reap()
         time.sleep(TICK)
-    return len(left) if patience else 0
+    found = {"stopped": excess, "exit_code": None} if excess else {}
+    return found | {"left": len(left) if patient else 0}
 
 
 def _reap() -> dict[int, int]:

@@ -61,6 +61,12 @@ def test_tables_follow_the_labels_and_numbers_are_numbers_but_codes_are_text(mak
     assert cohort.truth["votes"].tolist() == ["000", "011", "111"]
 
 
+@pytest.mark.parametrize("age", ["9" * 5000, "1e999"])
+def test_a_cell_that_no_number_can_hold_is_text(make, age):
+    cohort = open_folder(make(["a", "b"], exams=f"uid,age\na,61\nb,{age}\n"))
+    assert cohort.exams["age"].tolist() == ["61", age]
+
+
 def test_a_table_saved_by_a_spreadsheet_opens(make):
     folder = make(["a", "b"])
     text = '\ufeffuid,is_pathologic\r\n"a",0\r\n\r\nb,1\r\n'  # byte-order mark, quotes, empty line

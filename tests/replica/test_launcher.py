@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import nullcontext
 from platform import machine
 
 import pytest
@@ -148,6 +149,22 @@ def test_memory_cannot_be_hidden(way, cohort_folder, tmp_path):
     assert "LEAK" not in report.log, str(report)
     assert report.seconds < 30
     assert ("exit-code" if way in REFUSED else "memory-limit") in codes(report), str(report)
+
+
+def test_the_limits_hold_after_the_end_of_main_too(cohort_folder, tmp_path, monkeypatch):
+    # Without control groups, which some users may not make, the launcher counts alone.
+    monkeypatch.setattr("datkit.replica.process.control_groups", lambda *_: nullcontext([]))
+    code = """
+        import os, time
+        for _ in range(4):
+            if os.fork() == 0:
+                while os.getppid() != 1:
+                    time.sleep(0.01)
+                held = b"x" * (200 << 20)
+                time.sleep(600)
+        """
+    report = attack(cohort_folder, tmp_path, code)
+    assert "memory-limit" in codes(report) and report.exit_code is None
 
 
 def test_threads_cannot_hide_behind_a_first_one_that_has_ended(cohort_folder, tmp_path):
