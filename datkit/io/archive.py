@@ -385,7 +385,7 @@ def _clashes(
 
 @NAMING.rule("stray-bytes", expected="members one after the other, then their list")
 def has_stray_bytes(archive: Archive) -> Iterator[Found]:
-    """Bytes belong to no member or to two: another program may unpack other files from them.
+    """Bytes belong to no member or to two, or are listed otherwise: others unpack other files.
 
     Pack it again.
     """
@@ -394,13 +394,20 @@ def has_stray_bytes(archive: Archive) -> Iterator[Found]:
     ends = [0, *(_end(archive, info) for info in infos)] if archive.is_readable else []
     # Up to 24 bytes may repeat a member's sizes after it; a hidden one takes 30 at least.
     if any(not 0 <= start - end <= 24 for start, end in zip(starts, ends, strict=False)):
-        yield Found("the archive", "other bytes between them, or shared ones")
+        yield Found("the archive", "other bytes between them, shared ones, or another size")
 
 
 def _end(archive: Archive, info: zipfile.ZipInfo) -> int:
+    """Return where a member ends by what stands before it; -1 if that is not what the list says."""
     stream = cast("IO[bytes]", archive.zip.fp)
-    stream.seek(info.header_offset + 26)  # the lengths of two texts that come before the bytes
-    return info.header_offset + 30 + sum(struct.unpack("<HH", stream.read(4))) + info.compress_size
+    stream.seek(info.header_offset + 6)
+    flags, method, size, *texts = struct.unpack("<HH8xL4xHH", stream.read(24))
+    same = method == info.compress_type and not (flags ^ info.flag_bits) & 9  # encrypted, a stream
+    behind = 12 * (flags >> 3 & 1)  # a stream's size stands behind it, in so many bytes at least
+    told = info.compress_size if behind or size == 2**32 - 1 else size
+    # Nobody unpacks the bytes of a folder, so that they belong to no member.
+    end = info.header_offset + 30 + sum(texts) + told * (not info.is_dir()) + behind
+    return end if same else -1
 
 
 @NAMING.rule("second-name", expected="one name")

@@ -52,8 +52,8 @@ class Journal:
         self.quality, self.failures, hashes = self._table.values()
         for path in (folder / TABLE, *(folder / RECORDS).glob("*.json")):
             with suppress(OSError, ValueError):  # absent, or not as it was written
-                record = read_sealed(path)
-                if record.pop("key", "") == folder.name:  # of these exams, not put here by hand
+                # Of these exams, and not put here by hand:
+                if (record := read_sealed(path)).pop("key", "") == folder.name:
                     self._enter(record)
         for uid, known in [*hashes.items()]:
             if _hash(self.volumes[self._row(uid)]) != known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from itertools import chain
@@ -74,6 +75,7 @@ def test_it_is_staged_with_the_chapters(tmp_path, monkeypatch):
     # The API's pages take long.
     monkeypatch.setattr("datkit.book.build.write_api", Path.mkdir)
     (tmp_path / "book" / "chapters").mkdir(parents=True)
+    shutil.copy(TESTS.parent / "book" / "_config.yml", tmp_path / "book")
     stage_book(tmp_path / "book", tmp_path, tmp_path, tmp_path / "out")
     staged = tmp_path / "out" / "chapters" / "finding_codes.md"
     assert staged.read_text(encoding="utf-8") == findings_page()

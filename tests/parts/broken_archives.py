@@ -363,6 +363,33 @@ def two_archives_in_one():
     return zip_of(("main.py", "print('other code')\n")) + zip_of(*MAIN.items())
 
 
+@broken("stray-bytes")
+def stored_by_itself_and_deflated_by_the_list():
+    """What reads member by member unpacks the deflated bytes as they are."""
+    whole = zip_of(*MAIN.items())
+    return whole[:8] + struct.pack("<H", zipfile.ZIP_STORED) + whole[10:]
+
+
+@broken("stray-bytes")
+def shorter_by_itself_than_by_the_list():
+    """What reads member by member unpacks five bytes."""
+    whole = zip_of(*MAIN.items())
+    return whole[:18] + struct.pack("<L", 5) + whole[22:]
+
+
+@broken("stray-bytes")
+def a_stream_without_its_size():
+    """The size shall stand behind the bytes, and does not."""
+    whole = patched(zip_of(*MAIN.items()), 8, struct.pack("<H", 8), most=1)
+    return whole[:6] + struct.pack("<H", 8) + whole[8:]
+
+
+@broken("stray-bytes")
+def bytes_in_a_folder():
+    """What unpacks the zip makes the folder and leaves its bytes out."""
+    return MAIN | {"kept/": b"what nobody sees" * 20}
+
+
 @broken("second-name")
 def another_name_beside_the_name():
     """Info-ZIP's unzip takes the name in the extra field, Python the one before it."""
