@@ -6,6 +6,7 @@ What is wrong with archives from strangers is tried in ``tests/hostile/test_arch
 from __future__ import annotations
 
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from zips import entry, patched, zip_of
@@ -32,6 +33,18 @@ def test_an_honest_archive_is_unpacked_whole(path, tmp_path):
     assert archive.zip.fp is None, "it is closed"
     assert (tmp_path / "deep" / "out" / "b" / "c.txt").read_bytes() == b"b" * 100
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out"], "no part is left"
+
+
+def test_an_archive_that_was_written_as_a_stream_is_sound_too(path):
+    with path.open("wb") as stream:
+        pipe = SimpleNamespace(write=stream.write, flush=stream.flush)
+        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.txt", b"a" * 100)
+            archive.mkdir("empty")
+            with archive.open("b.txt", "w", force_zip64=True) as member:
+                member.write(b"b" * 100)
+    with Archive(path) as archive:
+        assert archive.files["a.txt"].flag_bits & 8 and archive.problems == []
 
 
 @pytest.mark.parametrize(
