@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from contextlib import nullcontext
@@ -18,23 +19,24 @@ pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 
 def test_processes_without_end_are_ended(cohort_folder, tmp_path):
+    word = f"fork-{os.getpid()}"
     report = attack(
         cohort_folder,
         tmp_path,
         """
         import os, sys, time
         if len(sys.argv) == 1:
-            os.execv(sys.executable, [sys.executable, __file__, "fork-4715"])
+            os.execv(sys.executable, [sys.executable, __file__, "WORD"])
         while True:
             try:
                 os.fork()
             except OSError:
                 time.sleep(0.01)
-        """,
+        """.replace("WORD", word),
     )
     assert codes(report) == {"process-limit", "no-predictions"}
     assert report.seconds < 30
-    assert not processes_with("fork-4715")
+    assert not processes_with(word)
 
 
 def test_threads_without_end_are_ended(cohort_folder, tmp_path):
@@ -203,7 +205,7 @@ def test_a_run_ends_with_its_time(cohort_folder, tmp_path):
 
 
 def test_a_daemon_does_not_outlive_its_run(cohort_folder, tmp_path):
-    word = "outlive-4711"
+    word = f"outlive-{os.getpid()}"  # nobody else's who tests on this machine
     report = attack(
         cohort_folder,
         tmp_path,
