@@ -72,10 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = {"board": options.board.name, "code_sha256": hash_code("benchmarks.planner.contests"),
              "versions": describe_run(), "contests": FIELDS * CONTESTS}  # fmt: skip
     write_json(path, {"about": about, "spreads": pairs, "rows": rows})
-    with replace_atomically(path.with_suffix(".md")) as part:
-        part.write_text(
-            "\n".join([*lines_of(rows), "", *spreads_lines(pairs)]) + "\n", encoding="utf-8"
-        )
+    for name, lines in (("", lines_of(rows)), ("-spreads", spreads_lines(pairs))):
+        with replace_atomically(path.with_name(f"{path.stem}{name}.md")) as part:
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     plot(rows).save(path.with_suffix(".png"))
     return 0
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.common.run import RESULTS
+from benchmarks.planner import __main__ as planner
 from benchmarks.planner.contests import Setting, hold, judge
 from benchmarks.planner.teams import Exams, Field, blends, load_exams, strangers
+from datkit.challenge.planner import Contest
 from datkit.errors import UsageError
 
 BOARD = RESULTS / "models-2026.json"
@@ -94,3 +96,17 @@ def test_a_board_of_other_exams_is_refused(tmp_path):
     path.write_text(json.dumps(held), encoding="utf-8")
     with pytest.raises(UsageError, match="folds that seed 2026 gives"):
         load_exams(path)
+
+
+def test_what_is_kept_holds_where_the_planners_assumptions_do():
+    held = json.loads((RESULTS / "planner-2026.json").read_text(encoding="utf-8"))
+    rows = {name: [one for one in held["rows"] if one["section"] == name]
+            for name in planner.SECTIONS}  # fmt: skip
+    assert all(len(rows[name]) == len(planner.SECTIONS[name]) for name in rows)
+    fair = rows["two models"] + rows["strangers"]
+    assert np.mean([one["agrees"] for one in fair]) > 0.7
+    assert max(abs(one["planned"] - one["direct"]) for one in fair) < 0.05
+    near = planner.spreads_lines(held["spreads"])
+    exam, centre = [*near][3].split(" | ")[2:4]
+    assert float(exam[:4]) == pytest.approx(Contest().exam_sd, abs=0.05)
+    assert float(centre[:4]) == pytest.approx(Contest().centre_sd, abs=0.01)
