@@ -38,8 +38,8 @@ built{measured}.
 For education and research, not for diagnosis.
 """
 COLUMNS = """
-| minutes | what the group does | with | cells | stated | running |
-| ---: | --- | --- | --- | ---: | ---: |
+| minutes | what the group does, and with what | stated | running |
+| ---: | --- | ---: | ---: |
 """
 LONGEST = f"""
 ## What a notebook waits for
@@ -67,14 +67,14 @@ def clock(seconds: float | None) -> str:
 
 
 def _with(part: Part, use: Use | None) -> str:
+    """Return with what a slot is filled, on a line of its own in the table's cell."""
     if use is None:
-        return f"{{doc}}`{part.page}`" if part.page else ""
-    of = f"{{doc}}`../notebooks/{part.notebook}`"
-    if not part.sections:
-        return f"{of}, all of it"
-    named = ", ".join(f"*{name}*" for name in use.sections if name != OPENING)
+        return f"<br>{{doc}}`{part.page}`" if part.page else ""
+    named = [f"*{name}*" for name in use.sections if name != OPENING]
     tried = "".join(f"; exercise *{name}*" for name in use.exercises)
-    return f"{of}: its opening{', ' if named else ''}{named}{tried}"
+    sections = f": {', '.join(['its opening', *named])}{tried}" if part.sections else ", all of it"
+    cells = f"; cells [{use.cells[0]}]–[{use.cells[1]}]"
+    return f"<br>{{doc}}`../notebooks/{part.notebook}`{sections}{cells}"
 
 
 def _rows(plan: Plan, lessons: Mapping[str, Lesson]) -> Iterator[str]:
@@ -86,10 +86,9 @@ def _rows(plan: Plan, lessons: Mapping[str, Lesson]) -> Iterator[str]:
             yield f"\n**Day {plan.day.index(day) + 1}**\n" if len(plan.day) > 1 else ""
             yield COLUMNS.strip("\n")
         end = start + part.minutes
-        cells = f"[{use.cells[0]}]–[{use.cells[1]}]" if use else ""
         said = (f"{use.stated:.0f} min", clock(use.seconds)) if use else ("", "")
-        what = f"{part.what} {part.teacher}".strip()
-        yield f"| {start}–{end} | {what} | {_with(part, use)} | {cells} | {said[0]} | {said[1]} |"
+        what = f"{part.what} {part.teacher}".strip() + _with(part, use)
+        yield f"| {start}–{end} | {what} | {said[0]} | {said[1]} |"
         start, stated = end, stated + (use.stated if use else 0)
         seconds += (use.seconds or 0) if use else 0
         if part is day.part[-1]:

@@ -149,7 +149,8 @@ def test_the_page_adds_up_measured_seconds(toy_book: Path, timed: Path):
     page = plans_page([plan], lessons)
     assert f"| {clock(60 + len(lesson.numbers) - 1)} |" in page
     assert f"[{lesson.numbers[ids[0]]}] 1 min 1 s" in page
-    assert "| 0–40 | Toy. | {doc}`../notebooks/01_toy`, all of it |" in page
+    last = max(lesson.numbers.values())
+    assert f"| 0–40 | Toy.<br>{{doc}}`../notebooks/01_toy`, all of it; cells [2]–[{last}] |" in page
 
 
 def test_without_a_run_the_page_says_that_nothing_was_measured(lessons):
