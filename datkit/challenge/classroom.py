@@ -9,7 +9,8 @@
 <folder>/record.jsonl      all that happened: see `datkit.challenge.record`
 
 Exams get new names, drawn anew each time, since an old one may tell the label ("PD-012") or how to
-simulate it again ("sim-2026-0007"); the packed file's note of its old name goes too.
+simulate it again ("sim-2026-0007"); texts of a file's header, and its packer's note of its old
+name, go too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from random import SystemRandom
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 
@@ -52,6 +54,7 @@ __all__ = ["Classroom", "hash_token", "init_class", "team_name"]
 LONGEST_NAME = 40  # of a team
 Parts = dict[str, list[str]]  # train, public, private: the exams
 NOTES = 0b11100  # gzip's flags for extra fields, a file's name and a comment (RFC 1952)
+TEXTS = {"descrip", "aux_file", "data_type", "db_name", "intent_name"}  # of a NIfTI header
 
 
 @dataclass(frozen=True)
@@ -333,8 +336,15 @@ def _write_parts(
 
 
 def _save(cohort: Cohort, uid: str, path: Path) -> None:
-    """Write a volume, without the name that its packer noted in it."""
+    """Write a volume without texts in which a name may stand: of its packer, of its header."""
     cohort.save_volume(uid, path)
+    image = nib.load(path)
+    fields = image.header.structarr.dtype.fields
+    places = [slice(image.header.sizeof_hdr, image.dataobj.offset)]  # its extensions
+    places += [slice(at, at + kind.itemsize) for kind, at in map(fields.get, TEXTS & fields.keys())]
     packed = path.read_bytes()
-    if packed[3] & NOTES:
-        path.write_bytes(gzip.compress(gzip.decompress(packed), mtime=0))
+    content = bytearray(gzip.decompress(packed))
+    if packed[3] & NOTES or any(any(content[place]) for place in places):
+        for place in places:
+            content[place] = bytes(place.stop - place.start)
+        path.write_bytes(gzip.compress(content, mtime=0))

@@ -6,6 +6,8 @@ import gzip
 import shutil
 from datetime import UTC, datetime, timedelta
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -76,6 +78,26 @@ def test_a_packed_file_forgets_the_name_that_it_had(cohort, tmp_path):
     for path in made.folder.glob("*/niftis/*"):
         assert not {b"PD-", b"HC-"} & {path.read_bytes()[n : n + 3] for n in range(60)}
         assert open_folder(path.parents[1], require_labels=False).load(path.name[:-7]).shape
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_a_header_forgets_its_texts(cohort, tmp_path, kind):
+    folder = tmp_path / "cohort"
+    shutil.copytree(cohort.folder, folder)
+    before = {uid: cohort.load(uid) for uid in cohort.uids}
+    for path in (folder / "niftis").iterdir():
+        image = kind.from_image(nib.load(path))
+        for name in ("descrip", "aux_file", "intent_name"):
+            image.header[name] = f"{path.name[:6]} {name}"
+        image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", path.name.encode()))
+        nib.save(image, path)
+    made = init_class(tmp_path / "made", open_folder(folder))
+    old = pd.concat([pd.read_csv(path) for path in made.folder.glob("labels/*.csv")])
+    for path in made.folder.glob("*/niftis/*"):
+        assert not any(word in gzip.decompress(path.read_bytes()) for word in (b"PD-", b"HC-"))
+        was = old.set_index("uid")["was"][path.name[:-7]]
+        np.testing.assert_array_equal(nib.load(path).get_fdata(), before[was].data)
+        np.testing.assert_array_equal(nib.load(path).affine, before[was].affine)
 
 
 def test_controls_are_in_the_record(room, graded):
