@@ -71,7 +71,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         said = f"{error.strerror or error}; free or choose another place."
         return complain(said, error.filename or "")
     except KeyboardInterrupt:
-        complain("Stopped; what was complete is kept, nothing half-written stands in its place.")
+        kept = "what was complete is kept, nothing half-written stands in its place"
+        complain(f"Stopped; {kept}. The same command goes on, or begins anew.")
         return INTERRUPTED
     except Exception:
         traceback.print_exc()

@@ -23,8 +23,9 @@ from datkit.files import read_sealed
 from datkit.io.scan import is_safe_uid
 from datkit.problems import Problem, found_instead, repeated
 
-__all__ = ["open_folder", "read_table", "typed"]
+__all__ = ["UNFINISHED", "open_folder", "read_table", "typed"]
 
+UNFINISHED = ".unfinished"  # in a set that datkit simulate is at
 TABLES = ("train_labels.csv", "exams.csv", "truth.csv", "submission_format.csv")
 # Codes even where they look like numbers: hospital "01" is not hospital "1".
 TEXT_COLUMNS = ("centre", "camera", "sex", "subject", "session", "tracer")
@@ -49,7 +50,7 @@ def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) ->
     UsageError
         If there is no such folder.
     CohortError
-        With every problem found: a table or column that is missing, rows of the wrong length, uids
+        With every problem found: a simulation that was stopped, a table or column that is missing, rows of the wrong length, uids
         that are repeated or unsafe, labels other than 0 and 1, exams without a volume or a label,
         tables that list other exams, tables that are not those that ``cohort.json`` describes.
 
@@ -69,6 +70,9 @@ def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) ->
     if not folder.is_dir():
         raise UsageError(f"Expected a cohort folder at {folder}, found none; check the path.")
     problems: list[Problem] = []
+    if (folder / UNFINISHED).exists():
+        found, remedy = "one that is unfinished", "Run the same datkit simulate again: it goes on."
+        problems.append(Problem("unfinished", UNFINISHED, "a whole cohort", found, remedy))
     info = _read_info(folder, problems)
     labels = _read_labels(folder, require_labels, problems)
     _check_volumes(folder, labels, require_labels, problems)

@@ -27,6 +27,7 @@ __all__ = ["NiftiFile", "header_path", "is_nifti", "load_nifti", "open_nifti"]
 
 # Converters put some kilobytes of DICOM header before the voxels. A packed file that claims more
 # than this would be unpacked for minutes before its first voxel comes.
+MOST_BEHIND = 2**26  # bytes behind the last voxel, before the checksum of a packed file
 MAX_OFFSET = 2**26
 HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 and Analyze have 348
 # What nibabel raises on a damaged file; an infinite offset overflows (found by fuzzing).
@@ -203,16 +204,18 @@ def _header_faults(file: NiftiFile, path: Path) -> Iterator[Fault]:
 def _read_voxels(file: NiftiFile, path: Path) -> np.ndarray:
     """Read the voxels, and compare the checksum that stands behind packed ones.
 
-    nibabel stops at the last voxel, before the checksum: a flipped bit would go unseen.
+    nibabel stops at the last voxel, before the checksum: a flipped bit would go unseen. Such a bit
+    may also make the voxels more.
     """
     dtype, count = file.header.get_data_dtype(), int(np.prod(file.shape))
     try:
         size = file.offset + count * dtype.itemsize
         with _unpacked(file.voxels) as stream:
             raw = stream.read(size)
-            stream.read(1)  # the checksum, if the last voxel is the end
-        if len(raw) < size:
-            raise EOFError(f"{len(raw)} of {size} bytes")
+            reads = MOST_BEHIND // 2**20 if isinstance(stream, gzip.GzipFile) else 0
+            behind = sum(len(stream.read(2**20)) for _ in range(reads))
+        if len(raw) < size or behind == MOST_BEHIND:
+            raise EOFError(f"{len(raw) + behind} of {size} bytes")
         array = np.frombuffer(raw, dtype, count, file.offset).reshape(file.shape, order="F")
         slope, inter = file.header.get_slope_inter()
         scale = (np.float64(1 if slope is None else slope), np.float64(inter or 0))

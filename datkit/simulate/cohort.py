@@ -22,14 +22,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from datkit.data.cohort import Cohort
-from datkit.data.folder import open_folder
+from datkit.data.folder import UNFINISHED, open_folder
 from datkit.data.layouts import open_path
 from datkit.errors import CohortError, UsageError
 from datkit.files import data_folder, locked, sha256_file, write_sealed
 from datkit.io.scan import save_scan
 from datkit.simulate.camera.centres import Centre, SetName, load_added_centres, share_of_exams
 from datkit.simulate.exam import SETS, Exam, exam_uid, parse_uid, simulate_exam
-from datkit.simulate.set_folder import UNFINISHED, SetFolder
+from datkit.simulate.set_folder import SetFolder
 from datkit.threads import workers
 
 __all__ = ["SIZES", "open_cohort", "open_simulated", "simulate_cohort", "simulate_volume"]

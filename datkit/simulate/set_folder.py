@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datkit.data.folder import UNFINISHED
 from datkit.data.layouts import read_json
 from datkit.errors import CohortError
 from datkit.files import replace_atomically, sha256_file, sweep_parts, tell_kept, write_sealed
@@ -24,7 +25,7 @@ from datkit.simulate.exam import draw_exam, parse_uid
 
 __all__ = ["INFO", "UNFINISHED", "SetFolder"]
 
-INFO, UNFINISHED = "cohort.json", ".unfinished"
+INFO = "cohort.json"
 TABLES = ("train_labels.csv", "exams.csv", "truth.csv")
 
 

@@ -137,6 +137,14 @@ def test_a_flipped_bit_that_only_the_checksum_tells_is_told(tmp_path):
         load_scan(path)
 
 
+@pytest.mark.parametrize("more", [1, 271, 2**26 + 1])
+def test_a_packed_file_is_read_to_its_checksum_whatever_its_length(tmp_path, more):
+    path, packed = tmp_path / "exam.nii.gz", gzip.compress(SOUND + bytes(more))
+    path.write_bytes(packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:])
+    with pytest.raises(ScanError, match=r"CRC check failed|\d of \d+ bytes"):
+        load_scan(path)
+
+
 def test_a_gzip_of_several_members_is_one_scan(tmp_path):
     path, half = tmp_path / "exam.nii.gz", len(SOUND) // 2
     path.write_bytes(gzip.compress(SOUND[:half]) + gzip.compress(SOUND[half:]))

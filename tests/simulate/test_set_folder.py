@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from datkit.data.folder import UNFINISHED, open_folder
 from datkit.errors import CohortError
 from datkit.files import read_sealed, sha256_file, write_json
-from datkit.simulate.set_folder import INFO, UNFINISHED, SetFolder
+from datkit.simulate.set_folder import INFO, SetFolder
 
 INFORMATION = {"name": "few", "version": "5", "seed": 5, "settings": {"size": "few"}}
 UIDS = ["sim-5-0000", "sim-5-0001"]
@@ -105,3 +106,12 @@ def test_a_set_of_other_settings_is_refused_and_an_inner_set_is_not(one):
         CohortError, match="with the same settings, found few version 5, where size differ; "
     ):
         one.check(["public_test"])
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_an_unfinished_set_is_no_cohort(one, count):
+    one.begin()
+    for uid in UIDS[:count]:
+        one.add(made(one, uid))
+    with pytest.raises(CohortError, match="unfinished.*same datkit simulate again"):
+        open_folder(one.path, require_labels=False)
