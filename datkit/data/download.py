@@ -326,6 +326,9 @@ def _request(url: str, stream: IO[bytes], file: File, progress: bool, came: list
 
 
 def _check_redirect(answer: requests.Response, **_: object) -> None:
+    """Refuse an unsafe one; what else it sends is not read, whatever its length."""
     target = urljoin(answer.url, answer.headers.get("location", ""))
     if answer.is_redirect and not is_safe_address(target):
         raise FetchError(f"{urlsplit(answer.url).netloc}: redirects to the unsafe {target}")
+    if answer.is_redirect:
+        answer.close()

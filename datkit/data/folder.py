@@ -50,9 +50,10 @@ def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) ->
     UsageError
         If there is no such folder.
     CohortError
-        With every problem found: a simulation that was stopped, a table or column that is missing, rows of the wrong length, uids
-        that are repeated or unsafe, labels other than 0 and 1, exams without a volume or a label,
-        tables that list other exams, tables that are not those that ``cohort.json`` describes.
+        With every problem found: a simulation that was stopped; a table or column that is missing,
+        rows of the wrong length, uids that are repeated or unsafe, labels other than 0 and 1, exams
+        without a volume or a label, tables that list other exams, tables that are not those that
+        ``cohort.json`` describes.
 
     Examples
     --------
@@ -78,6 +79,9 @@ def open_folder(path: str | os.PathLike[str], *, require_labels: bool = True) ->
     _check_volumes(folder, labels, require_labels, problems)
     exams = _read_companion(folder / "exams.csv", labels, problems)
     truth = _read_companion(folder / "truth.csv", labels, problems)
+    if "exams.csv" in info.get("sha256", {}) and exams is None:  # groups would be others
+        expected, remedy = "the table that cohort.json lists", "Restore the file."
+        problems.append(Problem("table-missing", "exams.csv", expected, "none", remedy))
     for table in TABLES:
         problems += checksum_problems(folder / table, folder, info)
     if problems or labels is None:

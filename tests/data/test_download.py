@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,16 @@ def test_no_link_is_followed_that_comes_a_moment_later(offering, cached, tmp_pat
 
 def test_a_redirection_on_this_machine_is_followed(offering, cached):
     fetch("demo", manifest=offering("moved"))
+    assert cached.read_bytes() == GOOD
+
+
+def test_what_a_redirection_sends_is_not_read(offering, cached):
+    tracemalloc.start()
+    try:
+        fetch("demo", manifest=offering("wordy"))
+        assert tracemalloc.get_traced_memory()[1] < 16 * 10**6
+    finally:
+        tracemalloc.stop()
     assert cached.read_bytes() == GOOD
 
 

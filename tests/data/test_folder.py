@@ -235,3 +235,11 @@ def test_a_table_that_is_not_the_one_described_is_named_with_both_hashes(make):
     after = sha256_file(folder / "train_labels.csv")
     problem = problems_of(folder)[0]
     assert problem.startswith("train_labels.csv: ") and before in problem and after in problem
+
+
+def test_a_table_that_cohort_json_lists_may_not_be_gone(make):
+    folder = make(["01", "02"])
+    (folder / "cohort.json").write_text('{"sha256": {"exams.csv": "0", "truth.csv": "0"}}')
+    assert problems_of(folder) == (  # truth may be withheld
+        "exams.csv: expected the table that cohort.json lists, found none. Restore the file.",
+    )

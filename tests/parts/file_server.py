@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import time
 from typing import Any
@@ -116,6 +117,15 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(302)
         self.send_header("Location", "/good/map.nii")
         self.end_headers()
+
+    def _wordy(self) -> None:
+        """Redirect, with 64 MB that say so."""
+        self.send_response(302)
+        self.send_header("Location", "/good/map.nii")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                self.wfile.write(bytes(10**6))
 
     def _garbage(self) -> None:
         self.send_response(200)
