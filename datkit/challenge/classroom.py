@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -338,7 +339,7 @@ def _write_parts(
 def _save(cohort: Cohort, uid: str, path: Path) -> None:
     """Write a volume without texts in which a name may stand: of its packer, of its header."""
     cohort.save_volume(uid, path)
-    image = nib.load(path)
+    image: Any = nib.load(path)
     fields = image.header.structarr.dtype.fields
     places = [slice(image.header.sizeof_hdr, image.dataobj.offset)]  # its extensions
     places += [slice(at, at + kind.itemsize) for kind, at in map(fields.get, TEXTS & fields.keys())]
