@@ -27,7 +27,7 @@ ADDED = {
     "course: live figures": 77,
     "challenge: Codabench and planner": 610,
     "challenge: description, class, board, server": 1_245,
-    "hostile code and broken disks": 89,
+    "hostile code and broken disks": 90,
     "launch: one address": 4,
 }
 NOT_INSTALLED = "book"
