@@ -189,20 +189,6 @@ class ChallengeMetric(Model):
             raise ValueError(f"expected costs for the metric '{COSTS}', and for no other")
         return self
 
-    def check_task(self, task: Task) -> None:
-        """Refuse a task whose predictions it cannot score.
-
-        Raises
-        ------
-        ValueError
-            With what it is for.
-        """
-        if (self.name == COSTS) != (task.predicts == "grade"):
-            raise ValueError(f"expected metrics of a {task.predicts}, found {self.name}")
-        if self.costs and len(self.costs) != len(task.classes):
-            found = f"{len(self.costs)} rows of costs"
-            raise ValueError(f"expected costs of {len(task.classes)} classes, found {found}")
-
     @property
     def better(self) -> str:
         """``"low"`` or ``"high"``; ``""`` where one value is right, such as a slope of 1."""
@@ -317,9 +303,14 @@ class Challenge(Model):
     ) -> tuple[ChallengeMetric, ...]:
         if not metrics[0].better:
             raise ValueError(f"expected a first metric that can rank, found {metrics[0].name}")
-        if task := info.data.get("task"):
-            for metric in metrics:
-                metric.check_task(task)
+        if (task := info.data.get("task")) is None:
+            return metrics
+        for one in metrics:
+            if (one.name == COSTS) != (task.predicts == "grade"):
+                raise ValueError(f"expected metrics of a {task.predicts}, found {one.name}")
+            if one.costs and len(one.costs) != (count := len(task.classes)):
+                found = f"{len(one.costs)} rows of costs"
+                raise ValueError(f"expected costs of {count} classes, found {found}")
         return metrics
 
     @property

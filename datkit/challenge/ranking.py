@@ -228,12 +228,10 @@ def make_board(room: Classroom, marks: dict[str, Marks] | None = None) -> Board:
             marks[part] = Marks(room, part)
         marks[part].update(entries)
     rows = {part: marks[part].rows() for part in parts}
-    if "private" in rows:
-        before = {row.name: place for place, row in enumerate(rows["public"]) if row.rank}
-        rows["private"] = [
-            replace(row, moved=before[row.name] - place) if row.rank and row.name in before else row
-            for place, row in enumerate(rows["private"])
-        ]
+    before = {row.name: place for place, row in enumerate(rows["public"]) if row.rank}
+    for place, row in enumerate(rows.get("private", ())):
+        if row.rank and row.name in before:
+            rows["private"][place] = replace(row, moved=before[row.name] - place)
     exams = {part: len(room.labels[part]) for part in parts}
     return Board(room.challenge, rows, exams, len(waiting(entries)), entries[-1]["hash"], marks)
 

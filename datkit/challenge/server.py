@@ -176,14 +176,11 @@ class Pages:
         with self.making:
             marks.update(entries)
             held, own = marks.shown(team), {**marks.tries.get(team, {})}
+        mine = [one for one in entries if one["kind"] == "received" and one["team"] == team]
         return {
             "room": self.room,
             "entries": entries,
-            "history": {
-                str(number): one
-                for number, one in enumerate(entries)
-                if one["kind"] == "received" and one["team"] == team
-            },
+            "history": {str(one["number"]): one for one in mine},
             "queue": [one["number"] for one in waiting(entries)],
             "marked": {one["of"]: one for one in entries if one["kind"] == "marked"},
             "best": held,

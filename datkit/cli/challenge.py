@@ -149,8 +149,7 @@ def close(args: Namespace) -> Result:
     For example:
       datkit class close challenge
     """
-    room = _room(args)
-    closed, then = room.close().name, room.phase()
+    closed, then = (room := _room(args)).close().name, room.phase()
     after = f"{then.name} is open now" if then else f"next: datkit class board {args.folder}"
     return Result([f"{closed} is closed; {after}"], {"closed": closed})
 
@@ -208,15 +207,13 @@ def export(args: Namespace) -> Result:
       datkit class export codabench new --cohort cohort --challenge challenge.yaml
       datkit class export bias challenge.yaml --out bias.md
     """
-    from datkit.challenge.classroom import Classroom, init_class
     from datkit.challenge.codabench.export import export_codabench
-    from datkit.data.layouts import open_path
 
     if args.cohort:
-        init_class(args.folder, open_path(args.cohort), args.challenge)
+        _room(args, make=True)
     if args.kind == "bias":
         return _export_bias(args.folder, args.out or Path("bias.md"))
-    room, out = Classroom.open(args.folder), args.out or Path("bundle.zip")
+    room, out = _room(args), args.out or Path("bundle.zip")
     return findings(out, export_codabench(room, out, start=args.start, days=args.days))
 
 
