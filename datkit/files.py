@@ -92,7 +92,8 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.chmod(0o644)  # mkstemp gives 0600; a result is meant to be read by others
         part.replace(path)
     except OSError as error:  # a write to a full disk names no file
-        error.filename = error.filename or str(path)
+        if error.errno and not error.filename:
+            error.filename = str(path)
         raise
     finally:
         part.unlink(missing_ok=True)

@@ -102,18 +102,20 @@ def _refusals(
     if names and team not in map(team_name, names):
         expected, remedy = "a team of this challenge", "Ask who organises it."
         yield Problem("team-unknown", "the team", expected, f"{team!r}", remedy)
-    if (found := "code" if kind == CODE else "table") not in takes:
-        remedy = "Hand in what the rules say."
+    found = "notebook" if name.endswith(".ipynb") else "code" if kind == CODE else "table"
+    if found not in takes:
+        remedy = "Hand in what the rules say; a notebook is shared in a form of its own."
         yield Problem("kind", name, " or ".join(takes), f"a {found}", remedy)
     if size > limits.upload_mib * 2**20:
         expected, remedy = f"at most {limits.upload_mib} MiB", "Leave out what is not needed."
         yield Problem("size", name, expected, f"{size / 2**20:.1f} MiB", remedy)
+    own = [entry for entry in own if entry["phase"] == phase.name]
     of_today = sum(entry["time"].startswith(today) for entry in own)
     if limits.a_day and of_today >= limits.a_day:
         expected, remedy = f"at most {limits.a_day} submissions a day", "Come back tomorrow (UTC)."
         yield Problem("a-day", "the team", expected, f"{of_today} made today", remedy)
     failed = {entry["of"] for entry in room.record.of("marked") if not entry["predictions"]}
-    made = sum(entry["phase"] == phase.name and entry["number"] not in failed for entry in own)
+    made = sum(entry["number"] not in failed for entry in own)
     if phase.submissions and made >= phase.submissions:
         expected, remedy = f"at most {phase.submissions} in this phase", "It stands as it is."
         yield Problem("in-phase", "the team", expected, f"{made} made", remedy)

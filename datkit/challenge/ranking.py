@@ -260,6 +260,10 @@ def board_lines(board: Board) -> Iterator[str]:
                 f"{high:.{metric.digits}f})"
                 for metric, (value, low, high) in told
             ]
-            first = f"first in {row.first:.0%} of draws" if row.rank else ""
-            yield f"  {row.rank or '-':4} {row.name:24} {', '.join([*scores, first])}".rstrip(", ")
+            if row.rank:
+                scores += [
+                    f"first in {row.first:.0%} of draws",
+                    "place {} to {}".format(*row.places),
+                ]
+            yield f"  {row.rank or '-':4} {row.name:24} {', '.join(scores)}"
     yield f"{board.waiting} waiting; the record ends in {board.head}"

@@ -14,9 +14,11 @@ import json
 import logging
 import os
 import re
+import socket
 import time
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hmac import compare_digest
 from logging.handlers import RotatingFileHandler
 from multiprocessing import get_context
@@ -40,7 +42,7 @@ from datkit.challenge.classroom import Classroom, hash_token
 from datkit.challenge.marking import mark_next, receive, waiting
 from datkit.challenge.ranking import Board, Marks, board_page, make_board
 from datkit.challenge.sharing import LARGEST, notebooks, share
-from datkit.errors import ChallengeError
+from datkit.errors import ChallengeError, UsageError
 from datkit.files import replace_atomically
 from datkit.inspect.findings import count_findings, group_findings
 from datkit.problems import Problem, shown
@@ -117,7 +119,7 @@ class Guard:
                 raise HTTPException(408, "Expected all of it sooner. Try again.") from None
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413, "Expected less to be sent. The rules say how much.")
+                raise HTTPException(413, "Expected less to be sent. The form says how much.")
             return message
 
         async def with_headers(message: Message) -> None:
@@ -268,7 +270,8 @@ class Pages:
     async def ask(self, request: Request) -> Response:
         """Put a question to who organises; all see it, and nobody sees whose it is."""
         team = await run_in_threadpool(self.own, request)
-        text = str((await request.form(max_files=0)).get("text", "")).strip()
+        lines = str((await request.form(max_files=0)).get("text", "")).strip().splitlines()
+        text = "\n".join(lines)  # a browser sends \r\n
         if not 0 < len(text) <= LONGEST_QUESTION:
             raise HTTPException(400, f"Expected a question of 1 to {LONGEST_QUESTION} letters.")
         await run_in_threadpool(self.room.record.add, "asked", team=team, text=shown(text, "\n"))
@@ -278,6 +281,8 @@ class Pages:
 def _refuse(request: Request, error: Exception) -> Response:
     """Say why in a page, and in the log; never whose token it was."""
     status, said = getattr(error, "status_code", 409), str(getattr(error, "detail", error))
+    if status == 404 and said == "Not Found":
+        said = "Expected one of this challenge's pages, found none at this address."
     asked = f"{request.method} {shown(request.url.path)}"
     where = request.client.host if request.client else "?"
     LOG.warning("refused %s from %s: %d %s", asked, where, status, shown(said))
@@ -324,17 +329,27 @@ def serve(
     Raises
     ------
     UsageError
-        If code is taken, and no sandbox on this machine keeps it from the labels.
+        If code is taken, and no sandbox on this machine keeps it from the labels; if the address is
+        not this machine's, or its port is in use.
     """
     if "code" in room.challenge.runtime.takes:
         choose_level(isolation)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server(
+            (host, port), family=family
+        ).close()  # uvicorn would end without a hint
+    except OSError as error:
+        found = f"{host}:{port}: {error.strerror or error}"
+        raise UsageError(f"Expected a free port, found {found}; choose another --port.") from None
     log = room.folder / "log" / "server.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     kept = RotatingFileHandler(log, maxBytes=2**22, backupCount=3)
     both: list[logging.Handler] = [logging.StreamHandler(), kept]
     logging.basicConfig(format="%(asctime)s %(message)s", handlers=both, force=True)
+    pages = uvicorn.Server(configure(room, host, port))  # it reads the labels before another starts
     Thread(target=_keep_working, args=(room.folder, isolation), daemon=True).start()
-    uvicorn.Server(configure(room, host, port)).run()
+    pages.run()
 
 
 def _keep_working(folder: Path, isolation: str | None) -> None:
@@ -350,6 +365,7 @@ def _keep_working(folder: Path, isolation: str | None) -> None:
 def work(folder: Path, isolation: str | None, parent: int) -> None:
     """Mark what waits, for as long as the server lives."""
     room = Classroom.open(folder)
-    while os.getppid() == parent:
-        if mark_next(room, isolation) is None:
-            time.sleep(0.3)
+    with suppress(KeyboardInterrupt):  # Ctrl-C reaches both; what it was at is marked anew
+        while os.getppid() == parent:
+            if mark_next(room, isolation) is None:
+                time.sleep(0.3)

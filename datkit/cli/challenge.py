@@ -4,7 +4,7 @@ first steps:
   datkit class serve challenge --cohort cohort --teams alpha beta
   datkit class close challenge
   datkit class board challenge --html board.html
-  datkit class export codabench challenge --out bundle.zip
+  datkit class export codabench challenge --start 2026-12-01 --out bundle.zip
   datkit class check bundle.zip
   datkit class export bias challenge --out bias.md
 """
@@ -155,7 +155,12 @@ def close(args: Namespace) -> Result:
 
 
 @CHALLENGE.command(
-    arg("path", type=Path, metavar="PATH", help="a challenge.yaml; or a bundle, a zip or a folder")
+    arg(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="a challenge.yaml or its folder; or a bundle, packed or not",
+    )
 )
 def check(args: Namespace) -> Result:
     """List every problem of a challenge.yaml, or of any bundle for Codabench.
@@ -176,11 +181,13 @@ def check(args: Namespace) -> Result:
     from datkit.challenge.codabench.check import check_bundle
     from datkit.challenge.description import load_challenge
 
-    if args.path.suffix.lower() in (".yaml", ".yml"):
-        load_challenge(args.path)
-        then = f"next: datkit class init FOLDER --cohort COHORT --challenge {args.path}"
-        return Result([f"{args.path}: no problem found; {then}"], [])
-    return findings(args.path, check_bundle(args.path))
+    path, made = args.path, args.path / "challenge.yaml"
+    path = made if made.is_file() else path
+    if path.suffix.lower() in (".yaml", ".yml"):
+        load_challenge(path)
+        then = f"next: datkit class init FOLDER --cohort COHORT --challenge {path}"
+        return Result([f"{path}: no problem found; {then}"], [])
+    return findings(path, check_bundle(path))
 
 
 @CHALLENGE.command(
@@ -287,7 +294,12 @@ def say(args: Namespace) -> Result:
       datkit class say challenge "The final test opens on Friday."
       datkit class say challenge "Yes, several exams may be of one camera." --answer 12
     """
-    said = _room(args).record.add("said", text=args.text, answers=args.answer)
+    record = _room(args).record
+    asked = [one["number"] for one in record.of("asked")]
+    if args.answer is not None and args.answer not in asked:
+        numbers = ", ".join(map(str, asked)) or "none yet"
+        raise UsageError(f"Expected a question's number ({numbers}), found {args.answer}.")
+    said = record.add("said", text=args.text, answers=args.answer)
     return Result(["Said."], said)
 
 
@@ -295,13 +307,7 @@ def say(args: Namespace) -> Result:
     _FOLDER,
     arg("--cohort", **_COHORT, help="make the folder first, of these exams, if it is not there"),
     arg("--challenge", **_CHALLENGE),
-    arg(
-        "--teams",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="who get tokens",
-    ),
+    arg("--teams", nargs="+", default=[], metavar="NAME", help="who get tokens"),
     arg("--host", default="127.0.0.1", help="an address of this machine on the class's network"),
     arg("--port", type=int, default=8000, metavar="N", help="default: 8000"),
     _ISOLATION,
@@ -331,5 +337,7 @@ def serve(args: Namespace) -> Result:
     note(f"{room.challenge.title}: http://{args.host}:{args.port} (Ctrl-C stops it)")
     if args.host not in ("127.0.0.1", "::1", "localhost"):
         note("Whoever is on this network can reach it, and tokens cross it unencrypted.")
+    if args.host in ("0.0.0.0", "::"):
+        note(f"Teams open this machine's own address: http://192.168.…:{args.port}, or the like.")
     run(room, args.host, args.port, args.isolation)
     return Result([], {})

@@ -126,6 +126,21 @@ def test_a_day_is_one_of_the_calendar(room, hand_in, monkeypatch):
     assert hand_in(room, seed=2)["team"] == "alpha"
 
 
+def test_what_was_handed_in_before_does_not_count_in_the_final_test(room, hand_in):
+    room = changed(room, limits={"a_day": 1})
+    hand_in(room, seed=1)
+    with pytest.raises(ChallengeError, match="at most 1 submissions a day"):
+        hand_in(room, seed=2)
+    room.close()
+    assert hand_in(room, seed=2)["phase"] == "final"
+
+
+def test_a_notebook_is_no_submission(room, tmp_path):
+    (tmp_path / "mine.ipynb").write_text("{}")
+    with pytest.raises(ChallengeError, match="found a notebook.*form of its own"):
+        receive(room, "alpha", tmp_path / "mine.ipynb")
+
+
 def test_in_the_final_test_one_counts_unless_it_failed(room, hand_in, tmp_path):
     room.close()
     (tmp_path / "bad.csv").write_text("uid,is_pathologic\n")

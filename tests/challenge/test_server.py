@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import socket
 import time
@@ -234,7 +235,7 @@ def test_the_limit_a_day_is_kept_and_told(served):
 
 def test_questions_are_answered_and_nobody_sees_whose_they_are(served):
     alpha, beta = served.team("alpha"), served.team("beta")
-    assert alpha.post("/questions", data={"text": "Which camera?"}).status_code == 303
+    assert alpha.post("/questions", data={"text": "Which\r\ncamera?"}).status_code == 303
     [asked] = served.room.record.of("asked")
     served.room.record.add("said", text="All of them.", answers=asked["number"])
     served.room.record.add("said", text="Friday it is.", answers=None)
@@ -283,6 +284,28 @@ def test_code_is_not_served_where_it_could_read_the_labels(room, monkeypatch):
     monkeypatch.setattr("datkit.replica.sandbox._failure_of", lambda level: "not installed")
     with pytest.raises(UsageError, match="Expected a sandbox on this machine, found none"):
         server.serve(room)
+
+
+def test_a_port_in_use_is_told(room):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            UsageError, match=f"free port, found 127.0.0.1:{port}: .*another --port"
+        ):
+            server.serve(room, port=port, isolation="plain")
+
+
+def test_an_interrupt_ends_the_process_that_marks_without_a_word(room, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "mark_next", interrupted)
+    assert server.work(room.folder, "plain", os.getppid()) is None
+
+
+def test_an_address_that_leads_nowhere_is_told_in_a_sentence(served):
+    answer = served.team("alpha").get("/nowhere")
+    assert answer.status_code == 404 and "found none at this address" in answer.text
 
 
 def serve_until_killed(folder, port: int) -> None:

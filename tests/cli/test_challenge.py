@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from exams import save_small
 
+from datkit.challenge import Classroom
 from datkit.challenge.description import EXAMPLES
 from datkit.cli import main
 
@@ -146,9 +147,15 @@ def test_from_a_cohort_to_a_running_challenge_in_one_command(cohort, tmp_path, m
     assert capsys.readouterr().err.count("alpha  ") == 1
 
 
-def test_teams_get_tokens_and_read_what_is_said(cohort, tmp_path, run_json):
+def test_teams_get_tokens_and_read_what_is_said(cohort, tmp_path, run_json, capsys):
     folder = tmp_path / "class"
     run_json("class", "init", folder, "--cohort", cohort)
     code, tokens = run_json("class", "team", folder, "alpha", "beta")
     assert code == 0 and [*tokens] == ["alpha", "beta"] and len({*tokens.values()}) == 2
-    assert run_json("class", "say", folder, "Friday.", "--answer", 4)[1]["answers"] == 4
+    assert main(["class", "say", str(folder), "Friday.", "--answer", "4"]) == 2
+    assert "Expected a question's number (none yet), found 4" in capsys.readouterr().err
+    asked = Classroom.open(folder).record.add("asked", team="alpha", text="When?")["number"]
+    answer = run_json("class", "say", folder, "Friday.", "--answer", asked)
+    assert answer[1]["answers"] == asked
+    assert main(["class", "say", str(folder), "Friday.", "--answer", str(asked + 1)]) == 2
+    assert main(["class", "check", str(folder)]) == 0  # the challenge.yaml in it

@@ -76,7 +76,8 @@ def benchmark_lines(board: Board, *, markdown: bool = False) -> Iterator[str]:
             if rows[0]["n"] < 100:  # of each class, Collins 2016 asks for that (10.1002/sim.6787)
                 yield from ["", "Fewer than 100 exams: ranks can hardly be told apart."]
     bands, out = board["controls"], [one for one in board["controls"] if not one["holds"]]
-    yield from ["", f"{len(bands) - len(out)} of {len(bands)} bands of the controls hold.", NOTES]
+    yield from ["", f"{len(bands) - len(out)} of {len(bands)} bands of the controls hold."]
+    yield from NOTES.splitlines()
     lines = [f"{cell}: {error}" for cell, error in board["errors"].items()]
     yield from ("- " * markdown + line for line in [*map(_told, out), *lines])
 
