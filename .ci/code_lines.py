@@ -26,8 +26,8 @@ ADDED = {
     "course: exercises": 19,
     "course: live figures": 77,
     "challenge: Codabench and planner": 610,
-    "challenge: description, class, board, server": 1_267,
-    "hostile code and broken disks": 90,
+    "challenge: description, class, board, server": 1_270,
+    "hostile code and broken disks": 91,
     "launch: one address": 4,
 }
 NOT_INSTALLED = "book"

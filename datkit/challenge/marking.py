@@ -33,6 +33,7 @@ __all__ = ["mark_next", "receive", "waiting"]
 
 CODE, TABLE = "submission.zip", "submission.csv"
 Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predicts
+LARGEST_TABLE = 2**19  # bytes: 10,000 exams; each of its lines may be a finding
 MOST_PROBLEMS = 200  # of one submission that the record keeps
 
 
@@ -66,6 +67,8 @@ def receive(
         If the file cannot be read or kept.
     """
     if isinstance(file, Path):
+        if file.is_symlink():  # whoever may put one into the folder could have the labels read
+            raise ChallengeError(f"{file}: expected a file, found a link; hand in the file itself.")
         with file.open("rb") as stream:
             return receive(room, team, stream, name or file.name, meant)
     team, name = team_name(team), shown(name)[:80]
@@ -106,8 +109,8 @@ def _refusals(
     if found not in takes:
         remedy = "Hand in what the rules say; a notebook is shared in a form of its own."
         yield Problem("kind", name, " or ".join(takes), f"a {found}", remedy)
-    if size > limits.upload_mib * 2**20:
-        expected, remedy = f"at most {limits.upload_mib} MiB", "Leave out what is not needed."
+    if size > (most := limits.upload_mib * 2**20 if kind == CODE else LARGEST_TABLE):
+        expected, remedy = f"at most {most / 2**20:g} MiB", "Leave out what is not needed."
         yield Problem("size", name, expected, f"{size / 2**20:.1f} MiB", remedy)
     own = [entry for entry in own if entry["phase"] == phase.name]
     of_today = sum(entry["time"].startswith(today) for entry in own)

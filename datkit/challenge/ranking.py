@@ -4,8 +4,8 @@ It is made from the record and the labels, and from nothing else; what is drawn 
 
 *Public* scores are shown by the Ladder (Blum and Hardt, 2015, arXiv 1502.04585): a team's score is
 that of its first submission, and moves only to one that is better by at least a step; it is rounded
-to steps. So guessing at labels through the board learns next to nothing. *Private* scores are shown
-when the challenge is over: each team's best.
+to steps. So guessing at labels through the board is slow, but for few exams not prevented.
+*Private* scores are shown when the challenge is over: each team's best.
 """
 
 from __future__ import annotations

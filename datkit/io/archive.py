@@ -393,7 +393,8 @@ def has_stray_bytes(archive: Archive) -> Iterator[Found]:
     starts = [*(info.header_offset for info in infos), archive.zip.start_dir]
     ends = [0, *(_end(archive, info) for info in infos)] if archive.is_readable else []
     # Up to 24 bytes may repeat a member's sizes after it; a hidden one takes 30 at least.
-    if any(not 0 <= start - end <= 24 for start, end in zip(starts, ends, strict=False)):
+    apart = any(not 0 <= start - end <= 24 for start, end in zip(starts, ends, strict=False))
+    if apart or any(info.is_dir() and info.file_size for info in infos):
         yield Found("the archive", "other bytes between them, shared ones, or another size")
 
 

@@ -100,7 +100,7 @@ def test_every_page_has_an_icon_its_licence_and_a_way_to_report_a_mistake(html: 
     for path, soup in pages(html):
         icon = soup.find("link", rel="icon")
         assert icon and not missing(html, path, icon["href"]), path.name
-        footer = soup.select_one("footer").get_text()
+        footer = soup.select_one("footer.bd-footer-content").get_text()
         assert "Text, figures and code: MIT licence;" in " ".join(footer.split()), path.name
         links = [a["href"] for a in soup.select("footer a[href]")]
         report = [link for link in links if link.endswith("/issues/new/choose")]

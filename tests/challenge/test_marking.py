@@ -135,6 +135,15 @@ def test_what_was_handed_in_before_does_not_count_in_the_final_test(room, hand_i
     assert hand_in(room, seed=2)["phase"] == "final"
 
 
+def test_a_link_is_not_followed_and_a_table_is_small(room, tmp_path):
+    (tmp_path / "alpha.csv").symlink_to(room.folder / "labels" / "private.csv")
+    with pytest.raises(ChallengeError, match="expected a file, found a link"):
+        receive(room, "alpha", tmp_path / "alpha.csv")
+    (tmp_path / "long.csv").write_text("\n" * 2**20)
+    with pytest.raises(ChallengeError, match=r"expected at most 0.5 MiB, found 1.0 MiB"):
+        receive(room, "alpha", tmp_path / "long.csv")
+
+
 def test_a_notebook_is_no_submission(room, tmp_path):
     (tmp_path / "mine.ipynb").write_text("{}")
     with pytest.raises(ChallengeError, match="found a notebook.*form of its own"):

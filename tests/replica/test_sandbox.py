@@ -90,8 +90,9 @@ def test_the_folders_above_hold_nothing_else(cohort_folder, tmp_path):
         tmp_path,
         """
         import subprocess
+        said = {"capture_output": True, "text": True}
         for place in ("/", "/code_execution", "/code_execution/data", "/submission", *ELSEWHERE):
-            print(subprocess.run(["ls", place], capture_output=True, text=True).stdout.split())
+            print(subprocess.run(["ls", "-A", place], **said).stdout.split())
         """.replace("ELSEWHERE", repr(ELSEWHERE)),
     ).log
     root, code, data, source, *places = map(eval, seen)
