@@ -26,7 +26,7 @@ ADDED = {
     "course: exercises": 19,
     "course: live figures": 77,
     "challenge: Codabench and planner": 610,
-    "challenge: description, class, board, server": 1_270,
+    "challenge: description, class, board, server": 1_266,
     "hostile code and broken disks": 91,
     "launch: one address": 4,
 }

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import socket
 import time
 import zipfile
 from collections.abc import Mapping
@@ -334,22 +333,19 @@ def serve(
     """
     if "code" in room.challenge.runtime.takes:
         choose_level(isolation)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    config = configure(room, host, port)  # it reads the labels before another process starts
     try:
-        socket.create_server(
-            (host, port), family=family
-        ).close()  # uvicorn would end without a hint
-    except OSError as error:
-        found = f"{host}:{port}: {error.strerror or error}"
-        raise UsageError(f"Expected a free port, found {found}; choose another --port.") from None
+        config.bind_socket().close()
+    except SystemExit:  # uvicorn has said why
+        remedy = "choose another --port, or an address of this machine"
+        raise UsageError(f"Expected a free port, found {host}:{port}; {remedy}.") from None
     log = room.folder / "log" / "server.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     kept = RotatingFileHandler(log, maxBytes=2**22, backupCount=3)
     both: list[logging.Handler] = [logging.StreamHandler(), kept]
     logging.basicConfig(format="%(asctime)s %(message)s", handlers=both, force=True)
-    pages = uvicorn.Server(configure(room, host, port))  # it reads the labels before another starts
     Thread(target=_keep_working, args=(room.folder, isolation), daemon=True).start()
-    pages.run()
+    uvicorn.Server(config).run()
 
 
 def _keep_working(folder: Path, isolation: str | None) -> None:
