@@ -256,3 +256,17 @@ def browser(chromium: str) -> Iterator:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture
+def tab(browser) -> Iterator:
+    """A tab of a phone's size, in which no script may fail."""
+    from accessible import SIZES
+
+    context = browser.new_context(viewport=SIZES["phone"])
+    tab, errors = context.new_page(), []
+    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    assert errors == []
+    context.close()

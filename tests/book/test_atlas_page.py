@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from accessible import OVERFLOW
 
 from datkit.book.atlas.entries import load_entries
 
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CARDS = "[...document.querySelectorAll('.atlas-card')].map(mark => mark.closest('section'))"
 ANCHOR = "card.querySelector(`[id^='atlas-']`).id"
 # Drawings come one after the other: a last one ends when all before it have.

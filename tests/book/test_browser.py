@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from accessible import find_barriers
+from accessible import OVERFLOW, find_barriers
 
 PHONE, DESK = {"width": 360, "height": 844}, {"width": 1280, "height": 900}  # CSS pixels
 TOY_PAGE = "notebooks/01_toy.html"
@@ -26,7 +26,6 @@ TOO_WIDE = (
     "[...document.querySelectorAll('.measures th, .measures .num')]"
     ".filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.textContent)"
 )
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

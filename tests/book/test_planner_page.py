@@ -10,14 +10,13 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from accessible import find_barriers
+from accessible import OVERFLOW, find_barriers
 
 from datkit.challenge.planner import Contest
 from datkit.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTER = (REPOSITORY / "book" / "chapters" / "how_many_exams.md").read_text(encoding="utf-8")
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # Colours of the book's theme, which the page has not: what is drawn in them must be readable.
 THEME = """<style>
 html { --pst-color-link: #1059c4; --pst-color-background: #fff; --pst-color-text-base: #222832; }

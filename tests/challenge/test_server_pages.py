@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 
 import pytest
-from accessible import find_barriers
-from playwright.sync_api import Page
+from accessible import check_sizes
 
 from datkit.challenge import board_page, make_board, receive
 from datkit.challenge.sharing import share
 
-SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height": 900}}
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LONG = "A_team_of_a_name_that_nothing_breaks_off"
 NOTEBOOK = {
     "cells": [
@@ -22,24 +18,6 @@ NOTEBOOK = {
         {"cell_type": "code", "source": "x = 1  # " + "a long line " * 40},
     ]
 }
-
-
-@pytest.fixture
-def tab(browser) -> Iterator[Page]:
-    context = browser.new_context(viewport=SIZES["phone"])
-    tab, errors = context.new_page(), []
-    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    assert errors == []
-    context.close()
-
-
-def check(tab: Page, step: str) -> None:
-    for size in SIZES.values():
-        tab.set_viewport_size(size)
-        assert tab.evaluate(OVERFLOW) <= 0, step
-        assert find_barriers(tab) == [], step
 
 
 @pytest.fixture
@@ -63,27 +41,27 @@ def busy(served, hand_in, tmp_path):
 def test_the_pages_of_a_team_and_of_a_stranger(busy, tab):
     token = busy.room.issue_token("gamma")
     tab.goto(busy.base)
-    check(tab, "before entering")
+    check_sizes(tab, "before entering")
     tab.get_by_label("token").fill("wrong")
     tab.get_by_role("button", name="Enter").click()
     assert "That was refused" in tab.content()
-    check(tab, "refused")
+    check_sizes(tab, "refused")
     tab.get_by_role("link", name="Back").click()
     tab.get_by_label("token").fill(token)
     tab.get_by_role("button", name="Enter").click()
     assert tab.get_by_text("waiting, place 1 of 1").is_visible()
-    check(tab, "a team's own page")
+    check_sizes(tab, "a team's own page")
     tab.get_by_role("link", name="Findings of no.").nth(1).click()
     assert tab.get_by_role("heading", name="uid-missing").is_visible()
-    check(tab, "findings")
+    check_sizes(tab, "findings")
     tab.go_back()
     tab.get_by_role("link", name="Findings of no.").first.click()
     assert tab.get_by_role("heading", name="Not marked yet").is_visible()
-    check(tab, "waiting")
+    check_sizes(tab, "waiting")
     tab.goto(busy.base)
     tab.get_by_role("link", name="idea.ipynb").click()
     assert "<script>" in tab.locator("pre").first.inner_text() and tab.title() == "idea.ipynb"
-    check(tab, "a shared notebook")
+    check_sizes(tab, "a shared notebook")
     tab.goto(busy.base)
     tab.get_by_role("button", name="Leave").click()
     assert tab.get_by_label("token").is_visible()
@@ -101,25 +79,25 @@ def test_a_file_is_handed_in_by_keyboard_and_hand(busy, tab, content):
     busy.mark()
     tab.get_by_role("link", name="Look again").click()
     assert tab.get_by_role("heading", name="no problem found").is_visible()
-    check(tab, "no problem found")
+    check_sizes(tab, "no problem found")
 
 
 def test_the_board_during_and_after_and_as_a_page_that_stays(busy, tab, hand_in, tmp_path):
     tab.goto(f"{busy.base}/board")
     assert tab.get_by_role("row", name=LONG).is_visible()
-    check(tab, "during")
+    check_sizes(tab, "during")
     busy.room.close()
     hand_in(busy.room, "gamma", 0.9, 1)
     busy.mark()
     busy.room.close()
     tab.reload()
     assert "Final" in tab.get_by_role("heading", level=2).first.inner_text()
-    check(tab, "after")
+    check_sizes(tab, "after")
     page = tmp_path / "board.html"
     page.write_text(board_page(make_board(busy.room)), encoding="utf-8")
     tab.goto(page.as_uri())
     assert not tab.get_by_role("link").count(), "it stands alone"
-    check(tab, "the page that stays")
+    check_sizes(tab, "the page that stays")
 
 
 def test_on_a_phone_every_value_of_a_row_is_in_sight(busy, tab):

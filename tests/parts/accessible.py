@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from axe_playwright_python.base import AXE_SCRIPT
 
+SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height": 900}}
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
 # What a screen reader must be able to call by name, by its role in Chromium's accessibility tree.
 NAMED = {
     "Canvas", "button", "checkbox", "combobox", "graphics-document", "image", "img", "link",
@@ -129,3 +132,11 @@ def find_barriers(tab: object) -> list[str]:
         *find_nameless(tab),
         *(f"focus does not show: {one}" for one in find_unmarked(tab)),
     ]
+
+
+def check_sizes(tab: object, step: str) -> None:
+    """Fail if a page, at this step, runs over its side or keeps a reader off, on phone or desk."""
+    for size in SIZES.values():
+        tab.set_viewport_size(size)
+        assert tab.evaluate(OVERFLOW) <= 0, step
+        assert find_barriers(tab) == [], step

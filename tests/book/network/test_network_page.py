@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accessible import OVERFLOW
 
 from datkit.book.network.changes import SEEN, Changes, change, measure, on_grid
 from datkit.book.network.pack import EXAMS, halve, load_exam, write_pack
@@ -21,7 +22,6 @@ from datkit.models.volume import CompactCNN, VolumeClassifier
 from datkit.prepare import GRID, load_regions
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PLACES = {"left": (1.3, -0.7, 2.1), "right": (-0.4, 1.9, -1.6)}  # mm, beside the grid's voxels
 TRIED = {
     "as it is": Changes(),

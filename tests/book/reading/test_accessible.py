@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from accessible import find_barriers
+from accessible import check_sizes
 
-SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height": 900}}
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PRESENTED = "window.datReadingSet.presentations"
-
-
-@pytest.fixture
-def tab(browser: object) -> Iterator:
-    context = browser.new_context(viewport=SIZES["phone"])
-    tab, errors = context.new_page(), []
-    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    assert errors == []
-    context.close()
-
-
-def check(tab: object, step: str) -> None:
-    for size in SIZES.values():
-        tab.set_viewport_size(size)
-        assert tab.evaluate(OVERFLOW) <= 0, step
-        assert find_barriers(tab) == [], step
 
 
 def readings(tab: object) -> str:
@@ -56,29 +34,29 @@ def test_each_step_of_the_trainer(tab: object, built_book: Path) -> None:
     tab.goto((built_book / "chapters" / "reading.html").as_uri())
     main = tab.locator(".dr-main")
     main.wait_for()
-    check(tab, "before the first exam")
+    check_sizes(tab, "before the first exam")
     main.press("Enter")
     tab.wait_for_selector("form.dr-form")
-    check(tab, "asked")
+    check_sizes(tab, "asked")
     tab.locator(".dr-form input").first.focus()
     for key in ("5", "2", "l", "Enter"):
         tab.keyboard.press(key)
     tab.wait_for_selector(".dr-lesson")
-    check(tab, "answered")
+    check_sizes(tab, "answered")
     tab.get_by_role("button", name="Pause").press("Enter")
     tab.on("dialog", lambda dialog: dialog.accept())
     bring(tab, ("a.json", readings(tab)))
     tab.wait_for_function("document.querySelector('.dr-said').textContent.includes('imported')")
-    check(tab, "at the end")
+    check_sizes(tab, "at the end")
     tab.get_by_role("button", name="Results").press("Enter")
     tab.wait_for_selector(".dr-chart")
-    check(tab, "results")
+    check_sizes(tab, "results")
 
 
 def test_the_page_of_a_group(tab: object, built_book: Path) -> None:
     tab.goto((built_book / "chapters" / "reading_group.html").as_uri())
     tab.wait_for_selector(".dr-drop")
-    check(tab, "no file")
+    check_sizes(tab, "no file")
     bring(tab, ("a.json", readings(tab)), ("broken.csv", "no answers"))
     tab.wait_for_selector(".dr-chart")
-    check(tab, "one reader and a broken file")
+    check_sizes(tab, "one reader and a broken file")

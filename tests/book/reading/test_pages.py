@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessible import OVERFLOW
 from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, roc_auc_score, roc_curve
@@ -26,7 +27,6 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CHANCE = {-3: 0.05, -2: 0.2, -1: 0.4, 1: 0.6, 2: 0.8, 3: 0.95}
 LIKERT_KEYS = {-3: "1", -2: "2", -1: "3", 1: "4", 2: "5", 3: "6"}
 SIDE_KEYS = {"left": "l", "right": "r", "none": "n"}
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # Stands for niivue where many exams are read: nothing is drawn, all else is as it is.
 NO_DRAWING = """
 const volume = { loadFromBase64: async () => ({}) };
