@@ -1,0 +1,8 @@
+"""Where a number came from: records, their chain, and models published with them.
+
+Each name is loaded on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
