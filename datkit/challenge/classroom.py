@@ -21,7 +21,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -41,6 +40,7 @@ from datkit.challenge.description import (
     Task,
     find_description,
     load_challenge,
+    team_name,
 )
 from datkit.challenge.record import Record
 from datkit.data.cohort import LABEL, Cohort
@@ -48,11 +48,10 @@ from datkit.data.groups import ties_of, usual_grouping
 from datkit.data.split import Fold, Split, grouped_split, random_split
 from datkit.errors import ChallengeError, ChecksumError, UsageError
 from datkit.files import sha256_file
-from datkit.problems import Problem, shown
+from datkit.problems import Problem
 
 __all__ = ["Classroom", "hash_token", "init_class", "team_name"]
 
-LONGEST_NAME = 40  # of a team
 Parts = dict[str, list[str]]  # train, public, private: the exams
 NOTES = 0b11100  # gzip's flags for extra fields, a file's name and a comment (RFC 1952)
 TEXTS = {"descrip", "aux_file", "data_type", "db_name", "intent_name"}  # of a NIfTI header
@@ -171,28 +170,6 @@ class Classroom:
                 raise ChallengeError(f"{self.folder}: expected an open phase to close, found none.")
             self.record.add("closed", phase=phase.name)
         return phase
-
-
-def team_name(text: str) -> str:
-    """Return a team's name in its one spelling.
-
-    Raises
-    ------
-    ChallengeError
-        If it is empty, long, or holds what cannot be seen.
-
-    Examples
-    --------
-    >>> team_name("  The  <b>Putamina</b> ")
-    'The <b>Putamina</b>'
-    """
-    name = " ".join(unicodedata.normalize("NFKC", text).split())
-    if not 0 < len(name) <= LONGEST_NAME or shown(name) != name:
-        raise ChallengeError(
-            f"Expected a team's name of 1 to {LONGEST_NAME} letters that can be seen, found "
-            f"{name[:LONGEST_NAME]!r}. Choose another one."
-        )
-    return name
 
 
 def hash_token(token: str) -> str:

@@ -10,7 +10,9 @@ error between grades costs).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,22 +23,26 @@ from pydantic.functional_validators import AfterValidator, field_validator, mode
 from datkit.challenge.bias import ITEMS
 from datkit.data.manifest import AtLeastOne, Licence, Model, Name, Text, Texts, distinct, like
 from datkit.data.manifest_reader import read_checked
-from datkit.errors import ChallengeError, UsageError
+from datkit.errors import ChallengeError, DatkitError
 from datkit.evaluate.metrics import find_metric
+from datkit.problems import list_some, shown
 
 __all__ = ["Challenge", "ChallengeData", "ChallengeMetric", "Phase", "Runtime", "Task",
-           "TeamLimits", "Teams", "find_description", "load_challenge"]  # fmt: skip
+           "TeamLimits", "Teams", "find_description", "load_challenge", "team_name"]  # fmt: skip
 
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 9999))  # zones add hours
 EXAMPLES = Path(__file__).with_name("examples")
+LONGEST_NAME = 40  # of a team
 COSTS = "cost"  #: the metric that is a table of costs; all others are `datkit.evaluate.METRICS`
 
+EACH_ONCE = AfterValidator(distinct)
 Kind = Literal["probability", "grade"]
 Part = Literal["public", "private"]
 Column = Annotated[str, like("^[A-Za-z_][A-Za-z0-9_]*$", "the name of a column")]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Number = Annotated[int, Field(gt=0)]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[int, Field(gt=0, le=10**6)]  # seconds of eleven days, MiB of a terabyte
+Moment = Annotated[AwareDatetime, Field(strict=False, ge=EARLIEST, le=LATEST)]
+Cost = Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]
 Row = Annotated[tuple[Cost, ...], AtLeastOne]
 Table = Annotated[tuple[Row, ...], AtLeastOne]
 Item = Annotated[
@@ -64,10 +70,12 @@ class Task(Model):
     question: Text
     predicts: Kind
     column: Column
-    classes: Annotated[tuple[Text, ...], Field(strict=False, min_length=2)]
+    classes: Annotated[tuple[Text, ...], Field(strict=False, min_length=2), EACH_ONCE]
 
     @model_validator(mode="after")
     def _has_two_sides(self) -> Task:
+        if self.column == "uid":
+            raise ValueError("expected another column beside uid, found uid")
         if self.predicts == "probability" and len(self.classes) != 2:
             raise ValueError(f"expected two classes for a probability, found {len(self.classes)}")
         return self
@@ -106,7 +114,7 @@ class ChallengeData(Model):
     together: Literal["centre", "family"] | None
     public: Share
     private: Share
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _leaves_some_to_learn_from(self) -> ChallengeData:
@@ -133,7 +141,7 @@ class Phase(Model):
 
     name: Name
     title: Text
-    scored_on: Annotated[tuple[Part, ...], AtLeastOne]
+    scored_on: Annotated[tuple[Part, ...], AtLeastOne, EACH_ONCE]
     start: Moment | None = None
     end: Moment | None = None
     submissions: Number | None = None
@@ -170,10 +178,7 @@ class ChallengeMetric(Model):
     @classmethod
     def _is_known(cls, name: str) -> str:
         if name != COSTS:
-            try:
-                find_metric(name)
-            except UsageError as error:
-                raise ValueError(str(error)[0].lower() + str(error)[1:].rstrip(".")) from None
+            _ask(find_metric, name)
         return name
 
     @field_validator("costs")
@@ -210,7 +215,7 @@ class Runtime(Model):
     memory_gib, disk_gib, processes, gpus : int
     """
 
-    takes: Annotated[tuple[Literal["code", "table"], ...], AtLeastOne]
+    takes: Annotated[tuple[Literal["code", "table"], ...], AtLeastOne, EACH_ONCE]
     python: Text
     image: Text | None = None
     seconds: Number
@@ -236,7 +241,7 @@ class TeamLimits(Model):
 
     a_day: Number | None
     upload_mib: Number
-    step: Cost = 0.0
+    step: Annotated[Cost, AfterValidator(lambda step: round(step, 6))] = 0.0  # 1e-320 divides none
 
 
 class Teams(Model):
@@ -244,6 +249,16 @@ class Teams(Model):
 
     largest: Number | None = None
     names: Texts = ()
+
+    @field_validator("names")
+    @classmethod
+    def _can_be_told_apart(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from datkit.evaluate.benchmark.entrants import CONTROLS
+
+        names = distinct(tuple(_ask(team_name, name) for name in names))
+        if taken := {name.casefold() for name in names} & {one.name for one in CONTROLS}:
+            raise ValueError(f"expected names that no control has, found {list_some(taken)}")
+        return names
 
 
 class Challenge(Model):
@@ -279,8 +294,8 @@ class Challenge(Model):
     organisers: Annotated[tuple[Text, ...], AtLeastOne]
     task: Task
     data: ChallengeData
-    phases: Annotated[tuple[Phase, ...], AtLeastOne, AfterValidator(distinct)]
-    metrics: Annotated[tuple[ChallengeMetric, ...], AtLeastOne, AfterValidator(distinct)]
+    phases: Annotated[tuple[Phase, ...], AtLeastOne, EACH_ONCE]
+    metrics: Annotated[tuple[ChallengeMetric, ...], AtLeastOne, EACH_ONCE]
     limits: TeamLimits
     rules: Annotated[tuple[Text, ...], AtLeastOne]
     runtime: Runtime
@@ -317,6 +332,14 @@ class Challenge(Model):
     def dated(self) -> bool:
         """Whether a clock opens and closes its phases; if not, its organiser does."""
         return any(phase.start or phase.end for phase in self.phases)
+
+
+def _ask(rule: Callable[[str], Any], name: str) -> Any:  # noqa: ANN401
+    """Return what a function of the kit makes of a name; tell pydantic why, if it refuses it."""
+    try:
+        return rule(name)
+    except DatkitError as error:
+        raise ValueError(str(error)[0].lower() + str(error)[1:].rstrip(".")) from None
 
 
 def _disorder(phases: tuple[Phase, ...]) -> Iterator[str]:
@@ -356,6 +379,28 @@ def load_challenge(path: str | os.PathLike[str]) -> Challenge:
     return read_checked(
         find_description(path), Challenge, ChallengeError, "a description of a challenge"
     )
+
+
+def team_name(text: str) -> str:
+    """Return a team's name in its one spelling.
+
+    Raises
+    ------
+    ChallengeError
+        If it is empty, long, or holds what cannot be seen.
+
+    Examples
+    --------
+    >>> team_name("  The  <b>Putamina</b> ")
+    'The <b>Putamina</b>'
+    """
+    name = " ".join(unicodedata.normalize("NFKC", text).split())
+    if not 0 < len(name) <= LONGEST_NAME or shown(name) != name:
+        raise ChallengeError(
+            f"Expected a team's name of 1 to {LONGEST_NAME} letters that can be seen, found "
+            f"{name[:LONGEST_NAME]!r}; choose another one."
+        )
+    return name
 
 
 def find_description(path: str | os.PathLike[str]) -> Path:

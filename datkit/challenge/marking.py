@@ -32,6 +32,7 @@ from datkit.submit.predictions import check_predictions, read_predictions
 __all__ = ["mark_next", "receive", "waiting"]
 
 CODE, TABLE = "submission.zip", "submission.csv"
+KINDS = {"code": "a zip with main.py", "table": "a table as CSV", "notebook": "a notebook"}
 Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predicts
 LARGEST_TABLE = 2**19  # bytes: 10,000 exams; each of its lines may be a finding
 MOST_PROBLEMS = 200  # of one submission that the record keeps
@@ -108,7 +109,8 @@ def _refusals(
     found = "notebook" if name.endswith(".ipynb") else "code" if kind == CODE else "table"
     if found not in takes:
         remedy = "Hand in what the rules say; a notebook is shared in a form of its own."
-        yield Problem("kind", name, " or ".join(takes), f"a {found}", remedy)
+        expected = " or ".join(map(KINDS.__getitem__, takes))
+        yield Problem("kind", name, expected, KINDS[found], remedy)
     if size > (most := limits.upload_mib * 2**20 if kind == CODE else LARGEST_TABLE):
         expected, remedy = f"at most {most / 2**20:g} MiB", "Leave out what is not needed."
         yield Problem("size", name, expected, f"{size / 2**20:.1f} MiB", remedy)

@@ -74,7 +74,7 @@ def is_safe_address(url: str) -> bool:
     return re.match(SAFE, url) is not None
 
 
-_Named = TypeVar("_Named", bound=tuple[Any, ...])  # of things that have a name
+_Named = TypeVar("_Named", bound=tuple[Any, ...])  # of names, or of things that have one
 
 
 def distinct(named: _Named) -> _Named:
@@ -85,7 +85,7 @@ def distinct(named: _Named) -> _Named:
     ValueError
         With the names.
     """
-    if twice := repeated(one.name for one in named):
+    if twice := repeated(getattr(one, "name", one) for one in named):
         raise ValueError(f"expected each name once, found {list_some(twice)} twice")
     return named
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -15,13 +17,14 @@ from datkit.data.manifest import WORDS, Manifest, Model
 from datkit.errors import DatkitError, ManifestError, UsageError
 from datkit.problems import Problem, repeated
 
-__all__ = ["FILE_NAME", "load_manifest", "read_checked"]
+__all__ = ["FILE_NAME", "load_manifest", "load_plain", "problem_of", "read_checked"]
 
 Kind = TypeVar("Kind", bound=Model)
 
 FILE_NAME = "data_manifest.yaml"
 MAX_BYTES = 2**20  # thirty times the shipped one; a manifest is written by hand
 MAX_DEPTH = 20  # three times the shipped one's
+MAX_DIGITS = 30  # what is told fits a line, and 1:1:1:…, to base 60, is read in no time
 _EXPECTED = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
@@ -64,14 +67,21 @@ def read_checked(path: Path, model: type[Kind], error: type[DatkitError], what: 
     DatkitError
         As `error`, if it is no plain YAML or breaks a rule; every problem is listed.
     """
-    raw = _read_yaml(path, error, what)
     try:
+        raw, twice = load_plain(path.read_bytes())
+        if twice:
+            raise ValueError(f"the key {twice[0]}")
         return model.model_validate(raw)
     except ValidationError as broken:
         # A list counts as too short for what is wrong in it as well, which is told by itself.
         details = [one for one in broken.errors() if one["type"] != "too_short" or not one["input"]]
-        problems = [_problem(detail, raw) for detail in details]
+        problems = [problem_of(detail, raw) for detail in details]
         raise error.of(problems, where=path) from None
+    except OSError as fault:
+        found = f"Expected {what} at {path}, found {fault.strerror}"
+        raise UsageError(f"{found}; check the path.") from fault
+    except ValueError as fault:
+        raise error(f"{path}: expected plain YAML in UTF-8, found an error: {fault}.") from fault
 
 
 def _shipped_manifest() -> Path:
@@ -81,58 +91,92 @@ def _shipped_manifest() -> Path:
     return installed if installed.is_file() else package.parent / FILE_NAME
 
 
+def load_plain(content: bytes) -> tuple[Any, tuple[str, ...]]:
+    r"""Return what plain YAML holds, and which keys stand twice in a block, told in words.
+
+    Raises
+    ------
+    ValueError
+        If it is no plain YAML, with the reason on one line.
+
+    Examples
+    --------
+    >>> load_plain(b"a: 1\na: 2")
+    ({'a': 2}, ("'a' twice in the block of line 1",))
+    """
+    try:
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"{len(content)} bytes, more than {MAX_BYTES}")
+        loader = _PlainLoader(content.decode("utf-8-sig"))
+        return loader.get_single_data(), loader.twice
+    except (ValueError, yaml.YAMLError) as fault:
+        mark = getattr(fault, "problem_mark", None)
+        at = f" in line {mark.line + 1}" if mark else ""
+        reason = " ".join(str(getattr(fault, "problem", None) or fault).split())
+        raise ValueError(f"{reason[:200]}{at}") from fault
+
+
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as a person reads it: no aliases (they explode), no key twice, few levels."""
+    """YAML as a person reads it: no aliases (they explode), few levels, no endless numbers."""
 
     depth = 0
+    twice: tuple[str, ...] = ()
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise yaml.YAMLError(f"more than {MAX_DEPTH} levels{self.peek_event().start_mark}")
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"an alias{self.peek_event().start_mark}; write the value out")
+        event = self.peek_event()
+        alias = isinstance(event, yaml.AliasEvent)
+        if alias or self.depth > MAX_DEPTH:
+            fault = "an alias, to be written out," if alias else f"more than {MAX_DEPTH} levels"
+            raise yaml.MarkedYAMLError(None, None, fault, event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401
+        """Tell what PyYAML's own readers of scalars stumble over, and what they take hours for."""
+        try:
+            if isinstance(node, yaml.ScalarNode):
+                node.value.encode()  # no halves of characters
+                if node.tag.endswith((":int", ":float")) and len(node.value) > MAX_DIGITS:
+                    raise ValueError
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as fault:
+            kind = node.tag.rpartition(":")[2]
+            text = f"{node.value!r:.80}, which cannot be read as {kind},"
+            raise yaml.MarkedYAMLError(None, None, text, node.start_mark) from fault
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        if twice := repeated(str(key.value) for key, _ in node.value):
-            raise yaml.YAMLError(f"the key {twice[0]} twice in the block{node.start_mark}")
+        block = f"twice in the block of line {node.start_mark.line + 1}"
+        twice = repeated(str(key.value) for key, _ in node.value)
+        self.twice = (*self.twice, *(f"{key:.80} {block}" for key in twice))
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path, error: type[DatkitError], what: str) -> object:
-    try:
-        content = path.read_bytes()
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"{len(content)} bytes, more than {MAX_BYTES}")
-        return yaml.load(content.decode("utf-8"), Loader=_PlainLoader)
-    except OSError as fault:
-        raise UsageError(
-            f"Expected {what} at {path}, found {fault.strerror}; check the path."
-        ) from fault
-    except (yaml.YAMLError, ValueError) as fault:  # ValueError: no UTF-8, or the 13th month
-        reason = " ".join(str(fault).split())
-        raise error(f"{path}: expected plain YAML in UTF-8, found an error: {reason}.") from fault
+def problem_of(detail: ErrorDetails, raw: Any, words: Mapping[str, str] = _EXPECTED) -> Problem:  # noqa: ANN401
+    """Turn one pydantic error into a problem; what has a name in a list is told by it.
 
-
-def _problem(detail: ErrorDetails, raw: object) -> Problem:
-    """Turn one pydantic error into a problem; what has a name in a list is told by it."""
+    Parameters
+    ----------
+    detail : dict
+        Of :meth:`pydantic.ValidationError.errors`.
+    raw : object
+        What was checked: a list, or a mapping of lists and others.
+    words : mapping
+        What each kind of error expects, where pydantic's own words are for programmers.
+    """
     where, kind = [str(step) for step in detail["loc"] if step != "[key]"], detail["type"]
-    if len(where) > 1 and isinstance(entries := raw[where[0]], list):  # type: ignore[index]
-        entry = entries[int(where[1])]  # pydantic has been there
-        if isinstance(entry, dict) and "name" in entry:
-            where[:2] = [str(entry["name"])]
-    expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, expected ")
-    expected = WORDS.get(detail.get("ctx", {}).get("pattern", ""), _EXPECTED.get(kind, expected))
-    found = "none" if kind == "missing" else _shown(detail["input"])
-    code, place = kind.replace("_", "-"), ".".join(where) or "the file"
+    at = 1 - isinstance(raw, list)  # where on the way a list's item may be
+    if len(where) > at and isinstance(entries := raw[where[0]] if at else raw, list):
+        entry = entries[int(where[at])]  # pydantic has been there
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if name or not at:
+            where[: at + 1] = [str(name or f"row {int(where[0]) + 1}")]
+    told, context = detail["msg"].removeprefix("Input should be "), detail.get("ctx", {})
+    told = re.split(", (?:unable|got) ", told.removeprefix("Value error, expected "))[0]
+    told = WORDS.get(context.get("pattern", ""), words.get(kind, told))
+    expected, _, found = told.partition(", found ")  # a rule of the kit tells it in its own words
+    other = {"missing": "none", "extra_forbidden": f"the key {where[-1]!r}" if where else ""}
+    found = found or context.get("found") or other.get(kind) or f"{detail['input']!r:.80}"
+    code, place = kind.replace("_", "-"), ".".join(where) or words.get("root", "the file")
     return Problem(code, place, expected, found, "Correct it.")
-
-
-def _shown(value: object) -> str:
-    try:
-        return f"{value!r:.80}"
-    except ValueError:  # an integer of more digits than Python prints
-        return "a number of thousands of digits"

@@ -88,6 +88,8 @@ def check_predictions(
         return [*bytes_alone, finding("encoding", path.name, "UTF-8 text", found)]
     except csv.Error as error:
         return [*bytes_alone, finding("quoting", path.name, "plain rows", str(error))]
+    if rows and ";" in ",".join(rows[0]):  # all else would follow from it
+        return [finding("separator", path.name, "commas between values", "semicolons", line=1)]
     return [*PREDICTIONS.problems(replace(bytes_only, rows=rows, expected=expected))]
 
 
@@ -142,6 +144,13 @@ PREDICTIONS.declare(
     "Write it into the working directory, beside the folder `data`.",
 )
 PREDICTIONS.declare("encoding", "The table is not UTF-8.", "Write it with `encoding='utf-8'`.")
+PREDICTIONS.declare(
+    "separator",
+    "Values stand between semicolons, as a spreadsheet in French or German saves them.",
+    "Save it with commas between values and points in numbers: from a spreadsheet set to English, "
+    "or by `to_csv(…, index=False)` of what pandas' `read_csv(…, sep=';', decimal=',', "
+    "dtype={'uid': str}, keep_default_na=False)` reads.",
+)
 _PROBABILITY = "a probability from 0 to 1"
 
 

@@ -61,7 +61,8 @@ def test_a_class_learns_on_one_set_and_is_tested_once_on_another():
     ("raw", "said"),
     [
         (changed("title", ""), "title: expected some text"),
-        (changed("phase", []), "phase: expected keys that are known"),
+        (changed("phase", []), "phase: expected keys that are known, found the key 'phase'."),
+        (changed("task.colour", "blue"), "task.colour: expected keys that are known, found the k"),
         (changed("phases", []), "phases: expected at least one"),
         (changed("phases.0.start", "soon"), "learning.start: expected a valid datetime"),
         (
@@ -106,6 +107,23 @@ def test_a_class_learns_on_one_set_and_is_tested_once_on_another():
         ),
         (changed("task.classes", ["a", "b", "c"]), "task: expected two classes for a probability"),
         (changed("task.column", "a b"), "task.column: expected the name of a column"),
+        (changed("task.column", "uid"), "task: expected another column beside uid, found uid."),
+        (changed("task.classes", ["a", "a"]), "task.classes: expected each name once, found 'a' t"),
+        (changed("phases.0.scored_on", ["public"] * 2), "scored_on: expected each name once"),
+        (changed("runtime.takes", ["code"] * 2), "runtime.takes: expected each name once"),
+        (changed("runtime.seconds", 10**7), "runtime.seconds: expected less than or equal to"),
+        (changed("phases.0.start", "0001-01-01T00:00:00+23:00"), "learning.start: expected great"),
+        (changed("data.seed", -1), "data.seed: expected greater than or equal to 0"),
+        (changed("metrics.0.costs.0.1", 1e300, "grades"), "costs.0.1: expected less than or equal"),
+        (changed("teams", {"names": ["a\tb", "a b"]}), "teams.names: expected each name once"),
+        (
+            changed("teams", {"names": ["a\u202eb"]}),
+            "teams.names: expected a team's name of 1 to 40",
+        ),
+        (
+            changed("teams", {"names": ["Ｃonstant"]}),
+            "teams.names: expected names that no control has, found constant.",
+        ),
         (changed("data.public", 0.8), "data: expected shares of public and private below 1"),
         (changed("limits.a_day", 0), "limits.a_day: expected greater than 0"),
         (changed("limits.step", float("nan")), "limits.step: expected a finite number"),
@@ -114,7 +132,15 @@ def test_a_class_learns_on_one_set_and_is_tested_once_on_another():
 )
 def test_one_fault_is_one_sentence_that_says_where_it_is(tmp_path, raw, said):
     [problem] = problems_of(tmp_path, raw)
-    assert said in problem and problem.endswith(".")
+    assert said in problem and problem.endswith(".") and problem.count("found") == 1
+
+
+def test_a_step_that_no_score_can_be_divided_by_shows_all(tmp_path):
+    path = tmp_path / "challenge.yaml"
+    path.write_text(yaml.safe_dump(changed("limits.step", 1e-320)), encoding="utf-8")
+    assert load_challenge(path).limits.step == 0.0
+    path.write_text(yaml.safe_dump(changed("limits.step", 2e-6)), encoding="utf-8")
+    assert load_challenge(path).limits.step == 2e-6
 
 
 def test_faults_are_all_told_at_once(tmp_path):
@@ -124,6 +150,25 @@ def test_faults_are_all_told_at_once(tmp_path):
     assert [problem.split(":")[0] for problem in problems] == [
         "title", "phases", "cost", "limits.a_day",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("seed: 1" + "0" * 400, "which cannot be read as int, in line 2."),
+        ('ends: !!timestamp ""', "'', which cannot be read as timestamp, in line 2."),
+        ('"\\ud800": 1', "which cannot be read as str, in line 2."),
+        ("a: *b", "an alias, to be written out, in line 2."),
+        ("a: [1", "expected ',' or ']'"),
+        ("a: {b: 1, b: 2}", "the key 'b' twice in the block of line 2."),
+    ],
+)
+def test_what_is_no_plain_yaml_is_one_sentence_with_its_line(tmp_path, line, told):
+    path = tmp_path / "challenge.yaml"
+    path.write_text(f"version: 1\n{line}\n", encoding="utf-8")
+    with pytest.raises(ChallengeError) as caught:
+        load_challenge(path)
+    assert told in str(caught.value) and str(caught.value).count(str(path)) == 1
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

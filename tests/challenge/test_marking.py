@@ -13,7 +13,7 @@ from submissions import MAIN
 from zips import zip_of
 
 from datkit.challenge import Classroom, board_page, make_board, mark_next, marking, receive
-from datkit.challenge.classroom import team_name
+from datkit.challenge.description import team_name
 from datkit.challenge.marking import waiting
 from datkit.errors import ChallengeError, UsageError
 from datkit.replica.sandbox import _failure_of
@@ -108,6 +108,7 @@ def test_the_limits_are_kept_and_all_told_at_once(room, table, hand_in):
     with pytest.raises(ChallengeError) as caught:
         receive(room, "alpha", large)
     assert [problem.code for problem in caught.value.problems] == ["kind", "size", "a-day"]
+    assert "expected a table as CSV, found a zip with main.py" in str(caught.value)
     with pytest.raises(ChallengeError, match="expected a team of this challenge, found 'gamma'"):
         hand_in(room, "gamma")
     assert hand_in(room, "beta")["team"] == "beta" and len(waiting(room.record.entries)) == 3

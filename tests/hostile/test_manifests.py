@@ -41,6 +41,12 @@ TEXTS = {
     "a list for a key": "? [a, b]\n: c\n",
     "a number of 5,000 digits": f"version: {'9' * 5000}\n",
     "a hexadecimal giant": f"version: 0x{'f' * 6000}\n",
+    "a number to base 60": f"version: 1{':1' * 20_000}\n",
+    "half a character": 'version: "\\ud800"\n',
+    "an empty whole number": 'version: !!int ""\n',
+    "an empty number": 'version: !!float ""\n',
+    "no truth": "version: !!bool x\n",
+    "no time": "version: !!timestamp x\n",
     "infinity": "version: .inf\n",
     "not a number": "version: .nan\n",
     "nothing": "",
@@ -119,4 +125,4 @@ def test_a_wrong_kind_of_value_is_named(tmp_path, key, value):
 
 def test_names_used_twice_are_named(tmp_path):
     [problem] = refused(tmp_path, ENTRY, ENTRY)
-    assert problem.startswith("datasets: expected each name once, found 'fpcit-hc174' twice, found")
+    assert problem.startswith("datasets: expected each name once, found 'fpcit-hc174' twice.")

@@ -482,6 +482,14 @@ def another_column_name():
     return {"main.py": MAIN["main.py"].replace('"uid", "is_pathologic"', '"uid", "probability"')}
 
 
+@broken_run("separator")
+def semicolons():
+    """As a French spreadsheet would."""
+    return {
+        "main.py": MAIN["main.py"].replace("csv.writer(stream", "csv.writer(stream, delimiter=';'")
+    }
+
+
 # ---------------------------------------------------------------- for checks of several runs
 
 

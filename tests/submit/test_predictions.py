@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from datkit.errors import SubmissionError
@@ -26,11 +28,10 @@ TABLES = {
         + [("uid-unknown", row) for row in (2, 3, 4)]
         + [("uid-missing", None)] * 3,
     ),
-    "semicolons": (
-        FINE.replace(b",", b";"),
-        [("header", 1), *[("columns", row) for row in (2, 3, 4)]]
-        + [("uid-unknown", row) for row in (2, 3, 4)]
-        + [("uid-missing", None)] * 3,
+    "semicolons": (FINE.replace(b",", b";"), [("separator", 1)]),
+    "of_a_french_spreadsheet": (
+        b"\xef\xbb\xbf" + FINE.replace(b",", b";").replace(b"0.5", b"0,5"),
+        [("separator", 1)],
     ),
     "decimal_comma": (FINE.replace(b"0.5", b"0,5"), [("columns", 2)]),
     "byte_order_mark": (b"\xef\xbb\xbf" + FINE, [("bom", 1)]),
@@ -83,6 +84,17 @@ def test_each_wrong_row_is_named(name, tmp_path, format_csv):
     problems = check_predictions(path, format_csv)
     assert [(problem.code, problem.line) for problem in problems] == expected
     assert {problem.where for problem in problems} <= {"submission.csv"}
+
+
+def test_a_french_table_is_saved_again_as_it_is_told(tmp_path, format_csv):
+    path = tmp_path / "submission.csv"
+    path.write_bytes(FINE.replace(b",", b";").replace(b"0.5", b"0,5").replace(b"1e-3", b"0,001"))
+    [problem] = check_predictions(path, format_csv)
+    assert "expected commas between values, found semicolons. Save it with" in str(problem)
+    how = re.search(r"read_csv\(.*?\)", problem.remedy)[0]
+    table = eval(f"pd.{how}".replace("…", "path"), {"pd": pd, "path": path})
+    table.to_csv(path, index=False)
+    assert check_predictions(path, format_csv) == []
 
 
 def test_a_uid_read_as_a_number_is_recognised(tmp_path, format_csv):

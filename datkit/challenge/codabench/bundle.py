@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from datkit.io.archive import Archive
-from datkit.problems import Problem, repeated
+from datkit.problems import Problem
 
-__all__ = ["Bundle", "Competition", "as_moment", "head", "read_settings"]
+__all__ = ["Bundle", "Competition", "as_moment", "head"]
 
-MAX_TEXT = 2**20  # bytes of a file that are looked at
+MAX_TEXT = 2**20  # bytes of a file that are looked at, and one that tells of more
+MAX_DATE = 100  # characters: pandas reads a million digits for half a minute
 Place = tuple[str, dict[str, Any]]  # where a mapping stands, such as "phases[1]", and the mapping
 
 
@@ -98,25 +97,7 @@ def head(path: Path | None) -> bytes | None:
     if path is None or not path.is_file():
         return None
     with path.open("rb") as stream:
-        return stream.read(MAX_TEXT)
-
-
-def read_settings(path: Path) -> tuple[Any, list[str]]:
-    """Return what a file of plain YAML holds, and the keys that stand twice at its top.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, with the reason.
-    """
-    content = head(path) or b""
-    try:
-        text = content.decode("utf-8-sig")
-        top = yaml.compose(text, yaml.SafeLoader)
-        keys = top.value if isinstance(top, yaml.MappingNode) else []
-        return yaml.safe_load(text), repeated(str(key.value) for key, _ in keys)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from error
+        return stream.read(MAX_TEXT + 1)
 
 
 def as_moment(value: object) -> dt.datetime | None:
@@ -134,7 +115,8 @@ def as_moment(value: object) -> dt.datetime | None:
     import pandas as pd
 
     with suppress(ValueError, OverflowError):
-        if isinstance(value, str | dt.date) and not pd.isna(read := pd.Timestamp(value)):
+        short = len(str(value)) < MAX_DATE
+        if short and isinstance(value, str | dt.date) and not pd.isna(read := pd.Timestamp(value)):
             return read.to_pydatetime(warn=False).replace(tzinfo=None)
     return None
 

@@ -15,12 +15,14 @@ import reprlib
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from datkit.challenge.codabench.bundle import Bundle, Competition, as_moment, head, read_settings
+from datkit.challenge.codabench.bundle import Bundle, Competition, as_moment, head
+from datkit.data.manifest_reader import load_plain
 from datkit.problems import Problem, repeated
 from datkit.rules import RuleGroup, finding
 
@@ -81,7 +83,7 @@ def _faults(bundle: Bundle) -> Iterator[Problem]:
         yield _fault("yaml-missing", "the bundle", f"only {others[0]}" if others else "none")
         return
     try:
-        data, again = read_settings(bundle.root / NAME)
+        data, again = load_plain(head(bundle.root / NAME) or b"")
     except ValueError as error:
         yield _fault("yaml-unreadable", NAME, error)
         return
@@ -109,13 +111,10 @@ def said(value: object) -> str:
 
     Examples
     --------
-    >>> said([[[[[[[[1]]]]]]]]), said(16 ** 9999)
-    ('[[[[[[[...]]]]]]]', 'a number of many digits')
+    >>> said([[[[[[[[1]]]]]]]])
+    '[[[[[[[...]]]]]]]'
     """
-    try:
-        return reprlib.repr(value)[:100]
-    except ValueError:
-        return "a number of many digits"
+    return reprlib.repr(value)[:100]
 
 
 def _walk_fields(competition: Competition) -> Iterator[Problem]:
@@ -184,10 +183,11 @@ def _walk_data(competition: Competition) -> Iterator[Problem]:
 
 def _walk_programs(competition: Competition) -> Iterator[Problem]:
     """Meet the faults of scoring and ingestion programs."""
-    for where, value in competition.paths(*PROGRAMS):
-        if (path := competition.bundle.find(value)) is None:
+    bundle, named = competition.bundle, competition.paths(*PROGRAMS)
+    for path, where in {bundle.find(value): where for where, value in named}.items():
+        if path is None:
             continue  # another walk's
-        folder = competition.bundle.open_part(path)
+        folder = bundle.open_part(path)
         if path.is_file() and not any(folder.iterdir()):
             continue  # a zip that cannot be read, which is told
         command = _command(folder)
@@ -196,20 +196,20 @@ def _walk_programs(competition: Competition) -> Iterator[Problem]:
             yield _fault("program-no-metadata", where, f"one in {nested[0]}" if nested else "none")
         elif not command:
             yield _fault("program-no-command", where, "none that can be read")
-        for word in re.findall(r"[^\s'\"]+\.(?:py|sh|R)\b", command or ""):
-            name = re.sub(r"^(/app/|\$)(ingestion_)?program/", "", word)
-            if name[0] not in "/$" and not (folder / name).is_file():
-                yield _fault("command-file", where, said(word))
+        for word in re.split(r"[\s'\"]+", command or ""):
+            name = re.match(r"(?:(?:/app/|\$)(?:ingestion_)?program/)?(.+\.(?:py|sh|R))\b", word)
+            # Path.is_file raises an error where a name is too long
+            if name and name[1][0] not in "/$" and not os.path.isfile(folder / name[1]):  # noqa: PTH113
+                yield _fault("command-file", where, said(name[0]))
 
 
 def _walk_scores(competition: Competition) -> Iterator[Problem]:
     """Meet the columns whose key no scoring program names."""
-    text = b""
-    for _, value in competition.paths("scoring_program"):
-        if path := competition.bundle.find(value):
-            files = sorted(competition.bundle.open_part(path).rglob("*"))
-            found = (one for one in files if one.suffix in SOURCES)
-            text += b"".join(head(one) or b"" for one in islice(found, MOST_SOURCES))
+    bundle, named = competition.bundle, competition.paths("scoring_program")
+    paths = sorted({path for _, value in named if (path := bundle.find(value))})
+    files = (one for path in paths for one in sorted(bundle.open_part(path).rglob("*")))
+    sources = islice((one for one in files if one.suffix in SOURCES), MOST_SOURCES)
+    text = b"".join(head(one) or b"" for one in sources)
     for where, column in competition.places("leaderboards", "columns") if text else ():
         key = str(column.get("key"))
         if not column.get("computation") and key.rstrip("0123456789").encode() not in text:
@@ -297,13 +297,11 @@ def _computation(where: str, column: dict[str, Any], others: set[str]) -> Iterat
 
 def _command(folder: Path) -> str | None:
     """Return how a program is run; '' if its metadata do not say, None if it has none."""
-    for path in (folder / "metadata.yaml", folder / "metadata"):
-        if path.is_file():
-            try:
-                metadata, _ = read_settings(path)
-            except ValueError:
-                return ""
+    for path in filter(Path.is_file, (folder / "metadata.yaml", folder / "metadata")):
+        with suppress(ValueError):
+            metadata, _ = load_plain(head(path) or b"")
             return str(metadata.get("command") or "") if isinstance(metadata, dict) else ""
+        return ""
     return None
 
 

@@ -5,8 +5,6 @@ Tables are YAML; what is impossible in them is told with file, row and field.
 
 from __future__ import annotations
 
-import re
-import reprlib
 import tomllib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -15,11 +13,11 @@ from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 import pydantic
-import yaml
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
+from datkit.data.manifest_reader import load_plain, problem_of
 from datkit.errors import UsageError
 from datkit.problems import Problem
 
@@ -247,27 +245,13 @@ def read_table(
         If the file cannot be read or a value is impossible; every problem is listed.
     """
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        table, _ = load_plain(path.read_bytes())
         records = pydantic.TypeAdapter(kind).validate_python(table)
     except pydantic.ValidationError as error:
-        problems = [_problem(table, detail) for detail in error.errors()]
+        problems = [problem_of(detail, table, WORDS) for detail in error.errors()]
         raise UsageError.of([*problems, *check(table)], where=path) from error
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
         raise UsageError(f"Expected a YAML file of centres at {path}, found: {said}.") from error
     UsageError.raise_any(check(table), where=path)
     return records
-
-
-def _problem(table: object, detail: ErrorDetails) -> Problem:
-    """Tell one of pydantic's errors, with the row's name instead of its number."""
-    steps = [str(step) for step in detail["loc"]]
-    if isinstance(table, list) and steps:
-        row = table[int(steps[0])]
-        name = row.get("name") if isinstance(row, dict) else None
-        steps[0] = str(name or f"row {int(steps[0]) + 1}")
-    found = "none" if detail["type"] == "missing" else reprlib.repr(detail["input"])
-    found = detail.get("ctx", {}).get("found", found)
-    said = re.split(", (?:unable|got) ", detail["msg"].removeprefix("Input should be "))[0]
-    expected = str(WORDS.get(detail["type"], said))
-    return Problem("value", ".".join(steps) or "table", expected, found, "Correct it.")

@@ -14,6 +14,7 @@ import yaml
 from bundles import PNG, bundle_of, code_bundle, results_bundle
 from zips import entry, patched, zip_of
 
+from datkit.challenge.codabench import check
 from datkit.challenge.codabench.check import FIELDS, MOST, TABLE, check_bundle
 from datkit.errors import UsageError
 from datkit.rules import RULES
@@ -159,7 +160,7 @@ BROKEN: dict[str, tuple[str, Callable[[Members], None]]] = {
     "a_flag_that_is_empty": ("field-type", put("registration_auto_approve", None)),
     "a_negative_limit": ("field-type", put("phases.0.max_submissions", -1)),
     "a_number_without_an_end": (
-        "field-type",
+        "yaml-unreadable",
         text(lambda said: said.replace("max_submissions: 50", f"max_submissions: 0x{'f' * 5000}")),
     ),
     "indexes_in_a_text": (
@@ -389,16 +390,63 @@ def test_what_cannot_be_read_is_told_once(tmp_path):
 
 
 def test_a_hostile_file_is_answered_soon_and_shortly(found):
-    laughs = "l0: &l0 [ha]\n" + "".join(
-        f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30)
-    )
-    problems = found(text(lambda said: laughs + said.replace("title: Beans", "title: *l29 #")))
-    assert {one.code for one in problems} == {"key-unknown"}
-    problems = found(text(lambda said: laughs + said.replace("title: Count", "title: *l29 #")))
-    assert {one.code for one in problems} == {"key-unknown", "field-type"}
-    assert sum(len(str(one)) for one in problems) < 30_000
     assert [one.code for one in found(text(lambda said: "[" * 100_000))] == ["yaml-unreadable"]
-    assert len(found(put("pages", [{}] * 5000))) == MOST
+    assert len(found(put("pages", [{} for _ in range(5000)]))) == MOST
+
+
+LAUGHS = "a: &a [ha]\nb: &b [*a, *a]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (LAUGHS, "an alias, to be written out, in line"),
+        ('end: !!int ""\n', "'', which cannot be read as int, in line"),
+        ('end: !!float ""\n', "'', which cannot be read as float, in line"),
+        ("end: !!bool x\n", "'x', which cannot be read as bool, in line"),
+        ("end: !!timestamp x\n", "'x', which cannot be read as timestamp, in line"),
+        ("end: 2026-02-31\n", "'2026-02-31', which cannot be read as timestamp, in line"),
+        ('end: "\\ud800"\n', r"'\ud800', which cannot be read as str, in line"),
+        ('"\\udfff": a\n', r"'\udfff', which cannot be read as str, in line"),
+        (f"end: {'9' * 5000}\n", "which cannot be read as int, in line"),
+        (f"end: 0x{'f' * 5000}\n", "which cannot be read as int, in line"),
+        (f"end: 1{':1' * 200_000}\n", "which cannot be read as int, in line"),  # base 60: hours
+        (f"end: 1{':1' * 200_000}.0\n", "which cannot be read as float, in line"),
+    ],
+)
+def test_hostile_settings_are_one_sentence_with_their_line(found, line, told):
+    problems = found(text(lambda said: line + said))
+    assert {one.code for one in problems} == {"yaml-unreadable"}
+    assert told in str(problems[0]).replace(r"\\", "\\") and len(str(problems[0])) < 500
+    assert f" in line {line.count(chr(10))}. " in str(problems[0])
+
+
+def test_a_key_that_stands_twice_is_told_with_its_block(found):
+    [problem] = found(text(lambda said: said + "fact_sheet: {}\nfact_sheet: {}\n"))[:1]
+    assert problem.found == "'fact_sheet' twice in the block of line 1"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("a" * 1_000_000, None),  # a search from each letter to the end takes hours
+        (f"python3 {'a' * 300}.py", "command-file"),  # longer than a name may be
+        (f"python3 {'a/' * 3000}a.py", "command-file"),
+        ("12", None),
+        ("!!int 9999999999", None),
+    ],
+)
+def test_a_hostile_command_is_read_soon(found, command, code):
+    name = "programs/ingestion/metadata.yaml"
+    assert [one.code for one in found(member(name, f"command: {command}\n"))] == [code] * bool(code)
+
+
+def test_a_program_that_many_tasks_share_is_read_once(found, monkeypatch):
+    read = []
+    monkeypatch.setattr(check, "_command", lambda folder: read.append(folder) or "python3 score.py")
+    task = code_bundle()["competition.yaml"]["tasks"][0]
+    found(put("tasks", [task | {"index": n} for n in range(2000)]))
+    assert len(read) == len({*read}) == 2
 
 
 def test_what_documentation_and_code_say_is_told_where_they_differ(found):

@@ -235,7 +235,9 @@ def test_every_fault_is_named(one_centre):
     ("text", "reason"),
     [
         (None, "No such file"),
-        ("- [", "while parsing a flow node expected"),
+        ("- [", "expected the node content, but found .* in line 1"),
+        ("- !!int ''", "'', which cannot be read as int, in line 1"),
+        ("- &a [*a]", "an alias, to be written out, in line 1"),
         ("", "table: expected a list of centres, as in the kit's centres.yaml, found None"),
         ("7", "table: expected a list of centres, .*, found 7"),
         ("[]", "table: expected a centre or more, found an empty list. Add one."),
