@@ -9,13 +9,12 @@
 <folder>/record.jsonl      all that happened: see `datkit.challenge.record`
 
 Exams get new names, drawn anew each time, since an old one may tell the label ("PD-012") or how to
-simulate it again ("sim-2026-0007"); texts of a file's header, and its packer's note of its old
-name, go too.
+simulate it again ("sim-2026-0007"). Their files are written anew from voxels and affine alone: what
+else a header or its packer holds (texts, limits, a time) may tell as much.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import secrets
@@ -26,13 +25,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from datkit.challenge.controls import control_predictions
+from datkit.challenge.controls import CONTROLS, control_predictions
 from datkit.challenge.description import (
     Challenge,
     ChallengeData,
@@ -48,13 +45,13 @@ from datkit.data.groups import ties_of, usual_grouping
 from datkit.data.split import Fold, Split, grouped_split, random_split
 from datkit.errors import ChallengeError, ChecksumError, UsageError
 from datkit.files import sha256_file
+from datkit.io.scan import save_scan
 from datkit.problems import Problem
 
 __all__ = ["Classroom", "hash_token", "init_class", "team_name"]
 
+DESCRIPTION, RECORD = "challenge.yaml", "record.jsonl"
 Parts = dict[str, list[str]]  # train, public, private: the exams
-NOTES = 0b11100  # gzip's flags for extra fields, a file's name and a comment (RFC 1952)
-TEXTS = {"descrip", "aux_file", "data_type", "db_name", "intent_name"}  # of a NIfTI header
 
 
 @dataclass(frozen=True)
@@ -81,16 +78,46 @@ class Classroom:
         UsageError
             If it is none.
         ChallengeError
-            If its challenge.yaml has problems.
+            If its challenge.yaml has problems, or is not the one that the record speaks of.
         """
         folder = Path(folder).resolve()
-        if not (folder / "record.jsonl").is_file():
+        if not (folder / RECORD).is_file():
             raise UsageError(
                 f"Expected the folder of a class's challenge at {folder}, found none; make one "
                 "with datkit class init."
             )
-        challenge = load_challenge(folder / "challenge.yaml")
-        return cls(folder, challenge, Record(folder / "record.jsonl"))
+        room = cls(folder, load_challenge(path := folder / DESCRIPTION), Record(folder / RECORD))
+        room.record.mend()
+        if (found := sha256_file(path)) != room.described:
+            raise ChallengeError(
+                f"{path}: expected sha256 {room.described}, as the record says, found {found}. "
+                "Restore the file; or put the change on record: datkit class amend."
+            )
+        return room
+
+    @classmethod
+    def amend(cls, folder: Path) -> Classroom:
+        """Put a challenge.yaml that was changed on record, where all can see when, and open it.
+
+        Raises
+        ------
+        UsageError, ChallengeError
+            As :meth:`open`.
+        """
+        load_challenge(folder / DESCRIPTION)  # one with problems is not put on record
+        if (folder / RECORD).is_file():
+            Record(folder / RECORD).add("amended", described=sha256_file(folder / DESCRIPTION))
+        return cls.open(folder)
+
+    @property
+    def described(self) -> str:
+        """The sha256 of challenge.yaml, as the record last has it."""
+        return [*self.record.of("made", "amended")][-1]["described"]
+
+    @property
+    def teams(self) -> set[str]:
+        """The teams that have tokens."""
+        return {entry["name"] for entry in self.record.of("team")}
 
     @cached_property
     def labels(self) -> dict[str, pd.DataFrame]:
@@ -153,7 +180,7 @@ class Classroom:
             If the name is none.
         """
         token = secrets.token_urlsafe(16)
-        self.record.add("team", name=team_name(team), sha256=hash_token(token))
+        self.record.add("team", name=own_name(team), sha256=hash_token(token))
         return token
 
     def close(self) -> Phase:
@@ -170,6 +197,19 @@ class Classroom:
                 raise ChallengeError(f"{self.folder}: expected an open phase to close, found none.")
             self.record.add("closed", phase=phase.name)
         return phase
+
+
+def own_name(text: str) -> str:
+    """Return a team's name in its one spelling, if it is none of a control's, which no team bears.
+
+    Raises
+    ------
+    ChallengeError
+        As :func:`team_name`, and if it is a control's.
+    """
+    if (name := team_name(text)).casefold() in {control.name for control in CONTROLS}:
+        raise ChallengeError(f"Expected a team's own name, found that of a control, {name!r}.")
+    return name
 
 
 def hash_token(token: str) -> str:
@@ -216,11 +256,13 @@ def init_class(
     try:
         for closed in ("labels", "kept", "private"):
             (made / closed).mkdir(mode=0o700)
-        shutil.copyfile(find_description(description), made / "challenge.yaml")
+        shutil.copyfile(find_description(description), made / DESCRIPTION)
         split.save(made / "labels" / "split.json")
         names = _write_parts(made, cohort, labels, parts, challenge.task)
-        record, tables = Record(made / "record.jsonl"), sorted((made / "labels").iterdir())
-        record.add("made", sha256={path.name: sha256_file(path) for path in tables})
+        record, tables = Record(made / RECORD), sorted((made / "labels").iterdir())
+        described = sha256_file(made / DESCRIPTION)
+        hashes = {path.name: sha256_file(path) for path in tables}
+        record.add("made", sha256=hashes, described=described)
         for name, values in control_predictions(cohort, labels, parts, challenge).items():
             told = {names[uid]: value for uid, value in values.items()}
             record.add("control", name=name, predictions=told)
@@ -297,7 +339,8 @@ def _write_parts(
         (made / part / "niftis").mkdir(parents=True)
         ordered = sorted(uids, key=names.__getitem__)
         for uid in ordered:
-            _save(cohort, uid, made / part / "niftis" / f"{names[uid]}.nii.gz")
+            scan = cohort.load(uid)
+            save_scan(scan.data, scan.affine, made / part / "niftis" / f"{names[uid]}.nii.gz")
         told = known.loc[ordered].rename(names).rename_axis("uid")
         told.to_csv(made / "labels" / f"{part}.csv")
         if part == "train":
@@ -311,18 +354,3 @@ def _write_parts(
                 made / part / "submission_format.csv"
             )
     return names
-
-
-def _save(cohort: Cohort, uid: str, path: Path) -> None:
-    """Write a volume without texts in which a name may stand: of its packer, of its header."""
-    cohort.save_volume(uid, path)
-    image: Any = nib.load(path)
-    fields = image.header.structarr.dtype.fields
-    places = [slice(image.header.sizeof_hdr, image.dataobj.offset)]  # its extensions
-    places += [slice(at, at + kind.itemsize) for kind, at in map(fields.get, TEXTS & fields.keys())]
-    packed = path.read_bytes()
-    content = bytearray(gzip.decompress(packed))
-    if packed[3] & NOTES or any(any(content[place]) for place in places):
-        for place in places:
-            content[place] = bytes(place.stop - place.start)
-        path.write_bytes(gzip.compress(content, mtime=0))

@@ -3,7 +3,8 @@
 Two lines of the record belong to a submission: ``received``, written when its file is on the disk,
 and ``marked``, written when all that is wrong with it, and what it predicts, is known. What is
 received and not marked waits. So a machine that is switched off at any moment loses nothing and
-counts nothing twice: what it was at is marked anew.
+counts nothing twice: what it was at is marked anew. Who watches the process that marks gives a
+submission up that has killed it twice.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import hashlib
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock
 
-from datkit.challenge.classroom import Classroom, team_name
-from datkit.challenge.description import Phase
+from datkit.challenge.classroom import Classroom, own_name
+from datkit.challenge.description import Phase, team_name
 from datkit.challenge.record import Entry
 from datkit.errors import ChallengeError, DatkitError
-from datkit.files import replace_atomically
+from datkit.files import replace_atomically, sha256_file
 from datkit.problems import Problem, shown
 from datkit.replica.run import run_submission
 from datkit.replica.sandbox import Limits, choose_level
@@ -35,6 +35,7 @@ CODE, TABLE = "submission.zip", "submission.csv"
 KINDS = {"code": "a zip with main.py", "table": "a table as CSV", "notebook": "a notebook"}
 Marked = tuple[list[Problem], dict[str, float]]  # what is wrong, what it predicts
 LARGEST_TABLE = 2**19  # bytes: 10,000 exams; each of its lines may be a finding
+MOST_DEATHS = 2  # of the process that marks at one submission: the first may be bad luck
 MOST_PROBLEMS = 200  # of one submission that the record keeps
 
 
@@ -72,7 +73,7 @@ def receive(
             raise ChallengeError(f"{file}: expected a file, found a link; hand in the file itself.")
         with file.open("rb") as stream:
             return receive(room, team, stream, name or file.name, meant)
-    team, name = team_name(team), shown(name)[:80]
+    team, name = own_name(team), shown(name)[:80]
     kind = CODE if file.read(2) == b"PK" else TABLE
     file.seek(0)
     digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()  # type: ignore[arg-type]
@@ -101,10 +102,10 @@ def _refusals(
     room: Classroom, phase: Phase, team: str, own: list[Entry], kind: str, name: str, size: int
 ) -> Iterator[Problem]:
     """Yield every reason to refuse a file of a team that has handed in `own`."""
-    limits, today = room.challenge.limits, datetime.now(UTC).date().isoformat()
-    names, takes = room.challenge.teams.names, room.challenge.runtime.takes
-    if names and team not in map(team_name, names):
-        expected, remedy = "a team of this challenge", "Ask who organises it."
+    limits, takes = room.challenge.limits, room.challenge.runtime.takes
+    known = {*map(team_name, room.challenge.teams.names)} or room.teams
+    if known and team not in known:
+        expected, remedy = "a team of this challenge", "Ask who organises it: datkit class team."
         yield Problem("team-unknown", "the team", expected, f"{team!r}", remedy)
     found = "notebook" if name.endswith(".ipynb") else "code" if kind == CODE else "table"
     if found not in takes:
@@ -115,7 +116,8 @@ def _refusals(
         expected, remedy = f"at most {most / 2**20:g} MiB", "Leave out what is not needed."
         yield Problem("size", name, expected, f"{size / 2**20:.1f} MiB", remedy)
     own = [entry for entry in own if entry["phase"] == phase.name]
-    of_today = sum(entry["time"].startswith(today) for entry in own)
+    today = room.record.today("received", team)
+    of_today = sum(entry["phase"] == phase.name for entry in today)
     if limits.a_day and of_today >= limits.a_day:
         expected, remedy = f"at most {limits.a_day} submissions a day", "Come back tomorrow (UTC)."
         yield Problem("a-day", "the team", expected, f"{of_today} made today", remedy)
@@ -146,18 +148,35 @@ def mark_next(room: Classroom, isolation: str | None = None) -> Entry | None:
         if not (queue := waiting(room.record.entries)):
             return None
         entry, started = queue[0], time.monotonic()
-        phase = next(one for one in room.challenge.phases if one.name == entry["phase"])
         path = room.folder / "kept" / entry["sha256"] / entry["file"]
         try:
+            phase = {one.name: one for one in room.challenge.phases}.get(entry["phase"])
+            if phase is None or sha256_file(path) != entry["sha256"]:
+                expected = f"phase {entry['phase']}, and a file of the sha256 of its record"
+                raise ChallengeError(f"Expected {expected}; one of them was changed.")
             read = _run if entry["file"] == CODE else _read
             problems, values = read(room, phase, path, isolation)
         except Exception as error:  # whatever it is, the others go on
             said = str(error) if isinstance(error, DatkitError) else type(error).__name__
             problems, values = [finding("replica", entry["name"], "a run", said.rstrip("."))], {}
-        told = [problem.to_dict() for problem in problems[:MOST_PROBLEMS]]
-        seconds = round(time.monotonic() - started, 1)
-        facts = {"problems": told, "found": len(problems), "seconds": seconds}
-        return room.record.add("marked", of=entry["number"], predictions=values, **facts)
+        return _mark(room, entry, problems, values, time.monotonic() - started)
+
+
+def give_up(room: Classroom, number: int) -> None:
+    """Mark a submission, if it still waits, as one that killed the process that marks."""
+    with FileLock(room.folder / "marking.lock"):
+        for entry in waiting(room.record.entries):
+            if entry["number"] == number:
+                found = f"one that killed the process that marks {MOST_DEATHS} times"
+                _mark(room, entry, [finding("replica", entry["name"], "a run", found)], {}, 0)
+
+
+def _mark(
+    room: Classroom, entry: Entry, problems: list[Problem], values: dict[str, float], seconds: float
+) -> Entry:
+    told = [problem.to_dict() for problem in problems[:MOST_PROBLEMS]]
+    facts = {"problems": told, "found": len(problems), "seconds": round(seconds, 1)}
+    return room.record.add("marked", of=entry["number"], predictions=values, **facts)
 
 
 def _run(room: Classroom, phase: Phase, path: Path, isolation: str | None) -> Marked:

@@ -4,8 +4,10 @@ It is made from the record and the labels, and from nothing else; what is drawn 
 
 *Public* scores are shown by the Ladder (Blum and Hardt, 2015, arXiv 1502.04585): a team's score is
 that of its first submission, and moves only to one that is better by at least a step; it is rounded
-to steps. So guessing at labels through the board is slow, but for few exams not prevented.
-*Private* scores are shown when the challenge is over: each team's best.
+to steps. A step is at least what one exam's label can move, for which the log loss has to have an
+end: its probabilities are kept within 0.05 and 0.95. So a table tells about one label,
+not six, and guessing through the board is slow; it is not prevented: any score tells something.
+*Private* scores have no cap; they are shown when the challenge is over: each team's best.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from datkit.challenge.classroom import Classroom
@@ -29,6 +32,8 @@ from datkit.view.pages.page import render_page
 __all__ = ["Board", "Marks", "Row", "climb", "make_board", "score_draws"]
 
 DRAWS = 1000
+CAP = 0.05  # of public scores: how far probabilities are kept from 0 and 1
+LOGITS = {"log_loss", "calibration_slope", "recalibration_slope", "recalibration_intercept"}
 FEWEST = 5  # exams of a class in each centre; with fewer, draws within centres vary too little
 Scores = np.ndarray  # of each draw
 
@@ -103,7 +108,10 @@ class Marks:
     def __init__(self, room: Classroom, part: str) -> None:
         self.metrics, table = room.challenge.metrics, room.labels[part]
         self.sign = 1 if self.metrics[0].better == "low" else -1
-        self.uids, self.step = table.index, room.challenge.limits.step * (part == "public")
+        self.uids, self.public = table.index, part == "public"
+        self.fewest = table["label"].value_counts().min()  # exams of a class
+        self.least = room.challenge.limits.step
+        self.step = self.step_of(self.metrics[0])
         self.by_centre = table.groupby(["centre", "label"]).size().min() >= FEWEST
         strata = table["centre"] if self.by_centre else None
         self.draws = draw_exams(table["label"].to_numpy(), strata, 0, DRAWS)
@@ -130,8 +138,16 @@ class Marks:
         """Return its score in every draw; the first of them is all exams."""
         place, draws = (key, metric.name), self.draws
         if place not in self._spread:
-            self._spread[place] = score_draws(metric, draws.y, self.values[key], draws.counts)
+            cap = CAP if self.public and metric.name in LOGITS else 0
+            values = np.clip(self.values[key], cap, 1 - cap) if cap else self.values[key]
+            self._spread[place] = score_draws(metric, draws.y, values, draws.counts)
         return self._spread[place]
+
+    def step_of(self, metric: ChallengeMetric) -> float:
+        """Return what its public scores move by: at least what one label can move; 0 of private."""
+        most = {"log_loss": float(logit(1 - CAP)), "cost": float(np.max(metric.costs or 0))}
+        count = len(self.uids) if metric.name in {*most, "brier"} else self.fewest
+        return max(self.least, most.get(metric.name, 1.0) / count) if self.public else 0.0
 
     def shown(self, team: str) -> dict[int, int]:
         """Return, of each submission of a team, the one whose score was shown after it."""
@@ -139,9 +155,10 @@ class Marks:
         numbers = [*own]
         return {numbers[n]: numbers[k] for n, k in enumerate(climb(own.values(), self.step))}
 
-    def rounded(self, *scores: float) -> tuple[float, ...]:
+    def rounded(self, metric: ChallengeMetric, *scores: float) -> tuple[float, ...]:
         """Return scores to steps, where there are steps."""
-        return tuple(round(x / self.step) * self.step if self.step else x for x in scores)
+        step = self.step_of(metric)
+        return tuple(float(np.round(x / step) * step) if step else x for x in scores)
 
     def rows(self) -> list[Row]:
         """Return a row for each team, the best first, and then the controls."""
@@ -154,7 +171,9 @@ class Marks:
         tied = Counter(rank for rank, _ in shared)
 
         def scores(key: int | str) -> list[tuple[float, ...]]:
-            return [self.rounded(*bound(self.spread(key, metric))) for metric in self.metrics]
+            return [
+                self.rounded(metric, *bound(self.spread(key, metric))) for metric in self.metrics
+            ]
 
         return [
             Row(
@@ -183,6 +202,10 @@ class Board:
         Submissions that are not marked yet.
     head : str
         The sha256 of the record's last line.
+    described : str
+        That of challenge.yaml, as the record has it.
+    broken : int
+        Lines of the record that broke off.
     draws : int
         Of the exams, for every interval.
     """
@@ -192,6 +215,8 @@ class Board:
     exams: dict[str, int]
     waiting: int
     head: str
+    described: str
+    broken: int
     marks: dict[str, Marks] = field(compare=False, repr=False)
     draws: int = DRAWS
 
@@ -233,7 +258,9 @@ def make_board(room: Classroom, marks: dict[str, Marks] | None = None) -> Board:
         if row.rank and row.name in before:
             rows["private"][place] = replace(row, moved=before[row.name] - place)
     exams = {part: len(room.labels[part]) for part in parts}
-    return Board(room.challenge, rows, exams, len(waiting(entries)), entries[-1]["hash"], marks)
+    broken, head = sum(one["kind"] == "broken" for one in entries), entries[-1]["hash"]
+    told = len(waiting(entries)), head, room.described, broken
+    return Board(room.challenge, rows, exams, *told, marks)
 
 
 def board_page(board: Board, *, served: bool = False) -> str:
@@ -267,3 +294,6 @@ def board_lines(board: Board) -> Iterator[str]:
                 ]
             yield f"  {row.rank or '-':4} {row.name:24} {', '.join(scores)}"
     yield f"{board.waiting} waiting; the record ends in {board.head}"
+    yield f"challenge.yaml: {board.described}"
+    if board.broken:
+        yield f"lines of the record that broke off: {board.broken}; it holds what was left of them"

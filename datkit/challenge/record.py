@@ -2,14 +2,16 @@
 
 A line's ``before`` is the sha256 of the line before it, so a line that is changed, taken out or put
 in is found; the last line's own hash, the *head*, stands on the board. All that counts is here, and
-the board can be made from it again at any time. A line is on the disk before it is acted on; half a
-line, of a machine that lost its power, was never said, and is cut off by the next one.
+the board can be made from it again at any time. A line is on the disk before it is acted on. A last
+line without its end, of a machine that lost its power or of somebody who cut it, counts for
+nothing, but is told: a line of the kind ``broken`` takes its place and holds what was left of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ __all__ = ["Entry", "Record"]
 
 Entry = dict[str, Any]
 FIRST = "0" * 64
+LOG = logging.getLogger(__name__)
 
 
 class Record:
@@ -87,6 +90,8 @@ class Record:
         """
         with self.lock, self._reading:
             self._refresh()
+            if kind != "broken":
+                self.mend()
             now = datetime.now(UTC).isoformat(timespec="seconds")
             entry = {"kind": kind, "time": now, **facts, "before": self.head}
             line = json.dumps(entry, sort_keys=True, allow_nan=False) + "\n"
@@ -99,6 +104,19 @@ class Record:
                 os.fsync(stream.fileno())
             self._refresh()
             return self._entries[-1]
+
+    def mend(self) -> None:
+        """Tell of a last line that has no end, and keep what is left of it in one that has."""
+        with self.lock, self._reading:
+            self._refresh()
+            if left := self.path.read_bytes()[self._read :] if self.path.exists() else b"":
+                LOG.warning("%s: the last line broke off: %r", self.path, left[:80])
+                self.add("broken", text=left.decode(errors="backslashreplace"))
+
+    def today(self, kind: str, team: str) -> list[Entry]:
+        """Return a team's lines of a kind and of this calendar day, UTC."""
+        day, own = datetime.now(UTC).date().isoformat(), self.of(kind)
+        return [one for one in own if one["team"] == team and one["time"].startswith(day)]
 
     def _refresh(self) -> None:
         """Read the lines that were added since."""

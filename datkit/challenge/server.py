@@ -16,6 +16,7 @@ import os
 import re
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from hmac import compare_digest
@@ -38,9 +39,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from datkit.challenge.classroom import Classroom, hash_token
-from datkit.challenge.marking import mark_next, receive, waiting
+from datkit.challenge.marking import MOST_DEATHS, give_up, mark_next, receive, waiting
 from datkit.challenge.ranking import Board, Marks, board_page, make_board
-from datkit.challenge.sharing import LARGEST, notebooks, share
+from datkit.challenge.sharing import LARGEST, ask, notebooks, share
 from datkit.errors import ChallengeError, UsageError
 from datkit.files import replace_atomically
 from datkit.inspect.findings import count_findings, group_findings
@@ -55,7 +56,6 @@ OVERHEAD = 2**16  # bytes of a form around its file
 UPLOAD_SECONDS = 600  # 200 MiB at 0.35 MB/s
 FORM_SECONDS, HEAD_SECONDS = 20, 10  # for what fits into a packet or two
 MOST_CLIENTS, MOST_OF_ONE = 500, 200  # connections, and those of one address: it may be a school's
-LONGEST_QUESTION = 2000  # letters
 # An address, or a name that no other site can have: one whose own name was made to lead here (DNS
 # rebinding) still goes by that.
 OWN_HOST = re.compile(r"(?i)([\w-]+(\.local)?|[\d.]+|\[[\da-f:.]+\])(:\d+)?")
@@ -185,7 +185,11 @@ class Pages:
             "queue": [one["number"] for one in waiting(entries)],
             "marked": {one["of"]: one for one in entries if one["kind"] == "marked"},
             "best": held,
-            "scores": {n: marks.rounded(marks.sign * score)[0] for n, score in own.items()},
+            "scores": {
+                n: marks.rounded(marks.metrics[0], marks.sign * score)[0]
+                for n, score in own.items()
+            },
+            "step": marks.step,
         }
 
     def board(self, _: Request) -> Response:
@@ -240,9 +244,9 @@ class Pages:
             answer.delete_cookie("token")
             return answer
         token = str((await request.form(max_files=0)).get("token", "")).strip()
-        answer.set_cookie("token", token, httponly=True, samesite="strict")
         request.cookies["token"] = token
-        await run_in_threadpool(self.own, request)
+        await run_in_threadpool(self.own, request)  # first: what is no token may fit into no cookie
+        answer.set_cookie("token", token, httponly=True, samesite="strict")
         return answer
 
     async def upload(self, request: Request) -> Response:
@@ -266,22 +270,21 @@ class Pages:
             self.uploading.discard(team)
         return RedirectResponse(f"{request.url.path}/{entry['number']}", 303)
 
+    def nowhere(self, _: Request) -> Response:
+        """Refuse any other address."""
+        raise HTTPException(404, "Expected a page of this challenge, found none at this address.")
+
     async def ask(self, request: Request) -> Response:
         """Put a question to who organises; all see it, and nobody sees whose it is."""
         team = await run_in_threadpool(self.own, request)
-        lines = str((await request.form(max_files=0)).get("text", "")).strip().splitlines()
-        text = "\n".join(lines)  # a browser sends \r\n
-        if not 0 < len(text) <= LONGEST_QUESTION:
-            raise HTTPException(400, f"Expected a question of 1 to {LONGEST_QUESTION} letters.")
-        await run_in_threadpool(self.room.record.add, "asked", team=team, text=shown(text, "\n"))
+        text = str((await request.form(max_files=0)).get("text", ""))
+        await run_in_threadpool(ask, self.room, team, text)
         return RedirectResponse("/#questions", 303)
 
 
 def _refuse(request: Request, error: Exception) -> Response:
     """Say why in a page, and in the log; never whose token it was."""
     status, said = getattr(error, "status_code", 409), str(getattr(error, "detail", error))
-    if status == 404 and said == "Not Found":
-        said = "Expected one of this challenge's pages, found none at this address."
     asked = f"{request.method} {shown(request.url.path)}"
     where = request.client.host if request.client else "?"
     LOG.warning("refused %s from %s: %d %s", asked, where, status, shown(said))
@@ -303,6 +306,7 @@ def make_app(room: Classroom) -> Starlette:
         Route("/questions", pages.ask, methods=["POST"]),
         Route("/submissions", pages.upload, methods=["POST"]),
         Route("/submissions/{number}", pages.findings),
+        Route("/{path:path}", pages.nowhere),
     ]
     sizes = {"/submissions": room.challenge.limits.upload_mib * 2**20, "/notebooks": LARGEST}
     guard = Middleware(Guard, sizes=sizes)
@@ -332,7 +336,11 @@ def serve(
         not this machine's, or its port is in use.
     """
     if "code" in room.challenge.runtime.takes:
-        choose_level(isolation)
+        try:
+            choose_level(isolation)
+        except UsageError as error:
+            tables = "write takes: [table] in challenge.yaml, then datkit class amend"
+            raise UsageError(f"{error} Or take tables alone: {tables} {room.folder}.") from None
     config = configure(room, host, port)  # it reads the labels before another process starts
     try:
         config.bind_socket().close()
@@ -349,12 +357,17 @@ def serve(
 
 
 def _keep_working(folder: Path, isolation: str | None) -> None:
-    """Have a process that marks, and another one should it die."""
+    """Have a process that marks, and another one should it die; give up what kills it."""
+    room, deaths = Classroom.open(folder), Counter[int]()
     while True:
         how = (folder, isolation, os.getpid())
         worker = get_context("spawn").Process(target=work, args=how, daemon=True)
         worker.start()
         worker.join()
+        if (worker.exitcode or 0) < 0 and (queue := waiting(room.record.entries)):  # by a signal
+            deaths[number := queue[0]["number"]] += 1
+            if deaths[number] >= MOST_DEATHS:
+                give_up(room, number)
         time.sleep(1)
 
 

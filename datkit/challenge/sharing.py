@@ -1,4 +1,4 @@
-"""Notebooks that teams share with all others: the text of their cells, and nothing that runs.
+"""What teams say to all: questions, and notebooks: the text of their cells, nothing that runs.
 
 Outputs, attachments and metadata are left out, since they may hold scripts, pictures of exams or a
 person's name. What is left is shown as text, never as markup, and can be downloaded.
@@ -16,10 +16,11 @@ from datkit.errors import ChallengeError
 from datkit.files import replace_atomically
 from datkit.problems import shown
 
-__all__ = ["clean_notebook", "notebooks", "share"]
+__all__ = ["ask", "clean_notebook", "notebooks", "share"]
 
 LARGEST = 8 * 2**20  #: bytes, before outputs are left out
-MOST = 10  # of a team
+MOST, MOST_CELLS = 10, 1000  # of a team, of a notebook
+MOST_QUESTIONS, LONGEST_QUESTION = 20, 2000  # of a team in a day, letters
 NOT_RUN: dict[str, object] = {"execution_count": None, "outputs": []}
 KINDS = {"code": NOT_RUN, "markdown": {}, "raw": {}}
 
@@ -42,14 +43,33 @@ def clean_notebook(content: bytes) -> dict[str, Any]:
         cells = [
             {"cell_type": one["cell_type"], "metadata": {}, "source": "".join(one["source"])}
             | KINDS[one["cell_type"]]
-            for one in json.loads(content)["cells"]
+            for one in json.loads(content)["cells"][: MOST_CELLS + 1]
         ]
+        if len(cells) > MOST_CELLS:
+            raise ValueError("too many cells")
     except (ValueError, LookupError, TypeError, RecursionError):
         raise ChallengeError(
-            "Expected a notebook with cells, found none that can be read. Save it in JupyterLab, "
-            "and hand in the .ipynb."
+            f"Expected a notebook with cells, at most {MOST_CELLS}, found none that can be read. "
+            "Save it in JupyterLab, and hand in the .ipynb."
         ) from None
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+
+
+def ask(room: Classroom, team: str, text: str) -> Entry:
+    """Put a question to who organises, and return its line.
+
+    Raises
+    ------
+    ChallengeError
+        If it is empty or long, or the team has asked all that it may today.
+    """
+    text = "\n".join(text.strip().splitlines())  # a browser sends \r\n
+    if not 0 < len(text) <= LONGEST_QUESTION:
+        raise ChallengeError(f"Expected a question of 1 to {LONGEST_QUESTION} letters.")
+    with room.record.lock:
+        if len(room.record.today("asked", team)) >= MOST_QUESTIONS:
+            raise ChallengeError(f"Expected at most {MOST_QUESTIONS} questions a day, found more.")
+        return room.record.add("asked", team=team, text=shown(text, "\n"))
 
 
 def share(room: Classroom, team: str, file: BinaryIO, name: str) -> Entry:

@@ -277,9 +277,29 @@ def team(args: Namespace) -> Result:
     For example:
       datkit class team challenge alpha beta gamma
     """
+    from datkit.challenge.classroom import team_name
+
     room = _room(args)
-    tokens = {name: room.issue_token(name) for name in args.names}
+    had = room.teams
+    tokens = {name: room.issue_token(name) for name in map(team_name, args.names)}
+    for name in had & {*tokens}:
+        note(f"The older token of {name} is worth nothing from now on.")
     return Result([f"{name}  {token}" for name, token in tokens.items()], tokens)
+
+
+@CHALLENGE.command(_FOLDER)
+def amend(args: Namespace) -> Result:
+    """Put a challenge.yaml that you have changed on record; the board shows its new sha256.
+
+    Until then the folder does not open. Start the server anew afterwards.
+
+    For example:
+      datkit class amend challenge
+    """
+    from datkit.challenge.classroom import Classroom
+
+    described = Classroom.amend(args.folder).described
+    return Result([f"challenge.yaml: {described} is on record"], {"described": described})
 
 
 @CHALLENGE.command(
@@ -324,6 +344,7 @@ def serve(args: Namespace) -> Result:
       datkit class serve challenge --host 0.0.0.0 --port 8080
     """
     try:
+        from datkit.challenge.classroom import team_name
         from datkit.challenge.server import serve as run
     except ImportError as error:
         raise UsageError(
@@ -332,7 +353,7 @@ def serve(args: Namespace) -> Result:
         ) from None
 
     room = _room(args, make=bool(args.cohort) and not args.folder.exists())
-    for name in {*args.teams} - {one["name"] for one in room.record.of("team")}:
+    for name in {*map(team_name, args.teams)} - room.teams:
         note(f"{name}  {room.issue_token(name)}")
     note(f"{room.challenge.title}: http://{args.host}:{args.port} (Ctrl-C stops it)")
     if args.host not in ("127.0.0.1", "::1", "localhost"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -364,7 +365,9 @@ def rank_models(
 def share_ranks(
     order: Sequence[str], is_tie: Callable[[str, str], bool]
 ) -> Iterator[tuple[int, str]]:
-    """Yield rank and name, the best first: who ties with the best that is left shares its rank.
+    """Yield rank and name, in their order: who ties with the best that is left shares its rank.
+
+    Those before it must do so too: a rank is never better than that of one with a better score.
 
     Examples
     --------
@@ -374,9 +377,10 @@ def share_ranks(
     """
     left, rank = [*order], 1
     while left:
-        tied = [name for name in left if name == left[0] or is_tie(name, left[0])]
+        best = left[0]
+        tied = [*takewhile(lambda name: name == best or is_tie(name, best), left)]  # noqa: B023
         yield from ((rank, name) for name in tied)
-        left, rank = [name for name in left if name not in tied], rank + len(tied)
+        left, rank = left[len(tied) :], rank + len(tied)
 
 
 def _compare(

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from datkit.challenge import Classroom, init_class, make_board
+from datkit.challenge import Classroom, board_page, init_class, make_board
 from datkit.challenge.description import EXAMPLES
 from datkit.data import open_folder
 from datkit.errors import ChallengeError, ChecksumError, CohortError, UsageError
+from datkit.io.scan import save_scan
 
 PRIVATE = ("labels", "kept", "private")
 
@@ -100,6 +101,34 @@ def test_a_header_forgets_its_texts(cohort, tmp_path, kind):
         np.testing.assert_array_equal(nib.load(path).affine, before[was].affine)
 
 
+def test_nothing_but_voxels_and_affine_comes_along(cohort, tmp_path):
+    """Two cohorts that differ in all else that a file can hold give the same bytes."""
+    folder = tmp_path / "cohort"
+    shutil.copytree(cohort.folder, folder)
+    for number, path in enumerate(sorted((folder / "niftis").iterdir())):
+        image = nib.load(path)
+        for name in ("cal_max", "intent_p1", "toffset", "glmax", "extents"):
+            image.header[name] = number
+        content = image.to_bytes() + b"PD-%d" % number
+        path.write_bytes(gzip.compress(content, mtime=number))
+    made = init_class(tmp_path / "made", open_folder(folder))
+    old = pd.concat([pd.read_csv(path) for path in made.folder.glob("labels/*.csv")])
+    was = old.set_index("uid")["was"]
+    for path in made.folder.glob("*/niftis/*"):
+        scan = cohort.load(was[path.name[:-7]])
+        assert path.read_bytes() == save_scan(scan.data, scan.affine, tmp_path / "x").read_bytes()
+
+
+def test_a_description_that_was_changed_is_told_until_it_is_on_record(room):
+    path, before = room.folder / "challenge.yaml", room.record.head
+    path.write_text(path.read_text().replace("step: 0.01", "step: 0.5"))
+    with pytest.raises(ChallengeError, match="as the record says, found .* datkit class amend"):
+        Classroom.open(room.folder)
+    changed = Classroom.amend(room.folder)
+    assert changed.challenge.limits.step == 0.5 and changed.record.head != before
+    assert changed.described in board_page(make_board(Classroom.open(room.folder)))
+
+
 def test_controls_are_in_the_record(room, graded):
     names = [entry["name"] for entry in room.record.of("control")]
     assert sorted(names) == ["constant", "oracle", "scanner only"]
@@ -125,7 +154,7 @@ def test_what_cannot_be_made_leaves_nothing(cohort, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr("datkit.data.cohort.Cohort.save_volume", fail)
+    monkeypatch.setattr("datkit.challenge.classroom.save_scan", fail)
     with pytest.raises(OSError, match="no space"):
         init_class(tmp_path / "class", cohort)
     assert [*tmp_path.iterdir()] == []
@@ -180,7 +209,7 @@ def test_phases_with_dates_open_and_close_by_the_clock(room):
     for number, phase in enumerate(description["phases"]):
         phase |= {"start": ends[number], "end": ends[number + 1]}
     path.write_text(yaml.safe_dump(description))
-    room = Classroom.open(room.folder)
+    room = Classroom.amend(room.folder)
     names = [
         (phase := room.phase(start + timedelta(days=days))) and phase.name
         for days in (-1, 0, 30, 31, 32, 33)

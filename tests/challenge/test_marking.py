@@ -14,7 +14,7 @@ from zips import zip_of
 
 from datkit.challenge import Classroom, board_page, make_board, mark_next, marking, receive
 from datkit.challenge.description import team_name
-from datkit.challenge.marking import waiting
+from datkit.challenge.marking import MOST_DEATHS, give_up, waiting
 from datkit.errors import ChallengeError, UsageError
 from datkit.replica.sandbox import _failure_of
 
@@ -26,7 +26,7 @@ def changed(room: Classroom, **parts: dict) -> Classroom:
     for part, values in parts.items():
         description[part] |= values
     path.write_text(yaml.safe_dump(description))
-    return Classroom.open(room.folder)
+    return Classroom.amend(room.folder)
 
 
 def mark_all(room: Classroom) -> list[dict]:
@@ -123,7 +123,7 @@ def test_a_day_is_one_of_the_calendar(room, hand_in, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(days=1)
 
-    monkeypatch.setattr(marking, "datetime", Tomorrow)
+    monkeypatch.setattr("datkit.challenge.record.datetime", Tomorrow)
     assert hand_in(room, seed=2)["team"] == "alpha"
 
 
@@ -294,3 +294,35 @@ def test_an_isolation_that_is_not_there_is_told(room, code, monkeypatch):
 def test_times_are_of_one_zone(room, hand_in):
     told = datetime.fromisoformat(hand_in(room)["time"])
     assert told.tzinfo == UTC and abs(datetime.now(UTC) - told) < timedelta(seconds=60)
+
+
+def test_a_phase_that_is_gone_and_a_file_that_was_changed_end_in_a_finding(room, hand_in):
+    first, second = hand_in(room), hand_in(room, "beta", seed=1)
+    kept = room.folder / "kept" / second["sha256"] / "submission.csv"
+    kept.write_text(kept.read_text().replace("0.", "0.0"))
+    path = room.folder / "challenge.yaml"
+    whole = path.read_text()
+    path.write_text(whole.replace("name: learning", "name: training"))
+    [problem] = mark_next(Classroom.amend(room.folder))["problems"]
+    assert "Expected phase learning" in problem["found"]
+    path.write_text(whole)
+    marked = mark_next(Classroom.amend(room.folder))
+    assert marked["of"] == second["number"] and not marked["predictions"]
+    assert "the sha256 of its record" in marked["problems"][0]["found"] and first != second
+
+
+def test_what_kills_the_process_that_marks_is_given_up(room, hand_in):
+    first, second = hand_in(room), hand_in(room, "beta", seed=1)
+    give_up(room, first["number"])
+    give_up(room, first["number"])
+    [marked] = room.record.of("marked")
+    assert f"{MOST_DEATHS} times" in marked["problems"][0]["found"] and not marked["predictions"]
+    assert mark_next(room)["of"] == second["number"] and mark_next(room) is None
+
+
+def test_where_teams_have_tokens_no_other_one_is_taken(room, hand_in):
+    hand_in(room, "anybody")
+    room.issue_token("alpha")
+    assert hand_in(room, "alpha")["team"] == "alpha"
+    with pytest.raises(ChallengeError, match="a team of this challenge, found 'aplha'"):
+        hand_in(room, "aplha")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from datkit.challenge import Classroom, board_page, load_challenge, make_board, mark_next
-from datkit.challenge.ranking import Marks, board_lines, climb, score_draws
+from datkit.challenge.ranking import CAP, Marks, board_lines, climb, score_draws
 from datkit.evaluate import log_loss
 
 
@@ -87,7 +87,7 @@ def test_controls_stand_on_the_board_without_a_rank(room, hand_in):
         "constant", "oracle", "scanner only",
     ]  # fmt: skip
     constant = next(row for row in rows if row.name == "constant")
-    assert constant.scores[0] == pytest.approx((0.69, 0.69, 0.69))
+    assert constant.scores[0] == pytest.approx((0.2 * np.log(19),) * 3), "two steps of ten exams"
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,16 @@ def test_a_shown_score_moves_by_a_step_or_not_at_all(scores, step, shown):
 
 
 def test_fishing_on_the_board_shows_nothing(room, hand_in):
-    first = hand_in(room, skill=0.5, seed=0)
-    numbers = [hand_in(room, skill=0.5 + n / 1000, seed=0)["number"] for n in range(1, 6)]
+    first = hand_in(room, skill=-0.2, seed=0)
+    numbers = [hand_in(room, skill=-0.2 + n / 1000, seed=0)["number"] for n in range(1, 6)]
     better = hand_in(room, skill=0.8, seed=0)
     mark_all(room)
     shown = Marks(room, "public").shown("alpha")
     assert [shown[number] for number in numbers] == [first["number"]] * 5
     assert shown[better["number"]] == better["number"]
     [row] = teams(make_board(room).rows["public"])
-    values = np.array(row.scores[0])
-    assert np.allclose(values, np.round(values, 2), atol=1e-12) and row.submissions == 7
+    steps = np.array(row.scores[0]) / (np.log(19) / 10)  # ten exams
+    assert np.allclose(steps, np.round(steps)) and row.submissions == 7
 
 
 def test_the_shake_up_is_told(room, hand_in):
@@ -173,3 +173,62 @@ def test_few_exams_of_a_centre_make_no_interval_narrow(room):
     assert not marks.by_centre and marks.draws.counts[1:].std(axis=0).min() > 0.5
     room.labels["public"] = table.assign(centre="c")
     assert Marks(room, "public").by_centre
+
+
+def told(marks: Marks, most: float, tables: int, at_once: int = 6) -> int:
+    """How many of the labels do this many tables tell for sure, probing with logits up to most?"""
+    truth = marks.draws.y
+    n, metric = len(truth), marks.metrics[0]
+    guesses = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    cap = CAP if marks.step > 0.01 else 1e-6
+    best = np.full(2**n, np.inf)
+    for number in range(tables):
+        known = (guesses == guesses[0]).all(axis=0)
+        logits = np.where(known, 13.8 * (2 * guesses[0] - 1), 0)
+        probed = np.flatnonzero(~known)[:at_once]
+        logits[probed] = most / 2.0 ** np.arange(len(probed))
+        marks.values[number] = p = 1 / (1 + np.exp(-logits))
+        own = {k: marks.spread(k, metric)[0] for k in range(number + 1)}
+        chosen = climb(own.values(), marks.step)
+        seen = chosen[-1] == number, marks.rounded(metric, own[chosen[-1]])[0]
+        kept = np.clip(p, cap, 1 - cap)
+        losses = -np.log(np.where(guesses, kept, 1 - kept)).mean(axis=1)
+        moved = losses < best - marks.step
+        best = np.where(moved, losses, best)
+        shown = np.round(best / marks.step) * marks.step
+        same = (moved == seen[0]) & (np.abs(shown - seen[1]) < 1e-9)
+        guesses, best = guesses[same], best[same]
+    return int((guesses == guesses[0]).all(axis=0).sum())
+
+
+def attacked(room: Classroom, n: int) -> Marks:
+    labels = np.random.default_rng(1).permutation(np.arange(n) % 2)
+    uids = [f"e{k:02}" for k in range(n)]
+    room.labels["public"] = pd.DataFrame({"label": labels, "centre": "c"}, index=uids)
+    return Marks(room, "public")
+
+
+def test_a_public_log_loss_tells_few_labels(room, monkeypatch):
+    """Binary digits in the logits (p = sigmoid(8.32 / 2^k)) told all labels of few exams."""
+    marks = attacked(room, 16)
+    ways = [(most, count) for most in (8.32, 2.94, 1.47) for count in range(1, 7)]
+    now = [max(told(attacked(room, 16), x, t, count) for x, count in ways) for t in (1, 6)]
+    monkeypatch.setattr("datkit.challenge.ranking.CAP", 1e-6)
+    monkeypatch.setattr(Marks, "step_of", lambda *_: 0.01)
+    before = [told(attacked(room, 16), 8.32, t) for t in (1, 6)]
+
+    assert before == [6, 16] and now == [1, 1] and marks.step > 0.18
+
+
+@pytest.mark.parametrize("step", [1e-6, 0.0])
+def test_a_second_metric_without_a_value_and_a_tiny_step_make_a_board(room, hand_in, step):
+    path = room.folder / "challenge.yaml"
+    text = path.read_text().replace(
+        "name: auroc, title: AUROC", "name: calibration_slope, title: s"
+    )
+    path.write_text(text.replace("step: 0.01", f"step: {step:.6f}"))
+    room = Classroom.amend(room.folder)
+    hand_in(room)
+    mark_all(room)
+    [row] = teams(make_board(room).rows["public"])
+    assert "alpha" in board_page(make_board(room)) and len(row.scores) == 2

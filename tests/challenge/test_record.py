@@ -71,8 +71,19 @@ def test_half_a_line_was_never_said(path):
     record = Record(path)
     assert len(record.entries) == 4
     record.add("said", number_said=4)
-    assert [entry["number_said"] for entry in Record(path).entries] == [0, 1, 2, 3, 4]
+    assert [entry["number_said"] for entry in Record(path).of("said")] == [0, 1, 2, 3, 4]
     assert path.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("left", [1, 20])
+def test_a_last_line_that_broke_off_is_told_and_kept(path, caplog, left):
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-left])
+    Record(path).mend()
+    [broken] = Record(path).of("broken")
+    last = whole.splitlines(keepends=True)[-1][:-left].decode()
+    assert broken["text"] == last and "the last line broke off" in caplog.text
+    assert len([*Record(path).of("said")]) == 3
 
 
 def test_many_at_once_lose_nothing(path):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import socket
 import time
 import zipfile
@@ -20,7 +21,8 @@ import requests
 import yaml
 from class_server import Team
 
-from datkit.challenge import Classroom, make_board, server
+from datkit.challenge import Classroom, make_board, mark_next, server
+from datkit.challenge.marking import waiting
 from datkit.errors import UsageError
 
 
@@ -151,7 +153,7 @@ def test_an_upload_beyond_the_limit_ends_at_the_limit(run, room):
     description = yaml.safe_load(path.read_text())
     description["limits"]["upload_mib"] = 1
     path.write_text(yaml.safe_dump(description))
-    served = run(Classroom.open(room.folder))
+    served = run(Classroom.amend(room.folder))
     alpha, sent = served.team("alpha"), 0
 
     def endless():
@@ -174,7 +176,15 @@ def test_a_large_question_or_token_is_refused(served):
     for path, name in (("/questions", "text"), ("/enter", "token")):
         assert alpha.post(path, data={name: "a" * 2**17}).status_code == 413
         assert alpha.post(path, files={name: b"a" * 100}).status_code in (400, 403)
-    assert alpha.post("/questions", data={"text": "a" * 2001}).status_code == 400
+    assert alpha.post("/questions", data={"text": "a" * 2001}).status_code == 409
+    assert alpha.post("/enter", data={"token": "\u2603"}).status_code == 403
+
+
+def test_questions_have_a_limit_a_day(served):
+    alpha = served.team("alpha")
+    answers = [alpha.post("/questions", data={"text": f"{n}?"}).status_code for n in range(21)]
+    assert Counter(answers) == {303: 20, 409: 1}
+    assert served.team("beta").post("/questions", data={"text": "?"}).status_code == 303
 
 
 def test_a_team_uploads_one_file_at_a_time_and_slow_ones_hold_nobody_up(served, content):
@@ -282,8 +292,36 @@ def test_every_page_says_what_a_browser_may_do(served):
 
 def test_code_is_not_served_where_it_could_read_the_labels(room, monkeypatch):
     monkeypatch.setattr("datkit.replica.sandbox._failure_of", lambda level: "not installed")
-    with pytest.raises(UsageError, match="Expected a sandbox on this machine, found none"):
+    with pytest.raises(UsageError, match="Expected a sandbox on this machine.*takes: .table. in"):
         server.serve(room)
+
+
+def test_what_an_error_costs_stands_on_the_page(run, graded):
+    page = words(run(graded).team("alpha").get("/"))
+    assert "mean cost of an error: a row for each true class" in page
+    assert "3 1.0 0.7 0.3 0.0" in page
+
+
+def test_a_submission_that_kills_the_process_twice_is_given_up(room, hand_in, monkeypatch):
+    first, second = hand_in(room), hand_in(room, "beta", seed=1)
+
+    def work(folder, _isolation, _parent):
+        if waiting([*Classroom.open(folder).record.entries])[0]["number"] == first["number"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        mark_next(Classroom.open(folder))
+
+    def pause(_):
+        if not waiting(room.record.entries):
+            raise InterruptedError
+
+    monkeypatch.setattr(server, "work", work)
+    monkeypatch.setattr(server, "get_context", lambda _: get_context("fork"))
+    monkeypatch.setattr(server.time, "sleep", pause)
+    with pytest.raises(InterruptedError):
+        server._keep_working(room.folder, "plain")
+    marked = {one["of"]: one for one in room.record.of("marked")}
+    assert "killed the process" in marked[first["number"]]["problems"][0]["found"]
+    assert marked[second["number"]]["predictions"]
 
 
 def test_a_port_in_use_is_told(room):

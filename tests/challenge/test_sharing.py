@@ -77,6 +77,19 @@ def test_what_is_no_notebook_is_refused(content):
         clean_notebook(content)
 
 
+def test_a_notebook_has_no_end_of_cells(served):
+    cell = {"cell_type": "raw", "source": ""}
+    for count, status in ((1000, 303), (1001, 409)):
+        content = json.dumps({"cells": [cell] * count}).encode()
+        assert upload(served.team("alpha"), content).status_code == status
+
+
+def test_its_page_says_where_it_lies(served):
+    place = upload(served.team("alpha"), json.dumps(NOTEBOOK).encode()).headers["location"]
+    [kept] = (served.room.folder / "kept").iterdir()
+    assert kept.name in served.team("beta").get(place).text
+
+
 def test_halves_of_letters_are_shown_and_break_nothing(served):
     cell = {"cell_type": "markdown", "source": "\ud800 \u202e"}
     place = upload(served.team("alpha"), json.dumps({"cells": [cell]}).encode()).headers["location"]

@@ -159,3 +159,26 @@ def test_teams_get_tokens_and_read_what_is_said(cohort, tmp_path, run_json, caps
     assert answer[1]["answers"] == asked
     assert main(["class", "say", str(folder), "Friday.", "--answer", str(asked + 1)]) == 2
     assert main(["class", "check", str(folder)]) == 0  # the challenge.yaml in it
+
+
+def test_a_new_token_is_told_and_a_name_has_one_spelling(cohort, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("datkit.challenge.server.serve", lambda *_: None)
+    folder = tmp_path / "class"
+    words = ["class", "serve", str(folder), "--cohort", str(cohort), "--teams", "alpha"]
+    assert main(words) == main([*words[:-1], " alpha"]) == 0
+    assert len([*Classroom.open(folder).record.of("team")]) == 1
+    assert main(["class", "team", str(folder), " alpha", "beta"]) == 0
+    said = capsys.readouterr().err
+    assert "older token of alpha is worth nothing" in said and "of beta" not in said
+
+
+def test_a_changed_description_is_put_on_record(cohort, tmp_path, run_json, capsys):
+    folder = tmp_path / "class"
+    run_json("class", "init", folder, "--cohort", cohort)
+    path = folder / "challenge.yaml"
+    path.write_text(path.read_text().replace("a_day: 10", "a_day: 3"))
+    assert main(["class", "board", str(folder)]) == 1
+    assert "datkit class amend" in capsys.readouterr().err
+    code, said = run_json("class", "amend", folder)
+    assert code == 0 and main(["class", "board", str(folder)]) == 0
+    assert said["described"] in capsys.readouterr().out

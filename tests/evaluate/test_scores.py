@@ -18,6 +18,7 @@ from datkit.evaluate import (
     score_groups,
     score_probabilities,
 )
+from datkit.evaluate.scores import share_ranks
 
 
 def test_control_perfect():
@@ -331,3 +332,8 @@ def test_a_rank_shows_each_models_own_score(make_scores):
 def test_what_cannot_be_ranked_is_refused(models, metric):
     with pytest.raises(UsageError, match=f"found {len(models)} models and '{metric}'"):
         rank_models([0, 1], models, metric=metric)
+
+
+def test_a_rank_is_never_better_than_that_of_a_better_score():
+    ranks = share_ranks("abcd", lambda one, best: (one, best) in {("c", "a"), ("d", "c")})
+    assert [*ranks] == [(1, "a"), (2, "b"), (3, "c"), (3, "d")]
