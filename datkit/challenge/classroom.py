@@ -291,6 +291,8 @@ def share_out(cohort: Cohort, data: ChallengeData) -> Split:
     if data.together:
         split = grouped_split(cohort, data.together, count)
     else:
+        fewest = int(cohort.labels.value_counts().min())  # each fold takes some of each class
+        count = max(3, min(count, fewest))
         split = random_split(cohort, count, data.seed)
     start, end = np.cumsum([max(1, round(share * count)) for share in shares])
     sides = split.folds[:start], split.folds[start:end]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import nibabel as nib
@@ -185,6 +186,14 @@ def test_a_cohort_without_centres_says_what_to_do(cohort, tmp_path):
     path = tmp_path / "challenge.yaml"
     path.write_text(yaml.safe_dump(description))
     assert len(init_class(tmp_path / "class", unnamed, path).labels["public"]) == 10
+
+
+def test_few_exams_are_shared_out_without_a_warning(cohort, tmp_path):
+    few = cohort.subset([*cohort.uids[:24:2], *cohort.uids[1:18:2]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = init_class(tmp_path / "class", few, "dat-park")
+    assert all({*table["label"]} == {0, 1} for table in made.labels.values())
 
 
 def test_another_folder_is_no_challenge(tmp_path):
