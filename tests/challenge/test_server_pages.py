@@ -107,3 +107,11 @@ def test_on_a_phone_every_value_of_a_row_is_in_sight(busy, tab):
         "all => all.map(one => one.getBoundingClientRect()).map(({left, right}) => [left, right])",
     )
     assert len(places) > 20 and all(0 <= left < right <= 360 for left, right in places)
+
+
+def test_a_table_of_costs_keeps_nobody_out(run, graded, tab):
+    tab.goto((served := run(graded)).base)
+    tab.get_by_label("token").fill(served.room.issue_token("alpha"))
+    tab.keyboard.press("Enter")
+    tab.get_by_role("table", name="mean cost of an error").wait_for()
+    check_sizes(tab, "a table of costs")
