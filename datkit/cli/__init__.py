@@ -30,6 +30,7 @@ from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
 from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
+from datkit.cli.provenance import PROVENANCE
 from datkit.cli.submit import SUBMIT
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import shown
@@ -91,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     words = root.add_subparsers(metavar="COMMAND", required=True)
     EXAMS.add_to(words)
     MODELS.add_to(words)
+    PROVENANCE.add_to(words)
     groups = {"data": DATA, "normals": NORMALS, "submit": SUBMIT, "class": CHALLENGE}
     for name, group in groups.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)

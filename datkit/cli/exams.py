@@ -119,7 +119,7 @@ def prepare(args: Namespace) -> Result:
     start dask scheduler, then dask worker tcp://node1:8786 on each machine.
     """
     _, prepared, code = prepare_exams(args.folder, args)
-    folder = str(Path(prepared.volumes.filename).parent)  # type: ignore[attr-defined]
+    folder = str(prepared.folder)
     lines = _look_at(prepared)
     exams = f"{len(prepared)} exam{'s' * (len(prepared) != 1)}"
     lines.append(f"{exams} prepared, {len(prepared.reasons)} to look at: {folder}")

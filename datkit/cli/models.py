@@ -74,6 +74,7 @@ def train(args: Namespace) -> Result:
     from datkit.evaluate.trained import train_model
     from datkit.models.registry import make_model
     from datkit.models.store import check_place
+    from datkit.provenance.record import record
     from datkit.submit.pack import collect_weights, write_prior
 
     if args.folds < 0 or args.folds == 1:
@@ -90,6 +91,9 @@ def train(args: Namespace) -> Result:
             raise
         raise UsageError(f"{args.model}: Expected other settings, found that {error}.") from error
     write_prior(args.out, prepared.labels)
+    labelled = cohort.subset(prepared.labels.dropna().index)
+    chosen = {"model": model.kind, "seed": args.seed, "folds": args.folds}
+    record(args.out, "model", inputs=[prepared.folder], cohort=labelled, settings=chosen)
     named = ["--code", model.file] if hasattr(model, "file") else []
     call = shlex.join(["datkit", "predict", str(args.out), "SCAN", *named])
     lines = [*_tell(card), f"Saved: {args.out}, next: {call}"]
@@ -137,6 +141,7 @@ def predict(args: Namespace) -> Result:
     from datkit.models.own import run_file
     from datkit.models.store import PRETRAINED, load_model, read_card
     from datkit.prepare.cohort import prepare_cohort
+    from datkit.provenance.record import record
 
     _check_new(args.out, args)
     for file in args.code:
@@ -158,6 +163,8 @@ def predict(args: Namespace) -> Result:
         table = told.to_frame().assign(**{"reasons": told.index.map(doubts)} if doubts else {})
         with replace_atomically(args.out) as part:
             table.to_csv(part, float_format="%.6f", lineterminator="\n")
+        exams = cohort.subset(told.index)
+        record(args.out, "predictions", inputs=[folder, prepared.folder], cohort=exams)
         lines = [f"{len(told)} of {len(cohort)} exams predicted: {args.out}"]
     found = {"predictions": told.to_dict(), "reasons": without | doubts, "model": card}
     return Result([*lines, *said] if len(told) else lines, found, code)
@@ -218,12 +225,15 @@ def benchmark(args: Namespace) -> Result:
     """
     from datkit.evaluate.benchmark.board import benchmark_lines, plot_benchmark
     from datkit.evaluate.benchmark.run import benchmark_cohort
+    from datkit.provenance.record import record
 
     cohort = open_exams(args.cohort, args)
     how = {"n_jobs": args.jobs, "scheduler": args.scheduler, "progress": not args.json}
     how |= {"splits": args.split, "seeds": args.seed or [0], "n_splits": args.folds}
     with locked(args.out):  # who writes it at the same time would lose this one's fits
         board = benchmark_cohort(cohort, args.model or USUAL, out=args.out, **how)
+    chosen = {one: how[one] for one in ("splits", "seeds", "n_splits")}
+    record(args.out, "benchmark", cohort=cohort, settings=chosen)
     with replace_atomically(args.out.with_suffix(".md")) as part:
         part.write_text("\n".join(benchmark_lines(board, markdown=True)) + "\n", encoding="utf-8")
     settings = dict.fromkeys(row["setting"] for row in board["scores"])

@@ -38,11 +38,14 @@ def pack(args: Namespace) -> Result:
       datkit submit pack measures volume --prior 0.5 --out submission.zip
     """
     from datkit.models.own import run_file
+    from datkit.provenance.record import record
     from datkit.submit.pack import pack_submission
 
     for file in args.code:
         run_file(file)
     packed = pack_submission(args.models, args.out, prior=args.prior, licence=args.licence)
+    chosen = {"prior": packed.prior, "licence": args.licence}
+    record(packed.path, "submission", inputs=args.models, settings=chosen)
     said = f"{packed.path} ({packed.size / 1e6:.2f} MB), next: datkit submit check {packed.path}"
     return Result([said], packed.to_dict())
 

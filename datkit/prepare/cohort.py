@@ -61,6 +61,11 @@ class PreparedCohort:
         return list(self.table.index)
 
     @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return Path(self.volumes.filename).parent  # type: ignore[attr-defined]
+
+    @property
     def labels(self) -> pd.Series:
         """0 normal, 1 abnormal, NaN unknown; float, indexed by uid."""
         return self.table["is_pathologic"]

@@ -1,0 +1,48 @@
+"""`datkit trace`, after the commands that write records."""
+
+import pytest
+
+from datkit.cli import main
+from datkit.data import open_folder
+
+
+@pytest.fixture
+def made(tiny_cohort, prepared_tiny, tmp_path, monkeypatch, capsys):
+    """A model trained, and a submission and predictions made of it, by commands alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cohort").symlink_to(tiny_cohort.folder)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "prepared").symlink_to(prepared_tiny.folder.parent)
+    words = ["train", "--model", "constant", "--folds", "0", "--cohort", "cohort", "--out", "model"]
+    assert main(words) == 0
+    assert main(["submit", "pack", "model"]) == 0
+    main(["predict", "model", "cohort", "--out", "predictions.csv"])
+    capsys.readouterr()
+    return tmp_path
+
+
+@pytest.mark.parametrize("product", ["submission.zip", "predictions.csv", "model"])
+def test_the_chain_of_a_product_is_drawn(product, made, capsys, tiny_cohort):
+    assert main(["trace", product]) == 0
+    said = capsys.readouterr().out
+    for uid in tiny_cohort.uids:
+        assert f"{uid}  read by simulated-reader-of-" in said
+    assert "The chain is whole" in said
+
+
+def test_a_break_is_named_and_sets_the_exit_code(made, capsys, run_json):
+    (made / "model" / "prior.json").write_text("{}")
+    assert main(["trace", "submission.zip"]) == 1
+    assert "changed: prior.json of model model" in capsys.readouterr().out
+    code, found = run_json("trace", "submission.zip")
+    assert code == 1 and found["inputs"][0]["kind"] == "model"
+    assert main(["trace", "nothing.zip"]) == 2
+
+
+def test_the_record_of_predictions_names_those_alone_that_were_predicted(made):
+    from datkit.provenance import read_record
+
+    told = read_record(made / "predictions.csv.record.json")
+    rows = (made / "predictions.csv").read_text().splitlines()[1:]
+    cohort = told.inputs[-1]
+    assert len(cohort.exams) == len(rows) < len(open_folder(made / "cohort"))
