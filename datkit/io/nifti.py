@@ -23,7 +23,8 @@ from datkit.io.nifti_geometry import Fault, find_geometry
 from datkit.io.scan import AGAIN, Scan, air_faults, one_line, scan_error, shape_problems, sound_scan
 from datkit.problems import Problem
 
-__all__ = ["NiftiFile", "header_path", "is_nifti", "load_nifti", "open_nifti"]
+__all__ = ["NiftiFile", "header_path", "is_nifti", "load_nifti", "open_nifti",
+           "read_voxels"]  # fmt: skip
 
 # Converters put some kilobytes of DICOM header before the voxels. A packed file that claims more
 # than this would be unpacked for minutes before its first voxel comes.
@@ -106,7 +107,7 @@ def load_nifti(path: Path, *, orientation: str | None = None, repair: bool = Fal
     file = open_nifti(path)
     affine, known, faults = find_geometry(file.header, file.pixdim, orientation, str(path))
     repairs = _mend([*_header_faults(file, path), *faults], repair, path)
-    data, faults = _one_frame(_read_voxels(file, path), path)
+    data, faults = _one_frame(read_voxels(file, path), path)
     zero = file.header.get_slope_inter()[1] or 0.0
     faults += [(one, "kept values below 0") for one in air_faults(data, zero, path)]
     repairs += _mend(faults, repair, path)
@@ -201,7 +202,7 @@ def _header_faults(file: NiftiFile, path: Path) -> Iterator[Fault]:
         yield Problem("voxels-far", str(path), expected, str(file.offset), AGAIN), ""
 
 
-def _read_voxels(file: NiftiFile, path: Path) -> np.ndarray:
+def read_voxels(file: NiftiFile, path: Path) -> np.ndarray:
     """Read the voxels, and compare the checksum that stands behind packed ones.
 
     nibabel stops at the last voxel, before the checksum: a flipped bit would go unseen. Such a bit

@@ -1,0 +1,11 @@
+from .overlap import compare_regions as compare_regions
+from .overlap import overlap as overlap
+from .overlap import region_sbr as region_sbr
+from .regions import LABELS as LABELS
+from .regions import Facts as Facts
+from .regions import Region as Region
+from .regions import load_region as load_region
+from .regions import mask_header as mask_header
+from .regions import save_region as save_region
+from .segmentation import load_segmentation as load_segmentation
+from .segmentation import save_segmentation as save_segmentation

@@ -8,5 +8,6 @@ from .exam import simulate_exam as simulate_exam
 from .lab import Phantom as Phantom
 from .lab import make_phantom as make_phantom
 from .lab import mean_patient as mean_patient
+from .lab import true_regions as true_regions
 from .lab import true_striata as true_striata
 from .lab import window as window

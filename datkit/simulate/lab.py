@@ -20,7 +20,8 @@ from datkit.simulate.patient.loss import SIDES, Loss, keep_evenly
 from datkit.simulate.patient.person import Patient, standard_normal
 from datkit.simulate.patient.uptake import paint
 
-__all__ = ["Phantom", "make_phantom", "mean_patient", "true_striata", "window"]
+__all__ = ["Phantom", "make_phantom", "mean_patient", "true_regions", "true_striata",
+           "window"]  # fmt: skip
 
 TARGETS = ("caudate", "putamen")
 # A box around both striata in the patient's head: voxels of 2 mm, the first at BOX_START.
@@ -126,3 +127,35 @@ def true_striata(drawn: Drawn) -> np.ndarray:
         middle = (voxels * weight).sum(axis=1) / weight.sum()
         centres.append(to_scan[:3, :3] @ middle + to_scan[:3, 3])
     return np.array(centres)
+
+
+def true_regions(drawn: Drawn) -> np.ndarray:
+    """Return where the striata of an exam truly lie, on the exam's own grid.
+
+    Caudate and putamen of the standard head, deformed into the patient's and posed: a voxel counts
+    where more than half of it is striatum. Of a head that moves it is the mean pose.
+
+    Parameters
+    ----------
+    drawn : Drawn
+        Of :func:`datkit.simulate.exam.draw_exam`; no volume is needed.
+
+    Returns
+    -------
+    ndarray, uint8 (i, j, k)
+        1 in the left striatum, 2 in the right, 0 elsewhere.
+
+    Examples
+    --------
+    >>> from datkit.simulate.exam import draw_exam
+    >>> mask = true_regions(draw_exam(2026, 3))
+    >>> sorted(np.unique(mask).tolist())
+    [0, 1, 2]
+    """
+    camera, regions = drawn.acquisition, standard_anatomy().regions
+    to_head, (i, j, k) = np.linalg.inv(camera.mean_pose) @ camera.affine, camera.shape
+    shares = [
+        sample(regions[f"caudate_{side}"] + regions[f"putamen_{side}"],
+               drawn.patient.shape, to_head, (i, j, k)) for side in SIDES
+    ]  # fmt: skip
+    return ((shares[0] > 0.5) + 2 * (shares[1] > 0.5)).astype(np.uint8)
