@@ -25,7 +25,7 @@ COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test lint format dist constraints clean
+.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test fedbiomed lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -92,6 +92,25 @@ serve:  ## Serve the built book on http://127.0.0.1:8000
 test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(CI),--durations=15) $(if $(COVERAGE),--cov=datkit --cov-report=term:skip-covered)
 
+# Fed-BioMed's pins (cryptography below 41, Python below 3.12) cannot share an environment with the
+# kit's. It is installed without what trains nothing here: torchvision (stubbed in the test), itk,
+# monai, a second PyTorch with CUDA. For the small PyTorch, see constraints.txt.
+FEDBIOMED := .venv-fedbiomed
+FEDBIOMED_PYTHON ?= $(PYTHON)
+$(FEDBIOMED)/.ok: constraints-fedbiomed.txt
+	@$(FEDBIOMED_PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 12) else f"Expected Python 3.10 or 3.11, found {v[0]}.{v[1]}: call make fedbiomed FEDBIOMED_PYTHON=/path/to/python3.11")'
+	$(FEDBIOMED_PYTHON) -m venv $(FEDBIOMED)
+	$(FEDBIOMED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -r constraints-fedbiomed.txt
+	@touch $@
+
+fedbiomed: $(FEDBIOMED)/.ok $(VENV)/.ok  ## Train the exported plan in Fed-BioMed's own classes (own .venv, optional)
+	test -d $(BUILD)/fedbiomed/exams || $(BIN)/datkit simulate --size tiny --out $(BUILD)/fedbiomed/exams
+	rm -rf $(BUILD)/fedbiomed/plan
+	$(BIN)/datkit federated export fed-biomed --cohort $(BUILD)/fedbiomed/exams --out $(BUILD)/fedbiomed/plan
+	$(BIN)/datkit federated check $(BUILD)/fedbiomed/plan/plan.py
+	DATKIT_FEDBIOMED=$(BUILD)/fedbiomed/plan $(FEDBIOMED)/bin/python -m pytest --noconftest -c /dev/null \
+	  --rootdir . -p no:cacheprovider -q -rP tests/federated/test_real_fedbiomed.py
+
 lint: $(VENV)/.ok  ## Check style, types, direction of imports, lines of code, and the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -125,4 +144,4 @@ constraints:  ## Write constraints.txt from what is installed in .venv
 	@mv constraints.new constraints.txt
 
 clean:  ## Remove .venv and everything that was built or simulated
-	rm -rf $(VENV) $(BUILD) notebooks/outputs
+	rm -rf $(VENV) $(FEDBIOMED) $(BUILD) notebooks/outputs

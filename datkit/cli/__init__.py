@@ -7,6 +7,7 @@
 ``normals``  normal ranges of one's own
 ``submit``   pack, check, run and score a submission
 ``challenge``  `datkit class …`: a challenge for a class
+``federated``  training over many hospitals
 
 Exit codes: 0 fine, 1 findings (bad data, problems found), 2 wrong use, 130 interrupted. Results go
 to standard output, all else to standard error, so that ``--json`` can be piped.
@@ -28,6 +29,7 @@ from datkit.cli.challenge import CHALLENGE
 from datkit.cli.command import FINE, INTERRUPTED, Shown, add_word, complain, to_json
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
+from datkit.cli.federated import FEDERATED
 from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
 from datkit.cli.provenance import PROVENANCE
@@ -94,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     MODELS.add_to(words)
     PROVENANCE.add_to(words)
     groups = {"data": DATA, "normals": NORMALS, "submit": SUBMIT, "class": CHALLENGE}
+    groups["federated"] = FEDERATED
     for name, group in groups.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)

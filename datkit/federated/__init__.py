@@ -1,5 +1,8 @@
 """Training over many hospitals without moving an exam.
 
+``fedbiomed``    a training plan for Fed-BioMed, and hospitals' folders for its nodes
+``plan_rules``   what reading such a plan shows, without running it: one decorated rule a fault
+
 Each name is loaded on first use.
 """
 

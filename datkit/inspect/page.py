@@ -18,6 +18,7 @@ __all__ = ["all_rules", "findings_page"]
 # What declares rules; named, not imported, since some lie below this room and some above it.
 MODULES = (
     "datkit.challenge.codabench.check",
+    "datkit.federated.plan_rules",
     "datkit.inspect.submission",
     "datkit.replica.assess",
     "datkit.replica.scenarios",

@@ -20,7 +20,7 @@ from datkit.inspect.page import all_rules, findings_page
 
 ROW = re.compile(r"^\| `([\w-]+)` \| (\w+) \| (.+) \| (.+) \|$", re.MULTILINE)
 TESTS = Path(__file__).parents[1]
-ROOMS = ("challenge/codabench", "replica", "submit")
+ROOMS = ("challenge/codabench", "federated", "replica", "submit")
 RULE_OF = {rule.code: rule for rule in all_rules()}
 READ = ("The archive", "Where `main.py` lies", "What does not belong there", "The code")
 BY_READING = {code for code, rule in RULE_OF.items() if rule.section in READ}
