@@ -112,7 +112,7 @@ class Classroom:
     @property
     def described(self) -> str:
         """The sha256 of challenge.yaml, as the record last has it."""
-        return [*self.record.of("made", "amended")][-1]["described"]
+        return [*self.record.of("made", "amended")][-1].get("described", "(none)")
 
     @property
     def teams(self) -> set[str]:

@@ -15,8 +15,10 @@ import yaml
 
 from datkit.challenge import Classroom, board_page, init_class, make_board
 from datkit.challenge.description import EXAMPLES
+from datkit.challenge.record import Record
 from datkit.data import open_folder
 from datkit.errors import ChallengeError, ChecksumError, CohortError, UsageError
+from datkit.files import sha256_file
 from datkit.io.scan import save_scan
 
 PRIVATE = ("labels", "kept", "private")
@@ -128,6 +130,15 @@ def test_a_description_that_was_changed_is_told_until_it_is_on_record(room):
     changed = Classroom.amend(room.folder)
     assert changed.challenge.limits.step == 0.5 and changed.record.head != before
     assert changed.described in board_page(make_board(Classroom.open(room.folder)))
+
+
+def test_a_record_that_has_no_description_yet_says_how_to_add_it(room):
+    path = room.folder / "record.jsonl"
+    path.unlink()
+    Record(path).add("made", sha256={})
+    with pytest.raises(ChallengeError, match="expected sha256 .none., .* datkit class amend"):
+        Classroom.open(room.folder)
+    assert Classroom.amend(room.folder).described == sha256_file(room.folder / "challenge.yaml")
 
 
 def test_controls_are_in_the_record(room, graded):
