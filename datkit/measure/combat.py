@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,11 @@ from datkit.errors import UsageError
 from datkit.files import read_sealed, write_sealed
 from datkit.problems import Problem
 
-__all__ = ["Combat"]
+__all__ = ["Combat", "Sums", "pool_sums", "shrink", "sums_of"]
 
 Features = pd.DataFrame | np.ndarray
 _ARRAYS = ("mean_", "usual_", "slopes_", "sd_", "offsets_", "variances_")
+FORETOLD = 1e-10  # share of a covariate's squares: what is left by centres and others is rounding
 STILL = 1e-6  # standard deviations: what moves less between two rounds has settled
 
 
@@ -87,21 +88,12 @@ class Combat(TransformerMixin, BaseEstimator):
         _check_training(values, names, counts)
         rows = place == np.arange(len(names))[:, None]
         self.centres_, self.n_features_in_ = names.tolist(), values.shape[1]
-        self.usual_ = x.mean(0)
+        found = pool_sums([sums_of(values[at], x[at]) for at in rows])
+        self.usual_, self.mean_, self.slopes_, self.sd_ = found
         x = x - self.usual_
-        design = np.hstack([rows.T, x])
-        if np.linalg.matrix_rank(design) < design.shape[1]:
-            expected = "Expected covariates that vary within centres"
-            one = "one that centres and the others foretell"
-            raise UsageError(f"{expected}, found {one}; leave it out.")
-        weights = np.linalg.lstsq(design, values, rcond=None)[0]
-        self.mean_ = counts @ weights[: len(names)] / len(values)
-        self.slopes_ = weights[len(names) :]
-        self.sd_ = np.sqrt(((values - design @ weights) ** 2).mean(0))
-        self.sd_[self.sd_ == 0] = 1  # a measure that never varies is left where it is
         z = (values - self.mean_ - x @ self.slopes_) / self.sd_
-        found = [_shrink(z[at]) for at in rows]
-        self.offsets_, self.variances_ = map(np.array, zip(*found, strict=True))
+        own = [shrink(z[at]) for at in rows]
+        self.offsets_, self.variances_ = map(np.array, zip(*own, strict=True))
         return self
 
     def transform(
@@ -177,7 +169,58 @@ class Combat(TransformerMixin, BaseEstimator):
         return place
 
 
-def _shrink(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class Sums(NamedTuple):
+    """What ComBat's regression needs of one centre's n exams, covariates (c) and measures (m).
+
+    Number and means, then sums of products of what is left over the centre's own means: of
+    covariates (c, c), of covariates and measures (c, m), squares of measures (m,).
+    """
+
+    n: int
+    x: np.ndarray
+    y: np.ndarray
+    xx: np.ndarray
+    xy: np.ndarray
+    yy: np.ndarray
+
+
+def sums_of(values: np.ndarray, x: np.ndarray) -> Sums:
+    """Return the sums of one centre's measures (n, m) and covariates (n, c)."""
+    y, mean, usual = values - values.mean(0), values.mean(0), x.mean(0)
+    x = x - usual
+    return Sums(len(values), usual, mean, x.T @ x, x.T @ y, (y**2).sum(0))
+
+
+def pool_sums(centres: list[Sums]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the training mean of covariates (c,), and α (m,), β (c, m) and σ (m,) of all centres.
+
+    They are those of least squares on all exams with an intercept for each centre
+    (Frisch-Waugh-Lovell), so that no exam need leave its centre for them; after distributed ComBat
+    (Chen 2022, 10.1016/j.neuroimage.2021.118822).
+
+    Raises
+    ------
+    UsageError
+        If a covariate follows from centres and the others.
+    """
+    n, x, y, xx, xy, yy = (np.array(part, float) for part in zip(*centres, strict=True))
+    usual, covariates = n @ x / n.sum(), x.shape[1]
+    products = xx.sum(0).reshape(covariates, covariates)  # empty ones lose it in JSON
+    with_y = xy.sum(0).reshape(covariates, y.shape[1])
+    scale = np.sqrt(np.diag(products) + n @ x**2)  # of the covariates' own size, about zero
+    scale[scale == 0] = 1
+    if np.linalg.matrix_rank(products / np.outer(scale, scale), tol=FORETOLD) < len(scale):
+        expected = "Expected covariates that vary within centres"
+        one = "one that centres and the others foretell"
+        raise UsageError(f"{expected}, found {one}; leave it out.")
+    slopes = np.linalg.solve(products, with_y)
+    mean = n @ (y - (x - usual) @ slopes) / n.sum()
+    rest = yy.sum(0) - (slopes * with_y).sum(0)
+    sd = np.sqrt(rest.clip(0) / n.sum())
+    return usual, mean, slopes, np.where(sd > 0, sd, 1)  # what never varies is left where it is
+
+
+def shrink(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets and variances (m,) of one centre's standardised measures (n, m).
 
     Each is the mean of its posterior, given the other; the two are iterated until they settle. The
