@@ -1,3 +1,15 @@
+from .agreement import cohen_kappa as cohen_kappa
+from .agreement import compare_readers as compare_readers
+from .agreement import fleiss_kappa as fleiss_kappa
+from .agreement import krippendorff_alpha as krippendorff_alpha
+from .campaign import Campaign as Campaign
+from .campaign import Question as Question
+from .campaign import load_campaign as load_campaign
+from .merge import Merged as Merged
+from .merge import merge_readers as merge_readers
+from .merge import seal_answers as seal_answers
+from .pages import init_campaign as init_campaign
+from .pages import pack_volume as pack_volume
 from .overlap import compare_regions as compare_regions
 from .overlap import overlap as overlap
 from .overlap import region_sbr as region_sbr
