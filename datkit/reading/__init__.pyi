@@ -8,11 +8,11 @@ from .campaign import load_campaign as load_campaign
 from .merge import Merged as Merged
 from .merge import merge_readers as merge_readers
 from .merge import seal_answers as seal_answers
-from .pages import init_campaign as init_campaign
-from .pages import pack_volume as pack_volume
 from .overlap import compare_regions as compare_regions
 from .overlap import overlap as overlap
 from .overlap import region_sbr as region_sbr
+from .pages import init_campaign as init_campaign
+from .pages import pack_volume as pack_volume
 from .regions import LABELS as LABELS
 from .regions import Facts as Facts
 from .regions import Region as Region
