@@ -3,3 +3,11 @@ from .combat import message_of_sums as message_of_sums
 from .combat import pool_messages as pool_messages
 from .fedbiomed import export_fed_biomed as export_fed_biomed
 from .plan_rules import check_plan as check_plan
+from .training import STRATEGIES as STRATEGIES
+from .training import Federation as Federation
+from .training import Hospital as Hospital
+from .training import Order as Order
+from .training import Strategy as Strategy
+from .training import Update as Update
+from .training import make_hospitals as make_hospitals
+from .training import train_federated as train_federated
