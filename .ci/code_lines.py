@@ -30,8 +30,8 @@ ADDED = {
     "hostile code and broken disks": 91,
     "launch: one address": 4,
     "reading: campaigns, agreement, regions": 450,
-    "federated: clients, strategies, Fed-BioMed": 400,
-    "provenance: records, trace, publish": 400,
+    "federated: clients, strategies, Fed-BioMed": 600,
+    "provenance: records, trace, publish": 570,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (
