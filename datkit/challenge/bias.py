@@ -25,7 +25,8 @@ ITEMS = {one["number"]: one for section in FORM["section"] for one in section["i
 
 def _plain(value: object) -> str:
     """Return a value on one line, in which Markdown and HTML find nothing to obey."""
-    return re.sub(r"([\\`*_\[\]<>&|#~$])", r"\\\1", shown(" ".join(str(value).split())))
+    marks = r"([\\`*_\[\]<>&|#~${}@]|:(?=//)|(?<=www)\.)"  # an address is a link in some readers
+    return re.sub(marks, r"\\\1", shown(" ".join(str(value).split())))
 
 
 def bias_form(
@@ -60,7 +61,7 @@ def bias_form(
             )
             left += [] if answer else [one["number"]]
             lines += [f"**{one['number']} {one['item']}.** *{one['asks']}*"]
-            answer = re.sub(r"^(\d*)(?=[-+=:.)])", r"\1\\", answer)  # no list, no rule
+            answer = re.sub(r"^(\d*)(?=[-+=:.)(%])", r"\1\\", answer)  # no list or target
             lines += [answer or "To be filled by the organisers."]
     head = FORM["head"].format(title=_plain(challenge.title), left=len(left), all=len(ITEMS))
     return "\n\n".join([head.strip(), *lines]) + "\n", left

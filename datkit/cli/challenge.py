@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg, findings, note, tell_all
+from datkit.cli.models import OVERWRITE, check_new
 from datkit.errors import ChallengeError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 CHALLENGE = Group(__doc__)
 _FOLDER = arg("folder", type=Path, metavar="FOLDER", help="of the challenge")
 _COHORT = {"type": Path, "metavar": "COHORT"}
-_CHALLENGE = {"default": "class", "metavar": "FILE", "help": "challenge.yaml; or class, grades"}
+_EXAMPLES = "your challenge.yaml; or an example: class, grades, dat-park"
+_CHALLENGE = {"default": "class", "metavar": "FILE", "help": _EXAMPLES}
 _LEVELS = ["docker", "bubblewrap", "plain"]
 _ISOLATION = arg("--isolation", choices=_LEVELS, help="plain runs code that can read the labels")
 
@@ -194,8 +196,9 @@ def check(args: Namespace) -> Result:
     arg("kind", choices=["codabench", "bias"], help="a bundle for Codabench; the design form BIAS"),
     arg("folder", type=Path, metavar="FOLDER", help="of the challenge; for bias, also a file"),
     arg("--cohort", type=Path, metavar="COHORT", help="make the folder first, of these exams"),
-    arg("--challenge", default="class", metavar="FILE", help="with --cohort, its challenge.yaml"),
+    arg("--challenge", **_CHALLENGE),
     arg("--out", type=Path, metavar="FILE", help="to be written; bundle.zip or bias.md"),
+    OVERWRITE,
     arg("--start", type=_utc, metavar="DATE", help="of the first phase, UTC"),
     arg("--days", type=int, default=28, metavar="N", help="of a phase without an end; 28"),
 )
@@ -216,12 +219,13 @@ def export(args: Namespace) -> Result:
     """
     from datkit.challenge.codabench.export import export_codabench
 
+    check_new(out := args.out or Path("bias.md" if args.kind == "bias" else "bundle.zip"), args)
     if args.cohort:
         _room(args, make=True)
     if args.kind == "bias":
-        return _export_bias(args.folder, args.out or Path("bias.md"))
-    room, out = _room(args), args.out or Path("bundle.zip")
-    return findings(out, export_codabench(room, out, start=args.start, days=args.days))
+        return _export_bias(args.folder, out)
+    problems = export_codabench(_room(args), out, start=args.start, days=args.days)
+    return findings(out, problems)
 
 
 def _export_bias(path: Path, out: Path) -> Result:
@@ -327,7 +331,7 @@ def say(args: Namespace) -> Result:
     _FOLDER,
     arg("--cohort", **_COHORT, help="make the folder first, of these exams, if it is not there"),
     arg("--challenge", **_CHALLENGE),
-    arg("--teams", nargs="+", default=[], metavar="NAME", help="who get tokens"),
+    arg("--teams", nargs="+", default=[], metavar="NAME", help="each gets a token, printed once"),
     arg("--host", default="127.0.0.1", help="an address of this machine on the class's network"),
     arg("--port", type=int, default=8000, metavar="N", help="default: 8000"),
     _ISOLATION,

@@ -18,7 +18,7 @@ USUAL = ("measures", "boosting", "voxels", "projection")
 _JUDGED = f"repeatable; default: {', '.join(USUAL)}"
 _OWN = "'NAME SETTING=VALUE …', or FILE.py:Class of your own"
 _BEFORE = "Started from {kind} weights of {exams} exams of {cohort}, seed {seed}, {sha256:.12}."
-_OVERWRITE = arg("--overwrite", action="store_true", help="replace what is there")
+OVERWRITE = arg("--overwrite", action="store_true", help="replace what is there")
 
 
 @MODELS.command(
@@ -27,7 +27,7 @@ _OVERWRITE = arg("--overwrite", action="store_true", help="replace what is there
     arg("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes"),
     arg("--seed", type=int, metavar="S", help="same exams, settings and seed: same model"),
     arg("--folds", type=int, default=5, metavar="N", help="default: 5; 0: no score"),
-    _OVERWRITE,
+    OVERWRITE,
     READING,
     JOBS,
 )
@@ -79,7 +79,7 @@ def train(args: Namespace) -> Result:
 
     if args.folds < 0 or args.folds == 1:
         raise UsageError(f"Expected --folds 2 or more, or 0 for no score, found {args.folds}.")
-    _check_new(args.out / "model.json", args)
+    check_new(args.out / "model.json", args)
     model = make_model(args.model, seed=args.seed)
     check_place(model, args.out)
     cohort, prepared, code = prepare_exams(args.cohort, args)
@@ -110,7 +110,7 @@ def train(args: Namespace) -> Result:
     arg("--out", type=Path, metavar="CSV", help="write uid,is_pathologic too, as the challenge's"),
     arg("--anyway", action="store_true", help="a number for exams that one must look at, too"),
     CODE,
-    _OVERWRITE,
+    OVERWRITE,
     READING,
     JOBS,
 )
@@ -143,7 +143,7 @@ def predict(args: Namespace) -> Result:
     from datkit.prepare.cohort import prepare_cohort
     from datkit.provenance.record import record
 
-    _check_new(args.out, args)
+    check_new(args.out, args)
     for file in args.code:
         run_file(file)
     folder = args.model or PRETRAINED
@@ -244,7 +244,14 @@ def benchmark(args: Namespace) -> Result:
     return Result([*benchmark_lines(board), str(args.out)], data, FINE if fine else FINDINGS)
 
 
-def _check_new(path: Path | None, args: Namespace) -> None:
+def check_new(path: Path | None, args: Namespace) -> None:
+    """Refuse to write over what lies at a path, unless `--overwrite` is given.
+
+    Raises
+    ------
+    UsageError
+        If something does.
+    """
     if path and path.exists() and not args.overwrite:
         remedy = "choose another place with --out, or replace it with --overwrite"
         raise UsageError(f"Expected nothing at {path} yet, found an older one; {remedy}.")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from markdown_it import MarkdownIt
+from mdit_py_plugins.myst_blocks import myst_block_plugin
 
 from datkit.challenge import Challenge, bias_form, load_challenge
 from datkit.challenge.bias import ITEMS
@@ -34,6 +35,12 @@ HOSTILE = [
     "{{ organisers }} {% for x in y %} {left}",
     "> a quotation",
     "~~~ fenced",
+    "% a remark of MyST",
+    "(target)=",
+    "+++",
+    ":::{note}",
+    "https://example.org/a and www.example.org, or a@example.org",
+    "{{ a }} and {b}`c` and $d$",
 ]
 
 
@@ -123,7 +130,8 @@ class Seen(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.text = ""
-        reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+        reader = MarkdownIt("commonmark", {"linkify": True})
+        reader.enable(["table", "strikethrough", "linkify"]).use(myst_block_plugin)
         self.feed(reader.render(form))
 
     def handle_starttag(self, tag: str, attrs: list[Any]) -> None:

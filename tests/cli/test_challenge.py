@@ -85,9 +85,9 @@ def test_a_challenge_is_exported_and_checked(cohort, tmp_path, run_json, capsys)
     assert run_json(*words, "--start", "2026-12-01") == (0, [])
     assert run_json("class", "check", zipped) == (0, [])
     more = ["--cohort", cohort, "--challenge", EXAMPLES / "class.yaml", "--start", "2026-12-01"]
-    assert (
-        run_json("class", "export", "codabench", tmp_path / "new", "--out", zipped, *more)[0] == 0
-    )
+    new = ["class", "export", "codabench", tmp_path / "new", "--out", zipped, *more]
+    assert main([*map(str, new)]) == 2 and not (tmp_path / "new").exists()
+    assert run_json(*new, "--overwrite")[0] == 0
     assert run_json("class", "check", zipped) == (0, [])
     assert main(["class", "check", str(cohort)]) == 1
     assert "yaml-missing      the bundle: expected a file" in capsys.readouterr().out
@@ -99,8 +99,12 @@ def test_a_design_is_exported_and_what_is_left_is_counted(cohort, tmp_path, run_
     said = capsys.readouterr().out
     assert f"{form}: 32 of 57 items are filled in\n25 are left to you, under design: 3, 4b" in said
     assert '# Design of the challenge "DaT Parkinson' in form.read_text(encoding="utf-8")
+    form.write_text("mine", encoding="utf-8")
+    assert main(["class", "export", "bias", "dat-park", "--out", str(form)]) == 2
+    assert "replace it with --overwrite" in capsys.readouterr().err
+    assert form.read_text(encoding="utf-8") == "mine"
     run_json("class", "init", folder, "--cohort", cohort)
-    assert run_json("class", "export", "bias", folder, "--out", form)[0] == 0
+    assert run_json("class", "export", "bias", folder, "--out", form, "--overwrite")[0] == 0
     assert "train: 8 exams; public: 4 exams; private: 4 exams." in form.read_text(encoding="utf-8")
     assert main(["class", "export", "bias", str(tmp_path / "none.yaml")]) == 2
 
@@ -112,6 +116,13 @@ def test_a_description_is_checked_before_it_is_used(tmp_path, capsys):
     assert "no problem found" in capsys.readouterr().out
     path.write_text("version: 1\n", encoding="utf-8")
     assert main(["class", "check", str(path)]) == 1
+
+
+def test_help_says_what_may_stand_for_a_challenge_and_what_teams_are(shown_help):
+    for command in ("init", "serve", "export"):
+        said = "".join(shown_help("class", command).split())
+        assert "yourchallenge.yaml;oranexample:class,grades,dat-park" in said
+    assert "each gets a token, printed once" in " ".join(shown_help("class", "serve").split())
 
 
 def test_check_says_what_its_exit_codes_mean(shown_help):
