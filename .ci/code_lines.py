@@ -29,7 +29,7 @@ ADDED = {
     "challenge: description, class, board, server": 1_266,
     "hostile code and broken disks": 91,
     "launch: one address": 4,
-    "reading: campaigns, agreement, regions": 450,
+    "reading: campaigns, agreement, regions": 750,
     "federated: clients, strategies, Fed-BioMed": 600,
     "provenance: records, trace, publish": 570,
 }

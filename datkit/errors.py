@@ -26,6 +26,7 @@ __all__ = [
     "ModelError",
     "NotebookError",
     "PrepareError",
+    "ReadingError",
     "ScanError",
     "SubmissionError",
     "UsageError",
@@ -104,6 +105,10 @@ class ManifestError(DatkitError):
 
 class ChallengeError(DatkitError):
     """`challenge.yaml` breaks its own rules, or a challenge refuses what is asked of it."""
+
+
+class ReadingError(DatkitError):
+    """A campaign of readers, or what one of them handed in, breaks its rules."""
 
 
 class FetchError(DatkitError):

@@ -9,6 +9,7 @@
   if (!root) return;
   const { el, button, download, fileButton, decode } = window.datReadingParts;
   const { QUESTIONS, LONGEST, implied, objection, toJSON, toCSV, parse } = window.datReadingAsked;
+  const { makeForm, focusFirstOpen, listen } = window.datReadingForm;
   const { EMPTY, keep, put, same } = window.datReadingKept;
   const { showTruth, showScores, listExams } = window.datReadingAfter;
   if (!set) {
@@ -131,7 +132,7 @@
     const seen = await draw(one.exam);
     if (reading !== mine) return;
     if (!seen) return below.replaceChildren(el("p", {}, button("Try again", () => read(one)))); // unseen, it is not asked about
-    const form = makeForm(mine, () => commit(one));
+    const form = makeForm(QUESTIONS, mine.values, { act: () => commit(one), chosen: (form, name) => follow(form, mine, name) });
     below.replaceChildren(form);
     onKey = view.keys;
     focusFirstOpen(form);
@@ -139,74 +140,15 @@
     keepDraft();
   }
 
-  function makeForm(draft, act) {
-    const form = el("form", { class: "dr-form" }, ...QUESTIONS.map((one) => makeQuestion(one, draft)));
-    form.append(el("p", {}, el("button", { type: "submit", class: "dr-main" }, "Commit the answer ", el("kbd", {}, "Enter"))));
-    form.addEventListener("change", ({ target }) => choose(form, draft, target.name, target.value));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      act();
-    });
-    form.addEventListener("keydown", (event) => pressed(event, form, draft));
-    form.addEventListener("invalid", ({ target }) => {
-      if (target === form.querySelector("input:invalid")) target.closest("fieldset").scrollIntoView({ block: "nearest" });
-    }, true);
-    check(form, draft);
-    return form;
-  }
-
-  function makeQuestion({ name, legend, help, choices }, draft) {
-    const group = el("fieldset", { "data-name": name }, el("legend", {}, legend));
-    if (help) group.append(el("p", { class: "dr-small" }, help));
-    for (const [value, press, text] of choices) {
-      const input = el("input", { type: "radio", name, value, required: true, checked: draft.values[name] === value });
-      group.append(el("label", { class: "dr-choice" }, input, el("span", {}, text), el("kbd", {}, press.toUpperCase())));
+  // A normal call implies grade and side; what two answers say of each other is told at the grade.
+  function follow(form, draft, name) {
+    const implies = name === "likert" ? implied(draft.values) : {};
+    for (const [other, its] of Object.entries(implies)) {
+      draft.values[other] = its;
+      form.querySelector(`[name="${other}"][value="${its}"]`).checked = true;
     }
-    return group;
-  }
-
-  function choose(form, draft, name, text) {
-    const value = QUESTIONS.find((one) => one.name === name).choices.find(([v]) => String(v) === text)[0];
-    draft.values[name] = value;
-    if (name === "likert") {
-      for (const [other, its] of Object.entries(implied(draft.values))) {
-        draft.values[other] = its;
-        form.querySelector(`[name="${other}"][value="${its}"]`).checked = true;
-      }
-    }
-    check(form, draft);
-    tick();
-  }
-
-  function check(form, draft) {
     form.querySelector('[name="benamer"]').setCustomValidity(objection(draft.values));
-  }
-
-  // The page stays where the exam is seen.
-  function focusFirstOpen(form) {
-    const open = [...form.querySelectorAll("fieldset")].find((group) => !group.querySelector(":checked"));
-    (open?.querySelector("input") ?? form.querySelector("button")).focus({ preventScroll: true });
-  }
-
-  const pressOf = ({ code, key }) => /^(?:Digit|Numpad)(\d)$/.exec(code)?.[1] ?? key.toLowerCase(); // whatever the keyboard's layout
-  const PRESSES = new Set(["enter", ...QUESTIONS.flatMap(({ choices }) => choices.map(([, press]) => press))]);
-
-  // A digit or letter answers the question that has the focus, and goes on to the next open one.
-  function pressed(event, form, draft) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const group = event.target.closest("fieldset");
-    if (event.key === "Enter" && event.target.matches("input")) {
-      event.preventDefault();
-      form.requestSubmit();
-    }
-    const name = group?.dataset.name;
-    const choices = QUESTIONS.find((one) => one.name === name)?.choices ?? [];
-    const choice = choices.find(([, press]) => press === pressOf(event));
-    if (!choice) return;
-    event.preventDefault();
-    group.querySelector(`[value="${choice[0]}"]`).checked = true;
-    choose(form, draft, name, String(choice[0]));
-    focusFirstOpen(form);
+    if (name) tick();
   }
 
   function commit(one) {
@@ -314,23 +256,7 @@
     heading.focus();
   }
 
-  // A key that is held down answers one question, and commits nothing more.
-  function ignoreHeld(event) {
-    if (!event.repeat || !PRESSES.has(pressOf(event)) || event.target.matches("input[type=text]")) return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-  root.addEventListener("keydown", ignoreHeld, true);
-
-  root.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("input[type=text], select, button, a, input[type=range]")) return;
-    const act = onKey[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
-
+  listen(root, QUESTIONS, () => onKey);
   root.replaceChildren(heading, person, el("p", { class: "dr-row" }, bar, pause), top, view.part, below, said);
   overview("Reading trainer");
 })();

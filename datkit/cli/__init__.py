@@ -8,6 +8,7 @@
 ``submit``   pack, check, run and score a submission
 ``challenge``  `datkit class …`: a challenge for a class
 ``federated``  training over many hospitals
+``reading``  `datkit readers …`: several readers of the same exams
 
 Exit codes: 0 fine, 1 findings (bad data, problems found), 2 wrong use, 130 interrupted. Results go
 to standard output, all else to standard error, so that ``--json`` can be piped.
@@ -33,6 +34,7 @@ from datkit.cli.federated import FEDERATED
 from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
 from datkit.cli.provenance import PROVENANCE
+from datkit.cli.reading import READERS
 from datkit.cli.submit import SUBMIT
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import shown
@@ -97,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     PROVENANCE.add_to(words)
     groups = {"data": DATA, "normals": NORMALS, "submit": SUBMIT, "class": CHALLENGE}
     groups["federated"] = FEDERATED
+    groups["readers"] = READERS
     for name, group in groups.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)

@@ -1,5 +1,10 @@
 """Readers: campaigns of reading, agreement between readers, regions that they drew.
 
+``campaign``   what ``campaign.yaml`` must say
+``pages``      a page for each reader, and the organiser's key
+``merge``      what readers answered, checked and made one
+``agreement``  coefficients of agreement
+
 Each name is loaded on first use.
 """
 

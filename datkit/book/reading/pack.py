@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import gzip
 import hashlib
 import json
 import sys
@@ -24,7 +23,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
@@ -36,16 +34,14 @@ from datkit.io.scan import Scan
 from datkit.measure.exam import measure_volume
 from datkit.measure.normals import compare_with_normals
 from datkit.measure.regions import shifts_of
-from datkit.prepare import GRID, PreparedCohort, prepare_cohort
+from datkit.prepare import PreparedCohort, prepare_cohort
+from datkit.reading.pages import pack_volume
 from datkit.simulate.cohort import VERSION, open_cohort
 from datkit.simulate.readers import PANEL, THRESHOLD
 
-__all__ = ["pack_set", "pack_volume"]
+__all__ = ["pack_set"]
 
 NAME = "dat-48-2026"  # followed by a hash of the exams: answers to others are told apart
-# What a page shows of the canonical grid: x −59 to +59, y −106 to +40, z −22 to +38 mm.
-BOX = (slice(2, 62), slice(3, 77), slice(7, 38))
-STEP, STEPS = 0.05, 127  # uptake is stored in steps of 0.05 up to 6.35: half of 256 steps' size
 MEASURES = ("caudate_right", "caudate_left", "putamen_right", "putamen_left",
             "posterior_putamen_right", "posterior_putamen_left")  # fmt: skip
 
@@ -55,23 +51,6 @@ class Seen(NamedTuple):
 
     volume: np.ndarray
     quality: Mapping[str, Any]
-
-
-def pack_volume(volume: np.ndarray) -> str:
-    """Return the part that a page shows as base64 of gzipped NIfTI, one byte a voxel.
-
-    Parameters
-    ----------
-    volume : array, shape (64, 80, 48)
-        Prepared volume: uptake, non-specific = 1.
-    """
-    affine = GRID.affine.copy()
-    affine[:3, 3] += [2 * part.start for part in BOX]
-    steps = np.clip(np.rint(volume[BOX] / STEP), 0, STEPS).astype(np.uint8)
-    image = nib.Nifti1Image(steps, affine)
-    image.header.set_xyzt_units("mm")
-    image.header.set_slope_inter(STEP, 0)
-    return base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")
 
 
 def pack_set(

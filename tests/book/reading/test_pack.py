@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import re
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,18 +15,6 @@ from datkit.book.reading import pack
 from datkit.book.reading.chosen import choose_exams
 from datkit.models import MeasuresClassifier
 from datkit.prepare import GRID, PreparedCohort
-
-
-def test_a_volume_keeps_its_place_and_its_uptake_to_half_a_step() -> None:
-    volume = np.random.default_rng(0).uniform(0, 6, GRID.shape)
-    packed = gzip.decompress(base64.b64decode(pack.pack_volume(volume)))
-    image = nib.Nifti1Image.from_bytes(packed)
-    corner = image.affine @ [0, 0, 0, 1]
-    start = np.linalg.inv(GRID.affine) @ corner
-    i, j, k = start[:3].round().astype(int)
-    shown = image.get_fdata()
-    part = volume[i : i + shown.shape[0], j : j + shown.shape[1], k : k + shown.shape[2]]
-    assert np.abs(shown - part).max() <= pack.STEP / 2 + 1e-6
 
 
 def test_what_comes_after_an_answer_is_apart_and_encoded() -> None:

@@ -17,31 +17,17 @@ from accessible import OVERFLOW
 from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, roc_auc_score, roc_curve
+from undrawn import NO_DRAWING
 
 from datkit.book.reading.chosen import AGAIN, choose_exams
 from datkit.book.reading.pack import Seen, write_files
 from datkit.prepare import GRID, load_regions
-from datkit.view.live import vendored_files
+from datkit.view.live import STATIC, vendored_files
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHANCE = {-3: 0.05, -2: 0.2, -1: 0.4, 1: 0.6, 2: 0.8, 3: 0.95}
 LIKERT_KEYS = {-3: "1", -2: "2", -1: "3", 1: "4", 2: "5", 3: "6"}
 SIDE_KEYS = {"left": "l", "right": "r", "none": "n"}
-# Stands for niivue where many exams are read: nothing is drawn, all else is as it is.
-NO_DRAWING = """
-const volume = { loadFromBase64: async () => ({}) };
-class Niivue {
-  opts = {}; scene = { crosshairPos: [0, 0, 0] }; volumes = [];
-  async attachToCanvas() {}
-  addColormap() {} drawSliceOrientationText() {}
-  addVolume(one) { this.volumes.push(one); }
-  removeVolume() { this.volumes.pop(); }
-  mm2frac(mm) { return mm; }
-  frac2mm(frac) { return frac; }
-  drawScene() {} updateGLVolume() {} setSliceType() {} setRadiologicalConvention() {}
-}
-Object.defineProperty(window, "niivue", { value: { Niivue, NVImage: volume } });
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, exams: dict) -> Path:
     """The two pages as the book has them, without its theme; every exam shows one hot left side."""
     folder = tmp_path_factory.mktemp("reading")
     static = folder / "_static"
-    shutil.copytree(REPOSITORY / "book" / "static", static)
+    for source in (STATIC, REPOSITORY / "book" / "static"):
+        shutil.copytree(source, static, dirs_exist_ok=True)
     (static / "vendor").mkdir()
     shutil.copy(vendored_files()["niivue.umd.js"], static / "vendor")
     volume = np.ones(GRID.shape, np.float32)
