@@ -8,7 +8,7 @@
 ``submit``   pack, check, run and score a submission
 ``challenge``  `datkit class …`: a challenge for a class
 ``federated``  training over many hospitals
-``reading``  `datkit readers …`: several readers of the same exams
+``reading``, ``regions``  `datkit readers …`: several readers of the same exams; regions they drew
 
 Exit codes: 0 fine, 1 findings (bad data, problems found), 2 wrong use, 130 interrupted. Results go
 to standard output, all else to standard error, so that ``--json`` can be piped.
@@ -27,7 +27,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from datkit import NOT_CLINICAL, __version__
 from datkit.cli.challenge import CHALLENGE
-from datkit.cli.command import FINE, INTERRUPTED, Shown, add_word, complain, to_json
+from datkit.cli.command import FINE, INTERRUPTED, Group, Shown, add_word, complain, to_json
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
 from datkit.cli.federated import FEDERATED
@@ -35,6 +35,7 @@ from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
 from datkit.cli.provenance import PROVENANCE
 from datkit.cli.reading import READERS
+from datkit.cli.regions import REGIONS
 from datkit.cli.submit import SUBMIT
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import shown
@@ -99,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     PROVENANCE.add_to(words)
     groups = {"data": DATA, "normals": NORMALS, "submit": SUBMIT, "class": CHALLENGE}
     groups["federated"] = FEDERATED
-    groups["readers"] = READERS
+    groups["readers"] = Group(READERS.text, READERS.commands | REGIONS.commands)
     for name, group in groups.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)
