@@ -1,6 +1,7 @@
 """Train over many hospitals without moving an exam.
 
 first steps:
+  datkit federated train --cohort cohort --out model
   datkit federated export fed-biomed --out plan
   datkit federated check plan/plan.py
 """
@@ -9,11 +10,75 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
-from datkit.cli.command import FINE, JOBS, Group, Result, arg, findings
+from datkit import NOT_CLINICAL
+from datkit.cli.command import FINE, JOBS, Group, Result, arg, findings, tell_all
 from datkit.cli.data import READING, prepare_exams
+from datkit.errors import UsageError
 
 FEDERATED = Group(__doc__)
+
+
+@FEDERATED.command(
+    arg("--cohort", type=Path, required=True, metavar="COHORT", help="labelled, with centres"),
+    arg("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes"),
+    arg("--strategy", default="fedavg", metavar="NAME", help="default: fedavg"),
+    arg("--rounds", type=int, default=20, metavar="N", help="default: 20"),
+    arg("--leave-out", action="append", default=[], metavar="CENTRE", help="repeatable"),
+    arg("--seed", type=int, default=0, metavar="S", help="same exams and settings: same model"),
+    READING,
+    JOBS,
+)
+def train(args: Namespace) -> Result:
+    """Train a network over a cohort's centres as if each were a hospital of its own.
+
+    All runs in one process, to learn and to compare; each centre of exams.csv holds its own exams.
+    Weights go out and come back, round by round, and their bytes are counted.
+
+    strategy          what it does
+    fedavg            the mean of all weights, by exams
+    fedprox           the same, with hospitals pulled to the mean
+    local-statistics  statistics of batch normalisation stay in each hospital
+
+    FOLDER is a model as 'datkit train' writes it, for 'datkit predict'; that of local-statistics
+    lacks what stays in the hospitals, so no folder of it is written.
+
+    For example:
+      datkit federated train --cohort cohort --out model
+      datkit federated train --cohort cohort --leave-out centre-01 --strategy fedprox --out model
+    """
+    from datkit.federated.training import STRATEGIES, make_hospitals, train_federated
+    from datkit.models.projection import ProjectionClassifier
+    from datkit.models.store import save_model
+
+    if args.out.exists():
+        raise UsageError(f"Expected nothing at {args.out} yet, found it there; choose another.")
+    cohort, prepared, code = prepare_exams(args.cohort, args)
+    model = ProjectionClassifier(
+        epochs=1, width=8, batch_size=8, learning_rate=1e-3, seed=args.seed
+    )
+    hospitals = make_hospitals(prepared, model)
+    if unknown := {*args.leave_out} - {hospital.name for hospital in hospitals}:
+        raise UsageError(f"Expected centres of the cohort in --leave-out, found {sorted(unknown)}.")
+    asked = [one for one in hospitals if one.name not in args.leave_out]
+    found = train_federated(model, asked, strategy=args.strategy, rounds=args.rounds)
+    exams = sum(len(one.labels) for one in asked)
+    learnt = f"{args.rounds} rounds over {len(asked)} hospitals with {exams} exams: training loss"
+    crossed = sum(record["bytes"] for record in found.history)
+    lines = [f"{learnt} {found.history[-1]['loss']:.3f}, {crossed:,} bytes sent and received."]
+    tell_all({one.where: one for record in found.history for one in record["refused"]})
+    if not STRATEGIES[args.strategy].local:
+        card: dict[str, Any] = {
+            "exams": exams,
+            "abnormal": sum(int(one.labels.sum()) for one in asked),
+        }
+        card |= {"cohort": cohort.name, "out_of_fold": None, "note": NOT_CLINICAL}
+        how = {"strategy": args.strategy, "hospitals": [one.name for one in asked]}
+        save_model(found.model, args.out, card | {"federated": how})
+        lines.append(f"Saved: {args.out}")
+    told = [{**one, "refused": [*map(str, one["refused"])]} for one in found.history]
+    return Result([*lines, NOT_CLINICAL], {"bytes": crossed, "rounds": told}, code)
 
 
 @FEDERATED.command(

@@ -1,6 +1,49 @@
-"""`datkit federated …`: a plan is written, and passes the check that comes next."""
+"""`datkit federated …`: a plan passes its check; a federation gives a model that predicts."""
 
 from __future__ import annotations
+
+import pytest
+
+from datkit.cli import main
+
+
+@pytest.fixture
+def prepared_once(prepared_tiny, monkeypatch):
+    """The tiny cohort's exams are prepared already."""
+    monkeypatch.setattr("datkit.prepare.cohort.prepare_cohort", lambda *_, **__: prepared_tiny)
+
+
+def test_a_federation_gives_a_model_that_predicts(
+    tiny_cohort, prepared_once, tmp_path, run_json, capsys
+):
+    words = ["federated", "train", "--cohort", tiny_cohort.folder, "--rounds", "2"]
+    centre = tiny_cohort.exams["centre"].iloc[0]
+    code, found = run_json(*words, "--leave-out", centre, "--out", tmp_path / "model")
+    assert code == 0 and len(found["rounds"]) == 2 and found["bytes"] > 0
+    assert centre not in found["rounds"][0]["hospitals"]
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "model"), str(tiny_cohort.folder)]) in (0, 1)
+    assert ": probability of abnormal 0." in capsys.readouterr().out
+
+
+def test_local_statistics_write_no_model(tiny_cohort, prepared_once, tmp_path, run_json):
+    words = ["federated", "train", "--cohort", tiny_cohort.folder, "--rounds", "1"]
+    out = tmp_path / "model"
+    assert run_json(*words, "--strategy", "local-statistics", "--out", out)[0] == 0
+    assert not out.exists()
+
+
+def test_wrong_words_are_told(tiny_cohort, prepared_once, tmp_path, capsys):
+    words = ["federated", "train", "--cohort", str(tiny_cohort.folder), "--out"]
+    assert main([*words, str(tmp_path / "model"), "--leave-out", "nowhere"]) == 2
+    assert (
+        "Expected centres of the cohort in --leave-out, found ['nowhere']"
+        in capsys.readouterr().err
+    )
+    assert main([*words, str(tmp_path)]) == 2
+    assert "Expected nothing at" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "model"), "--strategy", "magic"]) == 2
+    assert "local-statistics" in capsys.readouterr().err
 
 
 def test_what_export_writes_passes_check(run_json, tmp_path):
