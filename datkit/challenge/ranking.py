@@ -7,6 +7,7 @@ that of its first submission, and moves only to one that is better by at least a
 to steps. A step is at least what one exam's label can move, for which the log loss has to have an
 end: its probabilities are kept within 0.05 and 0.95. So a table tells about one label,
 not six, and guessing through the board is slow; it is not prevented: any score tells something.
+Order, ranks and places of a public board come from rounded scores too, and *first in* from tenths.
 *Private* scores have no cap; they are shown when the challenge is over: each team's best.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import logit
 from scipy.stats import rankdata
 
@@ -155,15 +157,16 @@ class Marks:
         numbers = [*own]
         return {numbers[n]: numbers[k] for n, k in enumerate(climb(own.values(), self.step))}
 
-    def rounded(self, metric: ChallengeMetric, *scores: float) -> tuple[float, ...]:
+    def rounded(self, metric: ChallengeMetric, scores: npt.ArrayLike) -> Scores:
         """Return scores to steps, where there are steps."""
         step = self.step_of(metric)
-        return tuple(float(np.round(x / step) * step) if step else x for x in scores)
+        return np.round(np.divide(scores, step)) * step if step else np.asarray(scores)
 
     def rows(self) -> list[Row]:
         """Return a row for each team, the best first, and then the controls."""
+        main = self.metrics[0]
         chosen = {team: [*self.shown(team).values()][-1] for team in self.tries}
-        first = {t: self.sign * self.spread(n, self.metrics[0]) for t, n in chosen.items()}
+        first = {t: self.sign * self.rounded(main, self.spread(n, main)) for t, n in chosen.items()}
         places = rankdata([*first.values()], "min", axis=0)[:, 1:] if first else np.empty((0, 0))
         where = dict(zip(first, places, strict=True))
         order = sorted(first, key=lambda team: (first[team][0], team))
@@ -172,7 +175,8 @@ class Marks:
 
         def scores(key: int | str) -> list[tuple[float, ...]]:
             return [
-                self.rounded(metric, *bound(self.spread(key, metric))) for metric in self.metrics
+                tuple(self.rounded(metric, bound(self.spread(key, metric))).tolist())
+                for metric in self.metrics
             ]
 
         return [
@@ -181,7 +185,7 @@ class Marks:
                 rank=f"{rank}{'=' * (tied[rank] > 1)}",
                 scores=scores(chosen[team]),
                 submissions=len(self.tries[team]),
-                first=float((where[team] == 1).mean()),
+                first=round(float((where[team] == 1).mean()), 1 if self.public else 3),
                 places=[int(end) for end in np.percentile(where[team], [2.5, 97.5])],
             )
             for rank, team in shared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -70,13 +71,41 @@ def test_equal_teams_share_a_rank_and_a_worse_one_does_not(room, hand_in):
 
 
 def test_how_sure_a_rank_is_comes_from_draws_of_the_exams(room, hand_in):
+    room.close()
     for team, skill, seed in (("a", 0.02, 1), ("b", 0.02, 2), ("c", 0.02, 3)):
         hand_in(room, team, skill, seed)
     mark_all(room)
-    rows = teams(make_board(room).rows["public"])
+    room.close()
+    rows = teams(make_board(room).rows["private"])
     assert sum(row.first for row in rows) == pytest.approx(1, abs=0.01)
     assert all(1 <= row.places[0] <= row.places[1] <= 3 for row in rows)
     assert len({tuple(row.places) for row in rows} | {(1, 1), (2, 2), (3, 3)}) > 3
+
+
+def test_the_order_of_a_public_board_tells_no_more_than_its_scores(room):
+    """Of two tables that part at one exam by half a step, the better does not stand first."""
+    labels = room.labels["public"]["label"]
+    for better in labels.index[labels == 1][0], labels.index[labels == 0][0]:
+        record = copy(room.record.entries)
+        for name in "ab":
+            told = pd.Series(0.5, labels.index)
+            told[better] = (0.9 if labels[better] else 0.1) if name == "b" else 0.5
+            number = len(record)
+            record += [
+                {"kind": "received", "team": name, "number": number},
+                {
+                    "kind": "marked",
+                    "of": number,
+                    "predictions": told.to_dict(),
+                    "number": number + 1,
+                },
+            ]
+        marks = Marks(room, "public")
+        marks.update(record)
+        rows = [row for row in marks.rows() if row.rank]
+        assert [(row.name, row.rank) for row in rows] == [("a", "1="), ("b", "1=")]
+        assert rows[0].scores[0][0] == rows[1].scores[0][0]
+        assert all(round(10 * row.first, 6) % 1 == 0 for row in rows)
 
 
 def test_controls_stand_on_the_board_without_a_rank(room, hand_in):
@@ -190,7 +219,7 @@ def told(marks: Marks, most: float, tables: int, at_once: int = 6) -> int:
         marks.values[number] = p = 1 / (1 + np.exp(-logits))
         own = {k: marks.spread(k, metric)[0] for k in range(number + 1)}
         chosen = climb(own.values(), marks.step)
-        seen = chosen[-1] == number, marks.rounded(metric, own[chosen[-1]])[0]
+        seen = chosen[-1] == number, float(marks.rounded(metric, own[chosen[-1]]))
         kept = np.clip(p, cap, 1 - cap)
         losses = -np.log(np.where(guesses, kept, 1 - kept)).mean(axis=1)
         moved = losses < best - marks.step
