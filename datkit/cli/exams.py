@@ -267,6 +267,9 @@ def report(args: Namespace) -> Result:
       datkit report scan.nii.gz --age 67 --sex F --normals mine.json   # see datkit normals
       datkit report cohort/niftis/*.nii.gz --out reports    # a bad scan does not stop the others
     """
+    import pandas as pd
+
+    from datkit.provenance.record import record
     from datkit.view.pages.report import report_name, write_report
 
     patient = _person(args) | reading(args) | {"radiological": args.radiological}
@@ -281,7 +284,10 @@ def report(args: Namespace) -> Result:
     def write(path: Path) -> str:
         if not one_file:
             _check_place(path, targets[path])
-        return str(write_report(path, targets[path], **patient))
+        page = write_report(path, targets[path], **patient)
+        scan = data.Cohort("", path.parent, pd.DataFrame(index=["scan"]), paths={"scan": path})
+        record(page, "report", cohort=scan, settings=reading(args))
+        return str(page)
 
     pages, failures, code = each_scan(args.scans, write)
     found = {"reports": pages, "failures": failures, "note": NOT_CLINICAL}

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
+from datkit.errors import UsageError
+from datkit.files import replace_atomically
 
 if TYPE_CHECKING:
     from datkit.provenance.trace import Step
@@ -21,6 +23,9 @@ PROVENANCE = Group("")
     arg("file", type=Path, metavar="FILE", help="a submission, predictions, report, model, board"),
     arg("--in", dest="places", type=Path, action="append", default=[], metavar="FOLDER",
         help="look for inputs here too; repeatable"),
+    arg("--html", type="page", metavar="PAGE", help="write the chain as a page with its picture"),
+    arg("--prov", type=Path, metavar="FILE", help="write the chain as W3C PROV-JSON"),
+    arg("--crate", type=Path, metavar="FOLDER", help="write FILE with its chain as an RO-Crate"),
 )  # fmt: skip
 def trace(args: Namespace) -> Result:
     """Follow a file back to its exams and readers, and say where the chain breaks.
@@ -44,11 +49,28 @@ def trace(args: Namespace) -> Result:
     For example:
       datkit trace submission.zip
       datkit trace predictions.csv --in models --in cohort
+      datkit trace submission.zip --html chain.html --prov chain.json --crate crate
+
+    PROV and crate hold no uid and may be shared; the page and what is printed hold those of this
+    machine. They need: pip install 'dat-spect-kit[provenance]'.
     """
+    from datkit.provenance import export
     from datkit.provenance.trace import trace as follow
+    from datkit.view.pages.page import write_page
 
     step = follow(args.file, args.places)
     broken = step.breaks
+    if args.html:
+        write_page(export.chain_page(step), args.html)
+    try:
+        if args.prov:
+            with replace_atomically(args.prov) as part:
+                export.to_prov(step).serialize(part)
+        if args.crate:
+            export.write_crate(args.file, step, args.crate)
+    except ImportError as error:
+        needed = "pip install 'dat-spect-kit[provenance]'"
+        raise UsageError(f"Expected prov and rocrate, found {error}; {needed}.") from error
     lines = [*_tree(step), ""]
     lines += [f"{part.state}: {part.name} of {one.kind} {one.name}" for one, part in broken]
     lines += [] if broken else ["The chain is whole: every file is as on record."]

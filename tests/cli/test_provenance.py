@@ -4,6 +4,7 @@ import pytest
 
 from datkit.cli import main
 from datkit.data import open_folder
+from datkit.provenance import read_record
 
 
 @pytest.fixture
@@ -40,9 +41,27 @@ def test_a_break_is_named_and_sets_the_exit_code(made, capsys, run_json):
 
 
 def test_the_record_of_predictions_names_those_alone_that_were_predicted(made):
-    from datkit.provenance import read_record
-
     told = read_record(made / "predictions.csv.record.json")
     rows = (made / "predictions.csv").read_text().splitlines()[1:]
     cohort = told.inputs[-1]
     assert len(cohort.exams) == len(rows) < len(open_folder(made / "cohort"))
+
+
+def test_a_report_says_where_its_numbers_come_from(tiny_cohort, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scan = tiny_cohort.path_of(tiny_cohort.uids[0])
+    assert main(["report", str(scan), "--age", "67", "--sex", "F", "--out", "page.html"]) == 0
+    assert (
+        "67" not in (tmp_path / "page.html.record.json").read_text().partition('"settings"')[2][:40]
+    )
+    assert "Where these numbers come from" in (tmp_path / "page.html").read_text()
+    assert main(["trace", "page.html", "--in", str(scan.parent)]) == 0
+    assert "scan  read by unknown" in capsys.readouterr().out
+
+
+def test_a_chain_is_written_for_other_tools(made, capsys):
+    pytest.importorskip("prov", reason="the extra 'provenance' is not installed")
+    words = ["--html", "chain.html", "--prov", "prov.json", "--crate", "crate"]
+    assert main(["trace", "submission.zip", *words]) == 0
+    for name in ("chain.html", "prov.json", "crate/ro-crate-metadata.json", "crate/submission.zip"):
+        assert (made / name).is_file()
