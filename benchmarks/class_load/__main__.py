@@ -67,6 +67,7 @@ def make_class(folder: Path, teams: int) -> dict[str, str]:
     described = yaml.safe_load(path.read_text())
     described["limits"] |= {"a_day": EACH, "upload_mib": 1}
     path.write_text(yaml.safe_dump(described))
+    room = Classroom.amend(room.folder)
     return {name: room.issue_token(name) for name in (f"team {n:02}" for n in range(teams))}
 
 

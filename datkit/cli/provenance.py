@@ -1,4 +1,4 @@
-"""`datkit trace`: where a number came from."""
+"""`datkit trace` and `datkit publish`: where a number came from, and a model for everyone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datkit.cli.command import FINDINGS, FINE, Group, Result, arg
+from datkit.cli.command import CODE, FINDINGS, FINE, Group, Result, arg
 from datkit.errors import UsageError
 from datkit.files import replace_atomically
 
@@ -75,6 +75,50 @@ def trace(args: Namespace) -> Result:
     lines += [f"{part.state}: {part.name} of {one.kind} {one.name}" for one, part in broken]
     lines += [] if broken else ["The chain is whole: every file is as on record."]
     return Result(lines, asdict(step), FINDINGS if broken else FINE)
+
+
+@PROVENANCE.command(
+    arg("model", type=Path, metavar="MODEL", help="a model, or a folder of models"),
+    arg("--out", type=Path, metavar="FOLDER", help="a new folder"),
+    arg("--form", type=Path, default=Path("publish.yaml"), metavar="FILE",
+        help="what only people can say; default: publish.yaml"),
+    arg("--init", action="store_true", help="write an empty form instead"),
+    arg("--cohort", type=Path, metavar="FOLDER", help="what it was trained on, to be described"),
+    arg("--prior", type=float, metavar="P", help="default: that of prior.json"),
+    CODE,
+)  # fmt: skip
+def publish(args: Namespace) -> Result:
+    """Write a trained model into a folder that anyone may have.
+
+    FOLDER then holds the weights, main.py and the part of datkit that prediction needs, a model
+    card, licences, a description of every file (RO-Crate), of the cohort (Croissant), and check.py,
+    by which others see that it predicts what it did here. Pickles, tables, voxels, uids of the
+    training exams and empty answers are refused, all at once, and nothing is written then. Read
+    the card before you upload it: what nothing on record answers is named as open.
+
+    For example:
+      datkit publish model --init
+      datkit publish model --out published --cohort cohort
+      python published/check.py
+    """
+    from datkit.data import open_folder
+    from datkit.models.own import run_file
+    from datkit.provenance.publish import publish as write
+    from datkit.provenance.publish_form import form_template
+
+    if args.form.exists() if args.init else args.out is None:
+        raise UsageError(f"Expected --out FOLDER, or --init where no {args.form} lies yet.")
+    if args.init:
+        args.form.write_text(form_template(), encoding="utf-8")
+        return Result(
+            [f"Fill {args.form}, then publish with --out FOLDER."], {"form": str(args.form)}
+        )
+    for file in args.code:
+        run_file(file)
+    cohort = open_folder(args.cohort) if args.cohort else None
+    names = write(args.model, args.out, args.form, cohort=cohort, prior=args.prior)
+    said = f"{args.out}: {len(names)} files, next: python {args.out / 'check.py'}"
+    return Result([said], {"folder": str(args.out), "files": list(names)})
 
 
 def _tree(step: Step, indent: str = "") -> Iterator[str]:

@@ -1,6 +1,7 @@
 from .export import chain_page as chain_page
 from .export import to_prov as to_prov
 from .export import write_crate as write_crate
+from .publish import publish as publish
 from .record import Input as Input
 from .record import Record as Record
 from .record import read_record as read_record

@@ -15,6 +15,9 @@ from datkit.errors import UsageError
 
 __all__ = ["Form", "card_head", "form_template", "load_form"]
 
+# Of those that Hugging Face knows by name: https://huggingface.co/docs/hub/repositories-licenses
+LICENCES = ("agpl-3.0", "apache-2.0", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-sa-4.0",
+            "cc0-1.0", "gpl-3.0", "lgpl-3.0", "mit", "mpl-2.0")  # fmt: skip
 Said = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
@@ -51,5 +54,8 @@ def load_form(path: str | os.PathLike[str]) -> Form:
 
 def card_head(form: Form) -> str:
     """Return the front matter of a model card, as Hugging Face reads it."""
-    head = {"license": form.licence.lower(), "pretty_name": form.title, "tags": ["medical"]}
+    known = form.licence.lower() in LICENCES
+    named = {"license": form.licence.lower()} if known else {
+        "license": "other", "license_name": form.licence}  # fmt: skip
+    head = named | {"tags": ["medical"]}
     return f"---\n{yaml.safe_dump(head, allow_unicode=True)}---\n"

@@ -1,0 +1,187 @@
+"""A trained model as a folder for everyone: weights, card, licence, data, crate, and its own check.
+
+What may not leave the house is refused, all at once: pickles and other files that prediction does
+not need, voxels, tables, and any uid of the exams that the model was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from datkit.data.cohort import Cohort
+from datkit.data.croissant import croissant_of_cohort
+from datkit.errors import DatkitError, SubmissionError
+from datkit.files import data_folder, read_sealed, sha256_file, write_json
+from datkit.problems import Problem
+from datkit.provenance.publish_form import Form, card_head, load_form
+from datkit.provenance.record import RECORD, _texts, read_record
+from datkit.submit.pack import collect_weights, pack_submission
+
+__all__ = ["publish"]
+
+CHECK = Path(__file__).with_name("published.py")
+CARD = tomllib.loads(Path(__file__).with_name("card.toml").read_text(encoding="utf-8"))
+OPEN = "*Open: nothing on record answers this.*"
+
+
+def publish(
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    form: str | os.PathLike[str],
+    *,
+    cohort: Cohort | None = None,
+    prior: float | None = None,
+) -> tuple[str, ...]:
+    """Write a trained model into a new folder that anyone may have; return the names of its files.
+
+    Parameters
+    ----------
+    model : path
+        A model's folder, or one of several, as :func:`datkit.submit.pack_submission` takes it.
+    out : path
+        The folder to write, which is empty or not there.
+    form : path
+        The ``publish.yaml``.
+    cohort : Cohort, optional
+        The exams that the model was trained on, to be described as Croissant.
+    prior : float, optional
+        The training prevalence, in place of ``prior.json``.
+
+    Raises
+    ------
+    SubmissionError
+        If anything must not or cannot be published; every reason is listed, nothing is written.
+    CohortError
+        If the cohort cannot be described.
+    """
+    model, out = Path(model), Path(out)
+    if problems := [*_form_problems(Path(form)), *_problems(model, out, cohort)]:
+        raise SubmissionError.of(problems, where=model)
+    said = load_form(form)
+    data = croissant_of_cohort(cohort) if cohort else None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
+        folder, packed = Path(scratch) / "folder", Path(scratch) / "packed.zip"
+        pack_submission(model, packed, prior=prior, licence=said.licence)
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(folder)
+        (folder / "README.md").write_text(_card(said, model), encoding="utf-8")
+        (folder / "check.py").write_bytes(CHECK.read_bytes())
+        if data:
+            write_json(folder / "croissant.json", data)
+        subprocess.run([sys.executable, "-B", "check.py", "--write"], cwd=folder, check=True)
+        names = _write_crate(folder, said)
+        if out.is_dir():
+            out.rmdir()
+        folder.rename(out)
+    return names
+
+
+def _form_problems(path: Path) -> Iterator[Problem]:
+    try:
+        load_form(path)
+    except DatkitError as error:
+        remedy = "Write one by datkit publish --init."
+        yield from error.problems or [Problem("form", f"{path}", "a form", f"{error}", remedy)]
+
+
+def _problems(model: Path, out: Path, cohort: Cohort | None) -> Iterator[Problem]:
+    """Yield what of a model and of a place keeps them from being published."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        yield Problem("place", f"{out}", "an empty folder or none", "another", "Choose another.")
+    if not model.is_dir():
+        yield Problem("model", f"{model}", "a model's folder", "none", "Train one first.")
+        return
+    try:
+        weights, left_out = collect_weights([model])
+    except DatkitError as error:
+        yield Problem("model", f"{model}", "a sound model", f"{error}", "Train it again.")
+        weights, left_out = {}, ()
+    arrays = [name for name in weights if name.endswith((".npy", ".npz")) and "/own/" not in name]
+    for name in [*left_out, *arrays]:
+        found = "a file that prediction does not need: a pickle, voxels, a table, or a note"
+        yield Problem("file", name, "weights and their records alone", found, "Take it away.")
+    known = {*map(str, cohort.uids if cohort else ()), *_private_uids(model)}
+    for name, content in weights.items():
+        if name.endswith((".json", ".safetensors")) and (uids := _uids_in(content, known)):
+            found = f"what looks like exams' names under {uids}"
+            yield Problem("uid", name, "nothing of a single exam", found, "Take them out.")
+
+
+def _private_uids(model: Path) -> Iterator[str]:
+    """Yield the uids of the exams on record, where this machine has the list."""
+    for path in model.rglob(RECORD):
+        with suppress(OSError, ValueError):
+            for one in read_record(path).inputs:
+                if one.exam_list:
+                    yield from read_sealed(data_folder() / "exams" / f"{one.exam_list}.json")
+
+
+def _uids_in(content: bytes, known: set[str]) -> list[str]:
+    """Return keys such as "uids", and how many known uids stand in the texts of a JSON."""
+    if not content.startswith(b"{"):  # safetensors: its head follows the length of that
+        content = content[8 : 8 + int.from_bytes(content[:8], "little")]
+    texts = {*_texts(json.loads(content))}
+    words = {word for text in texts for word in (text, *re.findall(r"[\w.-]+", text))}
+    some = [f"{len(words & known)} of the training exams"] if words & known else []
+    return sorted(texts & {"uid", "uids", "exam_ids", "participant_id"}) + some
+
+
+def _card(form: Form, model: Path) -> str:
+    """Return the model card: what the form, the models and their records answer, and what not."""
+    facts = _facts(model) | form.model_dump() | {"authors": ", ".join(form.authors)}
+    lines = [card_head(form), f"# {form.title}\n", CARD["before"]]
+    for section in CARD["section"]:
+        lines.append(f"## {section['title']}\n")
+        for item in section["item"]:
+            try:
+                said = item["say"].format_map(facts)
+            except KeyError:
+                said = OPEN
+            lines.append(f"**{item['ask']}** ({item['of']}) {said}\n")
+    return "\n".join([*lines, ""])
+
+
+def _facts(model: Path) -> dict[str, Any]:
+    """Return what the stored models say of themselves, each fact once."""
+    facts: dict[str, list[object]] = {}
+    single = [model] if (model / "model.json").is_file() else model.glob("*")
+    for folder in sorted(one for one in single if (one / "model.json").is_file()):
+        own = read_sealed(folder / "model.json", needed=False)
+        own |= own.get("card", {})
+        scores = [own.get("out_of_fold") or {}, *own.get("tested", [])]
+        own["scores"] = "; ".join(text for one in scores for text in one.get("said", []))
+        own["versions"] = ", ".join(map(" ".join, own.get("versions", {}).items()))
+        with suppress(OSError, ValueError):
+            told = read_record(folder / RECORD)
+            own["readers"] = len({who for one in told.inputs for _, who in one.exams} - {"unknown"})
+            own |= {"when": told.when, "code": told.versions["code"]}
+        for name in (name for name, value in own.items() if value):
+            facts.setdefault(name, []).append(own[name])
+    return {name: "; ".join(dict.fromkeys(map(str, its))) for name, its in facts.items()}
+
+
+def _write_crate(folder: Path, form: Form) -> tuple[str, ...]:
+    """Describe every file by its sha256 in ``ro-crate-metadata.json``, which check.py reads."""
+    from rocrate.rocrate import ROCrate
+
+    crate = ROCrate()
+    crate.name, crate.description, crate.license = form.title, form.intended_use, form.licence
+    crate.root_dataset["author"] = form.authors
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))
+             if path.is_file()}  # fmt: skip
+    for name, path in files.items():
+        crate.add_file(path, name, properties={"sha256": sha256_file(path)})
+    crate.metadata.write(folder)
+    return (*files, "ro-crate-metadata.json")

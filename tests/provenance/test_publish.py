@@ -1,0 +1,152 @@
+"""A published folder: its card, its check with the runtime's packages alone, what is refused."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from datkit.cli import main
+from datkit.data import open_folder
+from datkit.errors import SubmissionError
+from datkit.inspect.runtime import hidden_modules
+from datkit.io.scan import load_scan
+from datkit.measure.exam import measure_prepared
+from datkit.models import load_model, save_model
+from datkit.prepare.exam import prepare_scan
+from datkit.provenance.publish import publish
+from datkit.provenance.publish_form import Form
+from datkit.provenance.published import make_exam
+
+FILLED = dict.fromkeys(Form.model_fields, "said") | {"authors": ["A"], "licence": "MIT"}
+CHECK = """
+import os, runpy, sys
+class Hidden:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {hidden}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hidden)
+sys.path.insert(0, os.getcwd())
+sys.dont_write_bytecode = True
+import datkit
+assert os.path.dirname(os.path.dirname(datkit.__file__)) == os.getcwd()
+sys.argv = ["check.py"]
+runpy.run_path("check.py", run_name="__main__")
+"""
+
+
+def run_check(folder):
+    """Run check.py as if nothing were installed but the runtime's packages, and no datkit."""
+    hidden = sorted({*hidden_modules()} - {"datkit", "sitecustomize"})
+    call = [sys.executable, "-I", "-c", CHECK.format(hidden=hidden)]
+    return subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def form(tmp_path_factory):
+    path = tmp_path_factory.mktemp("form") / "publish.yaml"
+    path.write_text(yaml.safe_dump(FILLED))
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(built, form, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "published"
+    publish(built / "model", folder, form, cohort=open_folder(built / "cohort"))
+    return folder
+
+
+def test_the_card_is_read_by_hugging_face_and_names_what_is_open(published, built):
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(published / "README.md")
+    stored = json.loads((built / "model" / "model.json").read_text())
+    assert card.data.license == "mit"
+    assert f"{stored['card']['exams']} exams, {stored['card']['abnormal']} abnormal" in card.text
+    assert "**Who paid, and who has an interest?** (CLAIM, TRIPOD+AI) *Open:" in card.text
+
+
+def test_the_check_holds_with_the_runtimes_packages_and_changes_nothing(published):
+    before = sorted(published.rglob("*"))
+    done = run_check(published)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(published.rglob("*")) == before
+
+
+def test_its_probabilities_are_those_of_the_model_here(published, built, tmp_path, monkeypatch):
+    monkeypatch.setattr("datkit.provenance.published.HERE", published)
+    expected = json.loads((published / "expected.json").read_text())
+    model, here = load_model(built / "model"), {}
+    for seed in expected:
+        make_exam(int(seed), tmp_path / "exam.nii.gz")
+        prepared = prepare_scan(load_scan(tmp_path / "exam.nii.gz", repair=True))
+        table = pd.DataFrame([measure_prepared(prepared)])
+        here[seed] = float(model.predict_proba(table)[0, 1])
+    assert expected == pytest.approx(here, abs=1e-6)
+    assert len({round(p, 4) for p in expected.values()}) == 3
+
+
+def test_a_flipped_byte_is_found_by_the_check(published, tmp_path):
+    folder = tmp_path / "published"
+    for name in ("weights/model.json", "README.md", "expected.json", "datkit/models/store.py"):
+        shutil.copytree(published, folder)
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+        done = run_check(folder)
+        assert done.returncode == 1 and f"{name} is not as it was published" in done.stdout
+        shutil.rmtree(folder)
+
+
+def test_data_and_crate_are_read_by_their_libraries(published):
+    import mlcroissant
+    from rocrate.rocrate import ROCrate
+
+    assert not mlcroissant.Dataset(published / "croissant.json").metadata.issues.errors
+    crate = ROCrate(published)
+    assert crate.name == "said"
+    assert crate.dereference("weights/model.json")["sha256"]
+
+
+def test_nothing_of_an_exam_is_in_it(published, tiny_cohort):
+    for path in (path for path in published.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert not [uid for uid in tiny_cohort.uids if uid.encode() in content], path
+
+
+def test_all_that_must_not_leave_is_refused_at_once(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATKIT_DATA", str(built / "data"))
+    model, out, form = tmp_path / "model", tmp_path / "out", tmp_path / "publish.yaml"
+    shutil.copytree(built / "model", model)
+    uids = list(open_folder(built / "cohort").uids)
+    save_model(load_model(model), model, {"uids": ["x"], "note": f"without {uids[0]}"})
+    (model / "forest.pkl").write_bytes(pickle.dumps([1]))
+    (model / "scan.nii.gz").write_bytes(b"")
+    (model / "train_labels.csv").write_text("uid,is_pathologic\n")
+    np.save(model / "volume.npy", np.zeros((4, 4, 4)))
+    form.write_text(yaml.safe_dump(FILLED | {"contact": " "}))
+    out.mkdir()
+    (out / "old").touch()
+    with pytest.raises(SubmissionError) as error:
+        publish(model, out, form)
+    names = ("forest.pkl", "scan.nii.gz", "train_labels.csv", "volume.npy", "contact", f"{out}")
+    assert all(name in str(error.value) for name in names)
+    assert "['uids', '1 of the training exams']" in str(error.value)
+    assert [path.name for path in out.iterdir()] == ["old"]
+
+
+def test_the_commands_write_a_form_and_a_folder(built, form, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["publish", "model", "--init"]) == 0
+    assert set(yaml.safe_load((tmp_path / "publish.yaml").read_text())) == {*Form.model_fields}
+    assert main(["publish", "model", "--init"]) == 2
+    capsys.readouterr()
+    assert main(["publish", str(built / "model"), "--out", "out"]) != 0
+    assert "intended_use" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert main(["publish", str(built / "model"), "--out", "out", "--form", str(form)]) == 0
+    assert "check.py" in capsys.readouterr().out
