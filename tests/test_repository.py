@@ -105,6 +105,7 @@ REACHED_BY = {
     "models/test_store.py": "models/base",
     "models/test_volume.py": "models/network",
     "prepare/test_align.py": "prepare/grid prepare/levels prepare/sampling",
+    "provenance/test_publish.py": "provenance/published",
     "submit/test_pack.py": "submit/template/main",
 }
 
