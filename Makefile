@@ -85,9 +85,9 @@ stick: $(VENV)/.ok  ## Fill a memory stick's folder: installers that need no net
 	$(BIN)/python -m datkit.book.workshop.stick --out $(BUILD)/stick --systems $(SYSTEMS) \
 	  --size $(SIZE) --seed $(SEED) --pip='$(PIP_FLAGS)'
 
-serve:  ## Serve the built book on http://127.0.0.1:8000
+serve:  ## Serve the built book on http://127.0.0.1:8001
 	@test -f $(HTML)/index.html || { echo "The book is not built yet: run 'make book' first."; exit 1; }
-	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory $(HTML)
+	$(PYTHON) -m http.server 8001 --bind 127.0.0.1 --directory $(HTML)
 
 test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' first)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(CI),--durations=15) $(if $(COVERAGE),--cov=datkit --cov-report=term:skip-covered)
