@@ -67,7 +67,7 @@ STRATEGIES = {
 class Order(NamedTuple):
     """What the server asks of a hospital in one round: the same of all.
 
-    Attributes
+    Parameters
     ----------
     weights : dict of str to array
         The network's weights, to start from.
@@ -189,7 +189,7 @@ def make_hospitals(prepared: PreparedCohort, model: NetworkClassifier) -> list[H
 class Federation(NamedTuple):
     """What a federated training gave.
 
-    Attributes
+    Parameters
     ----------
     model : NetworkClassifier
         Fitted, as if it had been trained in one place.

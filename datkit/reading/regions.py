@@ -137,7 +137,7 @@ def save_region(
     Parameters
     ----------
     mask : array, shape (i, j, k)
-        0 and numbers of `labels`, along the axes of :attr:`datkit.io.scan.Scan.data`.
+        0 and numbers of `labels`, along the axes of `datkit.Scan.data`.
     exam, path : path
         The exam; where to write, ending in ``.nii.gz``.
     reader, how, labels, when
