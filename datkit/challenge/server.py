@@ -186,7 +186,7 @@ class Pages:
             "marked": {one["of"]: one for one in entries if one["kind"] == "marked"},
             "best": held,
             "scores": {
-                n: marks.rounded(marks.metrics[0], marks.sign * score)[0]
+                n: float(marks.rounded(marks.metrics[0], marks.sign * score))
                 for n, score in own.items()
             },
             "step": marks.step,
