@@ -262,11 +262,7 @@ def browser(chromium: str) -> Iterator:
 def tab(browser) -> Iterator:
     """A tab of a phone's size, in which no script may fail."""
     from accessible import SIZES
+    from tabs import open_tab
 
-    context = browser.new_context(viewport=SIZES["phone"])
-    tab, errors = context.new_page(), []
-    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    assert errors == []
-    context.close()
+    with open_tab(browser, SIZES["phone"]) as tab:
+        yield tab

@@ -27,15 +27,14 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from datkit import NOT_CLINICAL, __version__
 from datkit.cli.challenge import CHALLENGE
-from datkit.cli.command import FINE, INTERRUPTED, Group, Shown, add_word, complain, to_json
+from datkit.cli.command import FINE, INTERRUPTED, Shown, add_word, complain, to_json
 from datkit.cli.data import DATA
 from datkit.cli.exams import EXAMS
 from datkit.cli.federated import FEDERATED
 from datkit.cli.models import MODELS
 from datkit.cli.normals import NORMALS
 from datkit.cli.provenance import PROVENANCE
-from datkit.cli.reading import READERS
-from datkit.cli.regions import REGIONS
+from datkit.cli.regions import READERS  # with the commands of both
 from datkit.cli.submit import SUBMIT
 from datkit.errors import DatkitError, UsageError
 from datkit.problems import shown
@@ -99,8 +98,7 @@ def parser() -> argparse.ArgumentParser:
     MODELS.add_to(words)
     PROVENANCE.add_to(words)
     groups = {"data": DATA, "normals": NORMALS, "submit": SUBMIT, "class": CHALLENGE}
-    groups["federated"] = FEDERATED
-    groups["readers"] = Group(READERS.text, READERS.commands | REGIONS.commands)
+    groups |= {"federated": FEDERATED, "readers": READERS}
     for name, group in groups.items():
         actions = add_word(words, name, group.text).add_subparsers(metavar="ACTION", required=True)
         group.add_to(actions)

@@ -31,7 +31,7 @@ def trace(args: Namespace) -> Result:
     """Follow a file back to its exams and readers, and say where the chain breaks.
 
     Each command that makes something writes a record beside it. Every file on the way is hashed:
-    near FILE, in FOLDER, each three folders deep, and in the data folder. An exam stands with its
+    near FILE, in FOLDER and in the data folder, and two folders below each. An exam stands with its
     mark, which only those can check who hold the whole cohort, and with who gave its label. On the
     machine that made the record its uid stands there too.
 

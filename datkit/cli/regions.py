@@ -6,13 +6,13 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from datkit.cli.command import Group, Result, arg
+from datkit.cli.command import Result, arg
+from datkit.cli.reading import READERS
 
-REGIONS = Group("Let several readers read exams and draw regions, and compare what they say.")
 _EXAM = arg("exam", type=Path, metavar="EXAM", help="NIfTI, DICOM, or its folder")
 
 
-@REGIONS.command(
+@READERS.command(
     _EXAM,
     arg("--out", type="page", required=True, metavar="FILE.html", help="the page to write"),
 )
@@ -31,7 +31,7 @@ def draw(args: Namespace) -> Result:
     return Result([f"{page}: open it in a browser"], {"page": str(page)})
 
 
-@REGIONS.command(
+@READERS.command(
     _EXAM,
     arg("masks", type=Path, nargs="+", metavar="MASK", help="with its .json beside it"),
 )
@@ -55,7 +55,7 @@ def overlap(args: Namespace) -> Result:
     return Result(table.round(3).to_string().split("\n"), rows)
 
 
-@REGIONS.command(
+@READERS.command(
     _EXAM,
     arg("region", type=Path, metavar="REGION", help="a mask, or a DICOM segmentation"),
     arg("--out", type=Path, required=True, metavar="FILE", help=".dcm, or .nii.gz from DICOM"),

@@ -55,17 +55,15 @@ def export_fed_biomed(
 def _write_hospitals(folder: Path, prepared: PreparedCohort) -> list[Path]:
     import numpy as np
 
-    from datkit.models.network import crop_striata
+    from datkit.federated.training import exams_by_centre
 
-    exams = prepared.table.assign(row=range(len(prepared))).dropna(subset="is_pathologic")
-    centres = exams["centre"].astype(str) if "centre" in exams else ["all"] * len(exams)
     written = []
-    for centre, rows in exams.assign(centre=centres).groupby("centre"):
-        place = folder / quote(str(centre), safe="").replace(".", "%2E")  # "..", "a/b"
+    for centre, rows, boxes in exams_by_centre(prepared):
+        place = folder / quote(centre, safe="").replace(".", "%2E")  # "..", "a/b"
         written.append(place)
         place.mkdir(parents=True)
-        np.save(place / "boxes.npy", crop_striata(prepared.volumes[rows["row"]]))
-        rows["is_pathologic"].astype(int).to_csv(place / "labels.csv")
+        np.save(place / "boxes.npy", boxes)
+        rows["is_pathologic"].to_csv(place / "labels.csv")
         told = {"name": place.name, "description": "DaT SPECT, striatal boxes", "tags": "dat-spect"}
         write_json(
             place / "dataset.json", told | {"data_type": "custom", "path": str(place.absolute())}

@@ -6,6 +6,7 @@ each round it sends them to all hospitals, checks what comes back, and takes the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as log_loss
 
@@ -24,7 +26,8 @@ from datkit.prepare.cohort import PreparedCohort
 from datkit.problems import Problem
 
 __all__ = ["STRATEGIES", "Federation", "Hospital", "Order", "Strategy", "Update", "check_updates",
-           "make_hospitals", "mean_weights", "read_weights", "train_federated"]  # fmt: skip
+           "exams_by_centre", "make_hospitals", "mean_weights", "read_weights",
+           "train_federated"]  # fmt: skip
 
 FURTHEST = 10  # times the round's median change: a hospital whose weights moved more is refused
 MOST_EXAMS = 100_000  # of one hospital: a count is a claim, and weighs its weights
@@ -178,12 +181,19 @@ def make_hospitals(prepared: PreparedCohort, model: NetworkClassifier) -> list[H
     if "centre" not in prepared.table:
         found = "found none: it says which hospital holds an exam. Add it."
         raise UsageError(f"Expected a column 'centre' in exams.csv, {found}")
-    labelled = prepared.table.assign(row=range(len(prepared))).dropna(subset="is_pathologic")
-    hospitals = []
-    for centre, exams in labelled.groupby("centre"):
-        boxes, labels = crop_striata(prepared.volumes[exams["row"]]), exams["is_pathologic"]
-        hospitals.append(Hospital(str(centre), boxes, labels.to_numpy().astype(int), model))
-    return hospitals
+    return [
+        Hospital(centre, boxes, exams["is_pathologic"].to_numpy(), model)
+        for centre, exams, boxes in exams_by_centre(prepared)
+    ]
+
+
+def exams_by_centre(prepared: PreparedCohort) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:
+    """Yield each centre, ``"all"`` where none is named, its labelled exams and their boxes."""
+    exams = prepared.table.assign(row=range(len(prepared))).dropna(subset="is_pathologic")
+    exams = exams.astype({"is_pathologic": int})
+    centres = exams["centre"].astype(str) if "centre" in exams else ["all"] * len(exams)
+    for centre, rows in exams.assign(centre=centres).groupby("centre"):
+        yield str(centre), rows, crop_striata(prepared.volumes[rows["row"]])
 
 
 class Federation(NamedTuple):

@@ -25,7 +25,7 @@ from datkit.errors import DatkitError, SubmissionError
 from datkit.files import data_folder, read_sealed, sha256_file, write_json
 from datkit.problems import Problem
 from datkit.provenance.publish_form import Form, card_head, load_form
-from datkit.provenance.record import RECORD, _texts, read_record
+from datkit.provenance.record import RECORD, read_record, texts_in
 from datkit.submit.pack import collect_weights, pack_submission
 
 __all__ = ["publish"]
@@ -66,9 +66,9 @@ def publish(
         If the cohort cannot be described.
     """
     model, out = Path(model), Path(out)
-    if problems := [*_form_problems(Path(form)), *_problems(model, out, cohort)]:
-        raise SubmissionError.of(problems, where=model)
-    said = load_form(form)
+    said, problems = _read_form(Path(form))
+    SubmissionError.raise_any([*problems, *_problems(model, out, cohort)], where=model)
+    assert said
     data = croissant_of_cohort(cohort) if cohort else None
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
@@ -88,12 +88,13 @@ def publish(
     return names
 
 
-def _form_problems(path: Path) -> Iterator[Problem]:
+def _read_form(path: Path) -> tuple[Form | None, list[Problem]]:
     try:
-        load_form(path)
+        return load_form(path), []
     except DatkitError as error:
         remedy = "Write one by datkit publish --init."
-        yield from error.problems or [Problem("form", f"{path}", "a form", f"{error}", remedy)]
+        told = Problem("form", f"{path}", "a form", f"{error}", remedy)
+        return None, [*error.problems] or [told]
 
 
 def _problems(model: Path, out: Path, cohort: Cohort | None) -> Iterator[Problem]:
@@ -132,7 +133,7 @@ def _uids_in(content: bytes, known: set[str]) -> list[str]:
     """Return keys such as "uids", and how many known uids stand in the texts of a JSON."""
     if not content.startswith(b"{"):  # safetensors: its head follows the length of that
         content = content[8 : 8 + int.from_bytes(content[:8], "little")]
-    texts = {*_texts(json.loads(content))}
+    texts = {*texts_in(json.loads(content))}
     words = {word for text in texts for word in (text, *re.findall(r"[\w.-]+", text))}
     some = [f"{len(words & known)} of the training exams"] if words & known else []
     return sorted(texts & {"uid", "uids", "exam_ids", "participant_id"}) + some

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -38,7 +39,7 @@ from datkit.files import data_folder, read_sealed, sha256_file, write_sealed
 from datkit.io.scan import sha256_scan
 
 __all__ = ["RECORD", "Input", "Record", "exam_marks", "folder_files", "read_record", "record",
-           "record_place"]  # fmt: skip
+           "record_place", "texts_in"]  # fmt: skip
 
 RECORD = "record.json"  #: the name of the record in a model's folder
 TABLES = ("cohort.json", "train_labels.csv", "exams.csv", "truth.csv", "readings.csv",
@@ -138,20 +139,19 @@ def record(
             f"Expected an id in DATKIT_WHO, such as an ORCID's address, found {who!r}."
         )
     made_of = [Input(_kind_of(Path(one)), folder_files(Path(one))) for one in inputs]
-    code = [sha256_file(path) for path in sorted(PACKAGE.rglob("*.py"))]
     versions = {"datkit": __version__} | {name: version(name) for name in PARTS}
     told = Record(
         kind=kind,
         files=folder_files(product, own=True) if product.is_dir() else {"": sha256_file(product)},
         inputs=made_of + ([_exams_of(cohort)] if cohort else []),
         settings=dict(settings or {}) | (cohort.reading if cohort else {}),
-        versions=versions | {"code": hashlib.sha256("".join(code).encode()).hexdigest()},
+        versions=versions | {"code": _code_hash()},
         machine={"system": platform.system(), "processor": platform.machine(),
                  "python": platform.python_version(), "cores": f"{os.cpu_count()}"},
         when=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         who=who,
     )  # fmt: skip
-    for text in _texts(told.settings):
+    for text in texts_in(told.settings):
         if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute() or (
             f"{Path.home()}" in text or text.startswith("~")
         ):  # fmt: skip
@@ -242,14 +242,21 @@ def _readers(cohort: Cohort) -> dict[str, str]:
     return {str(uid): str(one) for uid, one in sound.items()}  # a name with blanks is a person's
 
 
+@cache  # a command that makes many products writes as many records
+def _code_hash() -> str:
+    code = [sha256_file(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    return hashlib.sha256("".join(code).encode()).hexdigest()
+
+
 def _kind_of(folder: Path) -> str:
     return "prepared" if (folder / "prepared.json").is_file() else "model"
 
 
-def _texts(value: object) -> Iterable[str]:
+def texts_in(value: object) -> Iterable[str]:
+    """Yield every text in what JSON can hold: keys, values, items."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from (text for pair in value.items() for one in pair for text in _texts(one))
+        yield from (text for pair in value.items() for one in pair for text in texts_in(one))
     elif isinstance(value, list | tuple):
-        yield from (text for one in value for text in _texts(one))
+        yield from (text for one in value for text in texts_in(one))

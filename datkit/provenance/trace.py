@@ -35,7 +35,7 @@ __all__ = ["Part", "Step", "trace"]
 SOUND, CHANGED, MISSING, UNKNOWN = "sound", "changed", "missing", "unknown"
 NO_RECORD = "It has no record: nothing beside it says what it was made of"
 Inside = dict[Any, Record]  # folders of models in a zip
-DEPTH = 3  # folders below each root in which inputs are looked for
+DEPTH = 3  # where inputs are looked for: each root, and two folders below it
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def trace(path: str | os.PathLike[str], places: Iterable[str | os.PathLike[str]]
         A submission, predictions, a report or a benchmark, the folder of a model, or its
         ``model.json``.
     places : iterable of paths
-        Folders in which to look for inputs too, three folders deep.
+        Folders in which to look for inputs too, and two folders below them.
 
     Raises
     ------
@@ -191,8 +191,7 @@ def _find(files: dict[str, str], roots: list[Path]) -> Path | None:
     """Return the folder with most of the files; the first that matches wholly by one decides."""
     seen: list[Path] = []
     for name, sha256 in files.items():
-        deep = ("*/" * depth + glob.escape(name) for depth in range(DEPTH))
-        patterns = [*deep]
+        patterns = ["*/" * depth + glob.escape(name) for depth in range(DEPTH)]
         for path in (path for root in roots for one in patterns for path in root.glob(one)):
             folder = path.parents[name.count("/")]
             if _hash(path) == sha256:

@@ -4,6 +4,8 @@
 ``pages``      a page for each reader, and the organiser's key
 ``merge``      what readers answered, checked and made one
 ``agreement``  coefficients of agreement
+``regions``    masks on exactly their exam's grid; ``segmentation`` as DICOM, ``draw`` in a page
+``overlap``    how far regions agree, and what each does to the binding ratio
 
 Each name is loaded on first use.
 """

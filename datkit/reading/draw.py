@@ -6,8 +6,6 @@ reads: a mask with exactly the header that the kit gives it, and its sidecar.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import os
 from html import escape
@@ -22,17 +20,13 @@ from datkit.io.scan import load_scan, scan_name, sha256_scan
 from datkit.problems import shown
 from datkit.reading.regions import Facts, mask_header
 from datkit.view.canvas import to_bytes
-from datkit.view.live import vendored_files
+from datkit.view.live import to_base64, vendored_files
 from datkit.view.pages.page import write_page
 
 __all__ = ["write_drawing_page"]
 
 HERE = Path(__file__).parent
 STYLE = HERE.parent / "view" / "pages" / "page.css"
-
-
-def _pack(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
 
 
 def write_drawing_page(exam: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
@@ -61,12 +55,12 @@ def write_drawing_page(exam: str | os.PathLike[str], path: str | os.PathLike[str
     told = {
         "name": name, "voxels": voxels.size, "exam_sha256": sha256_scan(exam),
         "format": Facts.model_fields["format"].default, "top": int(np.percentile(voxels, 99.95)),
-        "volume": _pack(image),
+        "volume": to_base64(image),
     }  # fmt: skip
     library = vendored_files()["niivue.umd.js"].read_bytes()
     text = Template((HERE / "draw.html").read_text(encoding="utf-8")).substitute(
         name=escape(shown(name)), style=STYLE.read_text(encoding="utf-8"), notice=NOT_CLINICAL,
         data=json.dumps(told).replace("<", "\\u003c"),
-        scripts=_pack(library + b"\n;" + (HERE / "draw.js").read_bytes()),
+        scripts=to_base64(library + b"\n;" + (HERE / "draw.js").read_bytes()),
     )  # fmt: skip
     return write_page(text, path)

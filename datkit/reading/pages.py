@@ -7,8 +7,6 @@ drawn from a secret that only ``key.json`` has.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
 import hmac
 import json
@@ -28,7 +26,7 @@ from datkit.files import write_sealed
 from datkit.prepare import GRID, PreparedCohort
 from datkit.problems import found_instead
 from datkit.reading.campaign import Campaign
-from datkit.view.live import STATIC, vendored_files
+from datkit.view.live import STATIC, to_base64, vendored_files
 from datkit.view.pages.page import write_page
 
 __all__ = ["init_campaign", "pack_volume"]
@@ -56,7 +54,7 @@ def pack_volume(volume: np.ndarray) -> str:
     image = nib.Nifti1Image(steps, affine)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(STEP, 0)
-    return base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")
+    return to_base64(image.to_bytes())
 
 
 def init_campaign(

@@ -82,13 +82,18 @@ def _fill(template: str, **words: object) -> str:
     return Template((HERE / f"{template}.html").read_text(encoding="utf-8")).substitute(words)
 
 
+def to_base64(content: bytes) -> str:
+    """Return bytes as text for a page's script: base64 of gzip, the same at every run."""
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
+
+
 @cache
 def _scripts(kind: str) -> str:
     """Return a kind's library and what draws with it, packed: base64 of gzip."""
     library = VENDORED[LIBRARIES[kind].removeprefix("vendor/")]
     sources = [_installed(*library), STATIC / f"dat-{kind}.js", STATIC / "dat-figures.js"]
     text = "\n;".join(path.read_text(encoding="utf-8") for path in sources)
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
+    return to_base64(text.encode())
 
 
 def figure_frame(kind: str, content: Mapping[str, Any], alt: str, still: bytes) -> str:

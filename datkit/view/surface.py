@@ -6,8 +6,6 @@ VS Code and Colab in a frame that holds all it needs. GitHub and paper show the 
 
 from __future__ import annotations
 
-import base64
-import gzip
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -17,7 +15,7 @@ import numpy as np
 from datkit.errors import UsageError
 from datkit.prepare import GRID
 from datkit.view.canvas import BELOW, TOP, UPTAKE, Picture, house_style, to_bytes
-from datkit.view.live import figure_frame, is_live
+from datkit.view.live import figure_frame, is_live, to_base64
 from datkit.view.planes import Look, axis_of, check_volume, cut, draw_plane, plane_grid, times
 
 __all__ = ["MIME", "VolumeView"]
@@ -206,6 +204,5 @@ def _layer(
     image = nib.Nifti1Image(to_bytes(volume, high), affine)
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(high / 255, 0)
-    packed = base64.b64encode(gzip.compress(image.to_bytes(), 9, mtime=0)).decode("ascii")
     look = {"colormap": scale["colormap"], "opacity": opacity, "cal_min": low, "cal_max": high}
-    return {"b64": packed, "name": f"{name}.nii.gz", **look}
+    return {"b64": to_base64(image.to_bytes()), "name": f"{name}.nii.gz", **look}

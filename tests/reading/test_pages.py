@@ -17,6 +17,7 @@ import pytest
 from accessible import check_sizes
 from campaigns import SECRET, answer, campaign, prepared
 from sklearn.metrics import cohen_kappa_score
+from tabs import open_tab
 from undrawn import NO_DRAWING
 
 from datkit.errors import ReadingError, UsageError
@@ -41,15 +42,8 @@ def key(room: Path) -> dict:
 @pytest.fixture
 def tab(browser: object) -> Iterator:
     """A tab that may reach nothing but the disk."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    tab, asked, errors = context.new_page(), [], []
-    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    assert errors == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    context.close()
+    with open_tab(browser, {"width": 1280, "height": 900}, offline=True) as tab:
+        yield tab
 
 
 def test_a_volume_keeps_its_place_and_its_uptake_to_half_a_step() -> None:

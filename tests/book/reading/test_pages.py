@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accessible import OVERFLOW
+from accessible import OVERFLOW, SIZES
 from PIL import Image
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, cohen_kappa_score, roc_auc_score, roc_curve
+from tabs import open_tab
 from undrawn import NO_DRAWING
 
 from datkit.book.reading.chosen import AGAIN, choose_exams
@@ -70,15 +71,8 @@ def truths(exams: dict) -> dict[str, dict]:
 @pytest.fixture
 def tab(browser: object) -> Iterator:
     """A tab the width of a small phone that may reach nothing but the disk."""
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    tab, asked, errors = context.new_page(), [], []
-    tab.set_default_timeout(60_000)  # milliseconds, on a busy machine
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    assert errors == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    context.close()
+    with open_tab(browser, SIZES["phone"], offline=True) as tab:
+        yield tab
 
 
 def open_trainer(tab: object, site: Path) -> None:
