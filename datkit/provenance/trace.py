@@ -240,9 +240,7 @@ def _check_exams(one: Input, listed: Listed, place: Any) -> Iterator[Part]:  # n
     uids = {mark: uid for uid, mark in exam_marks(listed)[1].items()} if listed else {}
     for mark, reader in one.exams:
         uid = uids.get(mark, "")
-        state, path = UNKNOWN, place / listed[uid]["path"] if uid and place else None
-        if uid:
-            state = MISSING
-        if path and path.exists():
+        state = MISSING if uid else UNKNOWN
+        if uid and place and (path := place / listed[uid]["path"]).exists():
             state = SOUND if sha256_scan(path) == listed[uid]["sha256"] else CHANGED
         yield Part(uid or "an exam", mark, state, reader)

@@ -83,7 +83,7 @@ def execute(replica: Replica, say: Callable[[str], None]) -> Ending:
             preexec_fn=lambda: _join(groups),
         )
         try:
-            stopped, log = _follow(process, settings.seconds + _SET_UP, say)
+            stopped, log = _follow(process, groups, settings.seconds + _SET_UP, say)
         finally:
             _end(process, replica)
         stopped = stopped or _limit_kept(groups)
@@ -93,7 +93,7 @@ def execute(replica: Replica, say: Callable[[str], None]) -> Ending:
     if predictions := found.pop("predictions", None):
         replica.written.write_bytes(base64.b64decode(predictions))
     if stopped:
-        found |= {"stopped": stopped, "exit_code": None}
+        found |= {"stopped": stopped, "exit_code": None, "left": 0}  # none had time to end
     found["events"] = tuple(_read_events(found["events"]))
     return Ending(log=tuple(log.decode("utf-8", "replace").splitlines()), **found)
 
@@ -117,11 +117,12 @@ def _limit_kept(groups: list[Path]) -> str:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], seconds: float, say: Callable[[str], None]
+    process: subprocess.Popen[bytes], groups: list[Path], seconds: float, say: Callable[[str], None]
 ) -> tuple[str, bytes]:
     """Read what a run prints until its launcher ends, or must be told to stop; return why, and it.
 
-    The launcher keeps the other limits itself.
+    The launcher keeps the other limits itself. Where the kernel had to keep one, and ended but one
+    process of the run, the others are not waited for.
     """
     assert process.stderr
     started, news, log = time.monotonic(), _NEWS, bytearray()
@@ -134,6 +135,8 @@ def _follow(
             log += part[: LOG_BYTES - len(log)]
             if not part or len(log) == LOG_BYTES:
                 return "log-flood" if part else "", bytes(log)
+        elif kept := _limit_kept(groups):
+            return kept, bytes(log)
     return "time-limit", bytes(log)
 
 
