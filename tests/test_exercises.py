@@ -29,6 +29,7 @@ from datkit.files import sha256_file
 from datkit.io import Scan
 from datkit.measure import asymmetry, compare_with_normals, load_normals
 from datkit.prepare import GRID, load_regions
+from datkit.reading import cohen_kappa
 from datkit.simulate.camera import rotation
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/[0-9]*.ipynb"))
@@ -244,6 +245,25 @@ def _(_: Path) -> dict:
 @context("ex-09-flatten")
 def _(_: Path) -> dict:
     return {"ordered": pd.DataFrame({"is_pathologic": [0.05, 0.7, 0.99, 0.4, 0.6]})}
+
+
+def five_calls() -> pd.DataFrame:
+    """What five readers said of 40 exams: each errs in one of ten."""
+    truth = np.arange(40) % 5 < 1
+    errors = rng().random((40, 5)) < 0.1
+    return pd.DataFrame(
+        (truth[:, None] != errors) * 1, columns=[f"reader-{n}" for n in range(1, 6)]
+    )
+
+
+@context("ex-11-kappa")
+def _(_: Path) -> dict:
+    return {"calls": five_calls(), "cohen_kappa": cohen_kappa}
+
+
+@context("ex-11-share")
+def _(_: Path) -> dict:
+    return {"calls": five_calls()}
 
 
 def names_of(label: str, folder: Path) -> dict:
