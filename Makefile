@@ -25,7 +25,7 @@ COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test fedbiomed lint format dist constraints clean
+.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test fedbiomed federated lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -111,6 +111,24 @@ fedbiomed: $(FEDBIOMED)/.ok $(VENV)/.ok  ## Train the exported plan in Fed-BioMe
 	DATKIT_FEDBIOMED=$(BUILD)/fedbiomed/plan $(FEDBIOMED)/bin/python -m pytest --noconftest -c /dev/null \
 	  --rootdir . -p no:cacheprovider -q -rP tests/federated/test_real_fedbiomed.py
 
+# Flower's packaging<26 cannot share an environment with the kit's nilearn. This one holds datkit
+# without its dependencies, and those that training over hospitals imports. No process calls home.
+FEDERATED := .venv-federated
+FEDERATED_PYTHON ?= $(PYTHON)
+$(FEDERATED)/.ok: constraints-federated.txt
+	@$(FEDERATED_PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Expected Python 3.11 or newer, found {v[0]}.{v[1]}: call make federated FEDERATED_PYTHON=/path/to/python3.11")'
+	$(FEDERATED_PYTHON) -m venv $(FEDERATED)
+	$(FEDERATED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -r constraints-federated.txt
+	$(FEDERATED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -e .
+	@touch $@
+
+federated: export FLWR_TELEMETRY_ENABLED := 0
+federated: export DATKIT_DATA := $(CURDIR)/$(BUILD)/federated/data
+federated: $(FEDERATED)/.ok  ## Train over Flower's own processes with TLS, on this machine (own .venv, optional)
+	test -d $(BUILD)/federated/exams || $(FEDERATED)/bin/datkit simulate --size tiny --out $(BUILD)/federated/exams
+	DATKIT_FEDERATED=$(BUILD)/federated/exams $(FEDERATED)/bin/python -m pytest --noconftest -c /dev/null \
+	  --rootdir . -p no:cacheprovider -q -rP tests/federated/test_real_flower.py
+
 lint: $(VENV)/.ok  ## Check style, types, direction of imports, lines of code, and the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -144,4 +162,4 @@ constraints:  ## Write constraints.txt from what is installed in .venv
 	@mv constraints.new constraints.txt
 
 clean:  ## Remove .venv and everything that was built or simulated
-	rm -rf $(VENV) $(FEDBIOMED) $(BUILD) notebooks/outputs
+	rm -rf $(VENV) $(FEDBIOMED) $(FEDERATED) $(BUILD) notebooks/outputs
