@@ -247,6 +247,21 @@ def _(_: Path) -> dict:
     return {"ordered": pd.DataFrame({"is_pathologic": [0.05, 0.7, 0.99, 0.4, 0.6]})}
 
 
+@context("ex-10-mean")
+def _(_: Path) -> dict:
+    draws = rng()
+    sent = [{"kernel": draws.normal(size=(3, 2)), "bias": draws.normal(size=4)} for _ in range(3)]
+    answers = [Names(weights=one, n=n) for one, n in zip(sent, (40, 10, 2), strict=True)]
+    return {"answers": answers, "weights": sent[0]}
+
+
+@context("ex-10-advantage")
+def _(_: Path) -> dict:
+    is_member = np.repeat([True, False], (8, 12))
+    loss = np.r_[np.tile([0.05, 0.08, 0.2, 0.01], 2), 0.04, np.full(11, 0.5)]
+    return {"loss": loss, "is_member": is_member}
+
+
 def five_calls() -> pd.DataFrame:
     """What five readers said of 40 exams: each errs in one of ten."""
     truth = np.arange(40) % 5 < 1
