@@ -133,7 +133,7 @@ class Hospital:
         inputs = fixed(torch.from_numpy(self.boxes))
         labels = torch.from_numpy(self.labels.astype(np.float32))
         weights = [*learning.parameters()]
-        start = [weight.detach().clone() for weight in weights]
+        start = [(one, one.detach().clone()) for one in weights] if strategy.proximal else []
         rate = settings.learning_rate * (1 + np.cos(np.pi * order.round / order.rounds)) / 2
         optimizer = torch.optim.AdamW(weights, rate, weight_decay=settings.weight_decay)
         seed = crc32(f"{settings.seed} {order.round} {self.name}".encode())
@@ -147,7 +147,7 @@ class Hospital:
                     x, y = inputs[rows], labels[rows]
                     x, y = change(x, y, generator, slice(None)) if change else (x, y)
                     loss = log_loss(learning(x), y)
-                    pull = sum(((a - b) ** 2).sum() for a, b in zip(weights, start, strict=True))
+                    pull = sum(((now - first) ** 2).sum() for now, first in start)
                     optimizer.zero_grad()
                     (loss + strategy.proximal / 2 * pull).backward()
                     optimizer.step()
