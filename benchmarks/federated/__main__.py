@@ -31,6 +31,7 @@ from benchmarks.common.curves import COLOURS, MARKS, hash_exams
 from benchmarks.common.figures import describe_run
 from benchmarks.common.run import RESULTS
 from benchmarks.federated import arms
+from benchmarks.federated.moves import describe_moves
 from benchmarks.federated.scores import Scorer
 from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
@@ -47,7 +48,7 @@ LONELY, BESIDE = (ALONE, LONG), (POOLED, arms.MEAN, ALONE, LONG)  # what others 
 WAYS = {POOLED: arms.pooled, ALONE: arms.alone} | {
     name: arm.train for name, arm in (arms.FEDERATED | arms.TROUBLES).items()
 } | {LONG: arms.alone_longer}  # fmt: skip
-LARGEST = 4  # centres that are left out in turn where a hospital is in trouble
+LARGEST = 2  # centres that are left out in turn where a hospital is in trouble
 NEAR = 0.02  # of the pooled log loss: what the federated one is to come within
 
 
@@ -98,7 +99,9 @@ class Rows:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         self.path, self.about = path, about
-        self.rows: dict[str, Any] = held["trainings"] if held.get("about") == about else {}
+        held = held if held.get("about") == about else {}
+        self.rows: dict[str, Any] = held.get("trainings", {})
+        self.moves: dict[str, Any] = held.get("moves", {})
 
     def get(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return a training by its name; it is made, and kept, if it is not there."""
@@ -128,8 +131,9 @@ def measure(exams: arms.Exams, rows: Rows, ways: Sequence[str]) -> dict[str, Any
     cost = {name: {key: float(np.median([row.get(key, 0) for row in trained.values()]))
                    for key in ("bytes", "seconds", "absent", "refused")}
             for name, trained in made.items()}  # fmt: skip
+    rows.moves = rows.moves or describe_moves(exams)
     return rows.write(
-        versions=describe_run(), trained_alone=both, left_out_in_trouble=largest,
+        moves=rows.moves, versions=describe_run(), trained_alone=both, left_out_in_trouble=largest,
         ways=[scorer.describe(name, logits, BESIDE) | cost[name] for name in made],
         by_centre={name: scorer.by_centre(logits[name]) for name in (POOLED, arms.MEAN, ALONE)},
     )  # fmt: skip
@@ -166,8 +170,16 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
         for name in arms.TROUBLES if name in ways
     ))  # fmt: skip
     yield ""
-    largest = ", ".join(found["left_out_in_trouble"])
+    largest = " and ".join(found["left_out_in_trouble"])
     yield f"Left out in turn: {largest}. The hospital in trouble is the largest of the others."
+    yield ""
+    moves, steps = found["moves"], found["moves"]["steps"]
+    far = ", ".join(f"{one:.2f} at a rate of {rate}" for rate, one in moves["federated"].items())
+    yield (f"Why hospitals learn at a higher rate: without {moves['without']}, each pass over the "
+           f"exams is {steps[0]} steps in one place, and {steps[1]:.1f} in the mean hospital. The "
+           f"mean of the hospitals' moves is {moves['mean_over_own']:.2f} as long as these. At the "
+           f"end the weights had moved by {far}; pooled by {moves['pooled']:.2f}, at "
+           f"{about['settings']['learning_rate']:g}.")  # fmt: skip
 
 
 def table_lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

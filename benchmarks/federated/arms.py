@@ -50,6 +50,13 @@ class Exams:
         """Return where the exams of some centres are."""
         return np.flatnonzero(np.isin(self.centres, centres))
 
+    def asked(self, unseen: str, model: ProjectionClassifier) -> list[Hospital]:
+        """Return the hospitals that train a model without one of them, the largest first."""
+        asked = [
+            replace(self.hospitals[name], model=model, kept={}) for name in self.others(unseen)
+        ]
+        return sorted(asked, key=lambda one: -len(one.labels))
+
     def join(self, trained: dict[str, dict[str, Any]], whole: bool) -> np.ndarray:
         """Return logits by exam, (n,), NaN where none is: those of each centre that was left out.
 
@@ -130,18 +137,20 @@ class Arm:
         A name in ``STRATEGIES``.
     change : callable
         From the hospitals, the largest first, to those that take part.
+    rate : float
+        The learning rate in hospitals.
     """
 
     strategy: str
     change: Callable[[list[Hospital]], list[Any]] = list
+    rate: float = RATE
 
     def train(self, unseen: str, exams: Exams) -> dict[str, Any]:
         """Train without a centre; return the logits of its exams, and what that cost."""
-        model = make(PASSES, learning_rate=RATE)
-        asked = [replace(exams.hospitals[name], model=model) for name in exams.others(unseen)]
-        asked.sort(key=lambda one: -len(one.labels))
+        model = make(PASSES, learning_rate=self.rate)
+        hospitals = self.change(exams.asked(unseen, model))
         began = time.process_time()
-        run = train_federated(model, self.change(asked), self.strategy, ROUNDS)
+        run = train_federated(model, hospitals, self.strategy, ROUNDS)
         seconds = time.process_time() - began
         volumes = exams.volumes[exams.rows(unseen)]
         if STRATEGIES[self.strategy].local:
@@ -157,6 +166,7 @@ TROUBLES = {
     "largest sends nonsense": Arm(MEAN, lambda each: [Broken(each[0], nonsense), *each[1:]]),
     "largest swaps its labels": Arm(MEAN, lambda each: [swapped(each[0]), *each[1:]]),
     "none, but exams dealt at random": Arm(MEAN, dealt),
+    "none, but the learning rate of pooled": Arm(MEAN, rate=SETTINGS["learning_rate"]),
 }
 
 
