@@ -281,6 +281,16 @@ def _(_: Path) -> dict:
     return {"calls": five_calls()}
 
 
+@context("ex-12-dice")
+def _(_: Path) -> dict:
+    return {"truth": np.ones((2, 2), bool)}
+
+
+@context("ex-12-bias")
+def _(_: Path) -> dict:
+    return {"off": rng().normal(-20, 6, 30)}
+
+
 def names_of(label: str, folder: Path) -> dict:
     made = CONTEXTS[label](folder) if label in CONTEXTS else {}
     checks = {"check_answer": check_answer, "is_numeric": is_numeric}

@@ -5,6 +5,8 @@ from .agreement import krippendorff_alpha as krippendorff_alpha
 from .campaign import Campaign as Campaign
 from .campaign import Question as Question
 from .campaign import load_campaign as load_campaign
+from .draw import draw_in_notebook as draw_in_notebook
+from .draw import drawn_mask as drawn_mask
 from .draw import write_drawing_page as write_drawing_page
 from .merge import Merged as Merged
 from .merge import merge_readers as merge_readers

@@ -120,6 +120,5 @@ def compare_readers(
         for one, two in combinations(ratings.columns, 2)
     }
     alpha = {"value": _alpha(counts, scale), "low": float(low), "high": float(high)}
-    several = ratings.shape[1] > 1
-    return {"cohen": pairs, "fleiss": fleiss_kappa(ratings) if several else float("nan"),
-            "krippendorff": alpha}  # fmt: skip
+    fleiss = fleiss_kappa(ratings) if pairs else float("nan")
+    return {"cohen": pairs, "fleiss": fleiss, "krippendorff": alpha}

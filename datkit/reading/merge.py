@@ -148,8 +148,8 @@ def _read(path: Path, key: dict[str, Any], problems: list[Problem]) -> dict[str,
         wrong = found != expected or content["reader"] not in key["readers"]
         told = f"{' '.join(map(str, found))} of {content['reader']}"
         if not wrong:
-            names = [one["name"] for one in key["settings"]["questions"]]
-            seal_answers(content, "00", names)  # all parts are there
+            # All parts are there.
+            seal_answers(content, "00", [one["name"] for one in key["settings"]["questions"]])
             return content
         expected_told = f"{' '.join(expected)} of {list_some(key['readers'])}"
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -22,8 +22,6 @@ from datkit.reading.regions import Region
 
 __all__ = ["compare_regions", "overlap", "region_sbr"]
 
-SIDES = ("striatum_left", "striatum_right")
-
 
 def overlap(one: np.ndarray, other: np.ndarray, affine: np.ndarray) -> dict[str, float]:
     """Return how far two masks on one grid agree.
@@ -38,8 +36,8 @@ def overlap(one: np.ndarray, other: np.ndarray, affine: np.ndarray) -> dict[str,
     Returns
     -------
     dict of str to float
-        ``dice``; ``volume_ml`` and ``other_ml``; ``distance_mm``, the mean surface distance. NaN
-        where a region is empty.
+        ``dice``; ``distance_mm``, the mean surface distance, NaN as Dice where a region is empty;
+        ``volume_ml``, of the first.
 
     Raises
     ------
@@ -65,9 +63,8 @@ def overlap(one: np.ndarray, other: np.ndarray, affine: np.ndarray) -> dict[str,
         edges = [mask & ~ndimage.binary_erosion(mask) for mask in masks]
         away = [ndimage.distance_transform_edt(~edge, sampling=spacing) for edge in edges]
         distance = float(np.concatenate([away[1][edges[0]], away[0][edges[1]]]).mean())
-    ml = float(spacing.prod()) / 1000
-    volumes = {"volume_ml": sizes[0] * ml, "other_ml": sizes[1] * ml}
-    return {"dice": dice, **volumes, "distance_mm": distance}
+    volume = sizes[0] * float(spacing.prod()) / 1000
+    return {"dice": dice, "distance_mm": distance, "volume_ml": volume}
 
 
 def region_sbr(scan: np.ndarray, mask: np.ndarray, reference: float) -> float:
@@ -120,15 +117,12 @@ def compare_regions(
     scan = load_scan(exam)
     reference = float(prepare_scan(scan).quality["reference"])
     rows = []
-    for number, side in enumerate(SIDES, start=1):
+    for number, side in enumerate(("striatum_left", "striatum_right"), start=1):
         drawn = {reader: region.part(side) for reader, region in regions.items()}
-        name, votes = "truth", truth == number if truth is not None else None
-        if votes is None:
-            name, votes = "majority", np.mean([*drawn.values()], axis=0) > 0.5
+        votes = np.mean([*drawn.values()], axis=0) > 0.5 if truth is None else truth == number
         right = region_sbr(scan.data, votes, reference)
-        for reader, mask in [*drawn.items(), (name, votes)]:
-            found, sbr = overlap(mask, votes, scan.affine), region_sbr(scan.data, mask, reference)
-            del found["other_ml"]
-            rows.append({"side": side, "reader": reader, "sbr": sbr, "difference": sbr - right}
-                        | found)  # fmt: skip
+        for reader, mask in (drawn | {"majority" if truth is None else "truth": votes}).items():
+            sbr = region_sbr(scan.data, mask, reference)
+            row = {"side": side, "reader": reader, "sbr": sbr, "difference": sbr - right}
+            rows.append(row | overlap(mask, votes, scan.affine))
     return pd.DataFrame(rows).set_index(["side", "reader"])

@@ -102,8 +102,7 @@ def init_campaign(
         exams = [{"code": code, "person": people[uid]} for code, (uid, _) in its["codes"].items()]
         shown = {code: volumes[uid] for code, (uid, _) in its["codes"].items()}
         told = {"campaign": name, "reader": reader, "key": its["key"], "exams": exams}
-        text = _page(campaign, told | {"volumes": shown})
-        write_page(text, folder / PAGES / f"{reader}.html")
+        write_page(_page(campaign, told | {"volumes": shown}), folder / PAGES / f"{reader}.html")
     key = {"format": FORMAT, "campaign": name, "settings": content, "readers": readers}
     write_sealed(folder / KEY, key)
     (folder / KEY).chmod(0o600)

@@ -107,19 +107,22 @@ def mask_header(exam: str | os.PathLike[str]) -> nib.Nifti1Header:
         If the exam cannot be read; see :func:`datkit.io.scan.load_scan`.
     """
     scan, path = load_scan(exam), Path(exam)
-    if path.is_dir() or is_dicom(path):
-        image = nib.Nifti1Image(np.zeros(scan.shape, np.uint8), scan.affine)
-        image.set_qform(scan.affine, 1)
-        image.set_sform(scan.affine, 1)
-        image.header.set_xyzt_units("mm")
-        return image.header
-    source = open_nifti(path).header
-    header = (nib.Nifti2Header if source["sizeof_hdr"] == 540 else nib.Nifti1Header)()
+    came: Any = {} if path.is_dir() or is_dicom(path) else open_nifti(path).header
+    header = (nib.Nifti2Header if came and came["sizeof_hdr"] == 540 else nib.Nifti1Header)()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(scan.shape)
-    for name in GRID:
-        header[name] = source[name]
+    header.set_qform(scan.affine, 1)
+    header.set_sform(scan.affine, 1)
+    header.set_xyzt_units("mm")
+    for name in GRID if came else ():
+        header[name] = came[name]
     return header
+
+
+def to_nifti(voxels: np.ndarray, header: nib.Nifti1Header) -> bytes:
+    """Return bytes of a NIfTI file with a mask's header, see :func:`mask_header`."""
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    return kind(voxels.astype(np.uint8), None, header).to_bytes()
 
 
 def save_region(
@@ -154,15 +157,14 @@ def save_region(
     affine, shape = load_scan(exam).affine, header.get_data_shape()
     drawn = {number: name for number, name in labels.items() if number in mask}
     when = when or datetime.now(UTC).replace(microsecond=0)
-    said = {"labels": drawn or labels, "reader": reader, "when": when, "how": dict(how)}
-    facts, problems = _parse(said | {"exam_sha256": sha256_scan(exam)}, path)
+    said = {"labels": drawn or labels, "reader": reader, "when": when, "how": dict(how),
+            "exam_sha256": sha256_scan(exam)}  # fmt: skip
+    facts, problems = _parse(said, path)
     problems += _mask_problems(mask, shape, labels, affine, path)
     ScanError.raise_any(problems, where=path)
     assert facts
-    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    image = kind(mask.astype(np.uint8), None, header)
     with replace_atomically(path) as part:
-        part.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
+        part.write_bytes(gzip.compress(to_nifti(mask, header), mtime=0))
     write_json(sidecar_path(path), facts.model_dump(mode="json"))
     return Region(mask.astype(np.uint8), affine, facts)
 
@@ -206,8 +208,7 @@ def load_region(path: str | os.PathLike[str], exam: str | os.PathLike[str]) -> R
         mask = (
             read_voxels(file, path) if file.shape == scan.shape else np.broadcast_to(0, file.shape)
         )
-        labels = facts.labels if facts else {}
-        problems += _mask_problems(mask, scan.shape, labels, scan.affine, path)
+        problems += _mask_problems(mask, scan.shape, facts.labels if facts else {}, affine, path)
     except ScanError as error:
         problems += error.problems
     ScanError.raise_any(problems, where=path)
@@ -247,15 +248,13 @@ def _mask_problems(
         return
     values = np.unique(mask)
     whole = values == np.floor(values)
-    broken = values[~whole].tolist()
     strange = [f"{one:g}" for one in values[whole] if labels and one not in {0, *labels}]
-    yield from found_instead("region-value", where, "whole numbers", broken, DRAW)
+    yield from found_instead("region-value", where, "whole numbers", values[~whole].tolist(), DRAW)
     yield from found_instead("region-label", where, f"labels of {[*labels]}", strange, DRAW)
     if not values.any():
         yield Problem("region-empty", where, "a region", "0 in every voxel", DRAW)
-    middle = {name: np.argwhere(mask == number).mean(0) for number, name in labels.items()
-              if number in values}  # fmt: skip
-    x = {name: nib.affines.apply_affine(affine, at)[0] for name, at in middle.items()}
+    x = {name: nib.affines.apply_affine(affine, np.argwhere(mask == number).mean(0))[0]
+         for number, name in labels.items() if number in values}  # fmt: skip
     crossed = [name for name in x if x[name] > x.get(name.replace("left", "right"), np.inf)]
     remedy = "Change the two names over, or draw it again."
     yield from found_instead("region-sides", where, "left on the patient's left", crossed, remedy)

@@ -60,11 +60,10 @@ def save_segmentation(region: Region, exam: str | os.PathLike[str], path: Path) 
     scan = load_scan(exam)
     first, *others = [_placed(source, scan) for source in _sources(Path(exam))]
     used = sorted(set(np.unique(region.mask).tolist()) - {0})
-    names = [region.facts.labels[n] for n in used]
     tool = str(region.facts.how.get("tool", "unknown"))[:64]
     parts = []
-    for segment, name in enumerate(names, start=1):
-        what, side = name.split("_")
+    for segment, label in enumerate(used, start=1):
+        what, side = (name := region.facts.labels[label]).split("_")
         parts.append(highdicom.seg.SegmentDescription(
             segment_number=segment, segment_label=name, algorithm_type="MANUAL",
             segmented_property_category=codes.SCT.AnatomicalStructure,
@@ -115,8 +114,8 @@ def load_segmentation(
     except Exception as error:
         words = ("a DICOM segmentation without overlaps", one_line(error), KEEP)
         raise scan_error(path, "segmentation", *words) from error
-    series = items_of(found, "ReferencedSeriesSequence")
-    drawn_on = {text(one, "ReferencedSOPInstanceUID") for each in series
+    drawn_on = {text(one, "ReferencedSOPInstanceUID")
+                for each in items_of(found, "ReferencedSeriesSequence")
                 for one in items_of(each, "ReferencedInstanceSequence")}  # fmt: skip
     voxels = np.argwhere(volume.array)
     mm = np.c_[voxels, np.ones(len(voxels))] @ (LPS_TO_RAS @ volume.affine).T
@@ -131,17 +130,14 @@ def load_segmentation(
         ("the exam's voxels", "a finer, shifted or wider grid"): off or outside or not same,
         (f"segments named {', '.join(LABELS.values())}", f"{strange}"[:80]): strange,
     }
-    wrong = [words for words, bad in faults.items() if bad]
-    problems = [Problem("segmentation", str(path), *words, KEEP) for words in wrong]
+    problems = [Problem("segmentation", f"{path}", *said, KEEP) for said in faults if faults[said]]
     ScanError.raise_any(problems, where=path)
     mask, number_of = np.zeros(scan.shape, np.uint8), {name: n for n, name in LABELS.items()}
     values = volume.array[tuple(voxels.T)]
     mask[tuple(index.T)] = [number_of[names[int(value)]] for value in values]
-    reader, tool = (
-        text(found, "ContentCreatorName").rstrip("^"),
-        text(found, "ManufacturerModelName"),
-    )
-    return save_region(mask, exam, out, reader=reader, how={"tool": tool, "from": path.name})
+    how = {"tool": text(found, "ManufacturerModelName"), "from": path.name}
+    reader = text(found, "ContentCreatorName").rstrip("^")
+    return save_region(mask, exam, out, reader=reader, how=how)
 
 
 def _highdicom() -> Any:  # noqa: ANN401 - it has no types

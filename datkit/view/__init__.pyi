@@ -8,6 +8,7 @@ from .charts import plot_scores as plot_scores
 from .charts import plot_shares as plot_shares
 from .explore import ExamExplorer as ExamExplorer
 from .explore import explore_exam as explore_exam
+from .live import is_live as is_live
 from .pages.contact_sheet import write_contact_sheet as write_contact_sheet
 from .pages.report import render_report as render_report
 from .pages.report import write_report as write_report

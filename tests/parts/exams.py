@@ -31,13 +31,15 @@ def small(seed: int = 0, shape: tuple[int, ...] = (32, 36, 24)) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 900, shape).astype(np.uint16)
 
 
-def save_small(path: Path, seed: int = 0, spacing: float = 6.0) -> Path:
+def save_small(
+    path: Path, seed: int = 0, spacing: float = 6.0, shape: tuple[int, ...] = (32, 36, 24)
+) -> Path:
     """Write them as NIfTI, in a field of about 20 cm."""
     path.parent.mkdir(parents=True, exist_ok=True)
     affine = np.diag([spacing, spacing, spacing, 1.0])
     if path.name.endswith(".gz"):
-        return save_scan(small(seed), affine, path)
-    nib.save(nib.Nifti1Image(small(seed), affine), path)
+        return save_scan(small(seed, shape), affine, path)
+    nib.save(nib.Nifti1Image(small(seed, shape), affine), path)
     return path
 
 

@@ -1,4 +1,8 @@
-"""A scripted reader draws in a real browser: the mask has the exam's exact grid, on any layout."""
+"""A scripted reader draws in a real browser: the mask has the exam's exact grid, on any layout.
+
+What the widget of a notebook brings back is tried here as the browser sends it, and in a real
+JupyterLab in ``tests/book/test_jupyterlab.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from accessible import check_sizes
+from exams import save_small
 from scipy.spatial.transform import Rotation
 from tabs import open_tab
 
+from datkit.errors import UsageError
 from datkit.io.scan import load_scan
-from datkit.reading.draw import write_drawing_page
+from datkit.reading.draw import draw_in_notebook, drawn_mask, write_drawing_page
 from datkit.reading.regions import load_region
 
 OBLIQUE = Rotation.from_euler("xyz", [9, -14, 21], degrees=True).as_matrix() * [4.1, 4.7, 5.3]
@@ -138,3 +144,22 @@ def test_nothing_is_saved_of_nothing_and_the_page_keeps_nobody_off(tab, page):
     for view in ("axial", "three planes", "3-D"):
         tab.get_by_role("button", name=view).click()
         check_sizes(tab, view)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_widgets_drawing_comes_back_along_the_axes_of_the_file(tmp_path, layout):
+    pytest.importorskip("ipyniivue", reason="ipyniivue is not installed: it is of the extra book")
+    exam = save_exam(tmp_path / "exam.nii.gz", LAYOUTS[layout])
+    widget = draw_in_notebook(exam)
+    with pytest.raises(UsageError, match="found none: draw on the widget first"):
+        drawn_mask(widget, exam)
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[3:9, 20:22, 5], expected[25:, 7, 11:14] = 1, 2
+    turned = nib.as_closest_canonical(nib.Nifti1Image(expected, load_scan(exam).affine))
+    sent = np.asarray(turned.dataobj).tobytes(order="F")  # x first, as niivue keeps a drawing
+    part = {"chunk_index": 0, "total_chunks": 1, "data_type": "uint8", "chunk": memoryview(sent)}
+    widget.set_state({"chunk_draw_bitmap_0": part})
+    np.testing.assert_array_equal(drawn_mask(widget, exam), expected)
+    larger = save_small(tmp_path / "larger.nii.gz", shape=(33, 36, 24))
+    with pytest.raises(UsageError, match="Expected a drawing on this exam"):
+        drawn_mask(widget, larger)
