@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from datkit.book.workshop.wheels import SYSTEMS, collect_wheels, pip_download
+from datkit.prepare.cohort import LIBRARIES
 
 # A registry: by name, version, what it requires, and for which system alone (none: for all).
 REGISTRY = {
@@ -143,3 +146,13 @@ def test_pip_is_asked_for_the_other_systems_wheels_alone(tmp_path, monkeypatch):
     assert "--platform win_amd64" in words and "--python-version 3.12" in words
     assert "--only-binary=:all:" in words and "--no-deps --index-url https://example.org" in words
     assert words.endswith(f"--dest {tmp_path} numpy==2.0")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_linux_stick_takes_the_build_that_runs_here(library):
+    """Pylibjpeg-libjpeg 2.5.0 asks for glibc 2.31: a stick that stopped at 2.28 did not install."""
+    if not find_spec(library.rsplit("-")[-1]):
+        pytest.skip("reads JPEG or DICOM, an extra that is not installed")
+    tags = re.findall(r"^Tag: \S+-(\S+)$", distribution(library).read_text("WHEEL"), re.M)
+    builds = {build for tag in tags for build in tag.split(".") if build.startswith("manylinux")}
+    assert not builds or builds & set(SYSTEMS["linux"].platforms)
