@@ -146,7 +146,8 @@
     }
 
     draw();
-    window.addEventListener("resize", drawPlot);
+    // Not the window's resize: the page's column also moves with the sidebar, some time after it.
+    new ResizeObserver(drawPlot).observe(root.querySelector(".dp-top"));
   }
 
   const root = document.getElementById("dat-planner");

@@ -120,6 +120,17 @@ def test_it_keeps_nobody_out(tab: object, width: int) -> None:
     assert find_barriers(tab) == []
 
 
+def test_the_figure_follows_its_column(tab: object) -> None:
+    """The sidebar moves the column some time after the window's resize, or without one."""
+    tab.set_viewport_size({"width": 1280, "height": 740})
+    for wide in ("60rem", "30rem"):
+        tab.evaluate("wide => { document.getElementById('dat-planner').style.width = wide; }", wide)
+        tab.wait_for_function(
+            "() => { const plot = document.querySelector('#dat-planner svg');"
+            " return plot.viewBox.baseVal.width === plot.clientWidth; }"
+        )
+
+
 def test_without_scripts_the_table_is_named(browser: object, page: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
