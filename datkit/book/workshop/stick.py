@@ -11,6 +11,7 @@ an installer for each system. What is missing is told at the end, all at once.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+import nbformat
 
 from datkit.book.student import SOLUTIONS, Pages, write_student_notebooks
 from datkit.book.workshop.wheels import SYSTEMS, collect_wheels, pip_download
@@ -87,7 +90,7 @@ def _write_wheels(stick: Stick, out: Path) -> list[str]:
     for name in stick.systems:
         system = SYSTEMS[name]
         for python in stick.pythons:
-            print(f"Wheels for {system.label}, Python {python} ...", flush=True)
+            print(f"Wheels for {system.label}, Python {python}: some minutes ...", flush=True)
             download = pip_download(system, python, stick.pip)
             own, conditions = common.with_name(f"{name}-{python}"), system.conditions(python)
             lacks = collect_wheels(_roots(), own, common, conditions, download)
@@ -105,9 +108,21 @@ def _write_exams(stick: Stick, out: Path) -> None:
         shutil.copytree(folder, target)
 
 
-def _write_notebooks(pages: Pages, executed: Path, out: Path) -> None:
+def _open_its_exams(stick: Stick, folder: Path) -> None:
+    """Let notebooks open the stick's own exams: of others, each would simulate hundreds first."""
+    for path in folder.rglob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                sized = re.sub('^size = ".*?"', f'size = "{stick.size}"', cell.source, flags=re.M)
+                cell.source = re.sub(r"^seed = \d+", f"seed = {stick.seed}", sized, flags=re.M)
+        nbformat.write(notebook, path)
+
+
+def _write_notebooks(stick: Stick, pages: Pages, executed: Path, out: Path) -> None:
     """Put the student notebooks there; solutions go to whoever teaches."""
     write_student_notebooks(pages, executed, out / "notebooks")
+    _open_its_exams(stick, out / "notebooks")
     (out / "teacher").mkdir(exist_ok=True)
     shutil.rmtree(out / "teacher" / SOLUTIONS, ignore_errors=True)
     shutil.move(out / "notebooks" / SOLUTIONS, out / "teacher" / SOLUTIONS)
@@ -167,7 +182,7 @@ def make_stick(stick: Stick, out: Path, pages: Pages, executed: Path, html: Path
     missing = _write_wheels(stick, out)
     print("Exams, notebooks, book ...", flush=True)
     _write_exams(stick, out)
-    _write_notebooks(pages, executed, out)
+    _write_notebooks(stick, pages, executed, out)
     missing += _write_book(html, out)
     _write_installers(stick, out)
     readme = README.format(pythons=" or ".join(stick.pythons), sizes=_sizes(out))

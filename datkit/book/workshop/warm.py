@@ -76,7 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
     except DatkitError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    print("No one waits for these again.")
+    print(
+        f'No one waits for these again, in notebooks that say size = "{given.size}" and '
+        f"seed = {given.seed}."
+    )
     return 0
 
 

@@ -12,7 +12,9 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from datkit.book.student import Pages
 from datkit.book.workshop import stick
@@ -70,6 +72,21 @@ def test_the_exams_on_it_are_prepared_for_whoever_installs_it(made, monkeypatch)
     prepared = prepare_cohort(open_cohort("simulated", size="tiny"), progress=False)
     assert len(prepared) == 24
     assert sorted(path for path in (out / "exams" / "prepared").rglob("*")) == before
+
+
+def test_its_notebooks_open_its_exams(tmp_path):
+    """A stick of 24 exams whose notebooks opened 200 simulated these first, for minutes each."""
+    cell = new_code_cell('size = "small"  # or "tiny"\nseed = 2026  # of it\nepochs = 40')
+    cell.metadata["tags"] = ["parameters"]
+    other = new_code_cell('size = "small"')
+    for place in (tmp_path / "01.ipynb", tmp_path / "solutions" / "01.ipynb"):
+        place.parent.mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=[cell, other]), place)
+    stick._open_its_exams(Stick(("linux",), ("3.11",), "tiny", 7), tmp_path)
+    for place in tmp_path.rglob("*.ipynb"):
+        first, second = nbformat.read(place, as_version=4).cells
+        assert first.source == 'size = "tiny"  # or "tiny"\nseed = 7  # of it\nepochs = 40'
+        assert second.source == 'size = "small"'
 
 
 def test_the_size_of_each_part_is_stated_and_every_file_summed(made):
@@ -178,6 +195,14 @@ def test_a_changed_or_lost_file_stops_the_installer_before_it_begins(small, tmp_
     done = install(small, tmp_path / "home", tmp_path / "data")
     assert done.returncode == 1 and not (tmp_path / "home").exists()
     assert "missing or changed: book/index.html, notebooks/01.ipynb. Copy" in done.stderr
+
+
+def test_a_package_that_the_stick_lacks_is_told_without_a_traceback(small, tmp_path):
+    (small / "requirements.txt").write_text("toykit\nreader-of-jpeg\n")
+    stick._write_sums(small)
+    done = install(small, tmp_path / "home", tmp_path / "data")
+    assert done.returncode == 1 and "No matching distribution found for reader" in done.stderr
+    assert "Tell whoever made the stick" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ def test_what_is_done_is_told_and_not_done_again(prepared_data: Path, toy_book: 
     said = capsys.readouterr().out
     assert re.search(r"Simulated: 24 exams, in \d+ s\nPrepared: 24 exams, in \d+ s\n", said)
     assert "Loaded: what 1 notebooks import, in" in said
+    assert said.endswith('in notebooks that say size = "tiny" and seed = 2026.\n')
     assert {path: path.stat().st_mtime_ns for path in prepared_data.rglob("*.n*")} == kept
     assert len(kept) == 25  # volumes, and their prepared array
 

@@ -57,7 +57,9 @@ def install(home: Path) -> Path:
     command += ["--disable-pip-version-check", "--requirement", STICK / "requirements.txt"]
     for name in ("any", OWN):
         command += ["--find-links", STICK / "wheels" / name]
-    subprocess.run([str(word) for word in command], check=True)
+    if subprocess.run([str(word) for word in command], check=False).returncode:
+        sys.exit("Expected on the stick all packages that are needed; pip, above, says which it "
+                 "did not find. Tell whoever made the stick: making it lists this.")  # fmt: skip
     return programs
 
 
