@@ -8,6 +8,8 @@ to steps. A step is at least what one exam's label can move, for which the log l
 end: its probabilities are kept within 0.05 and 0.95. So a table tells about one label,
 not six, and guessing through the board is slow; it is not prevented: any score tells something.
 Order, ranks and places of a public board come from rounded scores too, and *first in* from tenths.
+It has the metric that ranks alone: any other tells more, and a slope, which one label moves without
+end, tells most labels at once.
 *Private* scores have no cap; they are shown when the challenge is over: each team's best.
 """
 
@@ -35,7 +37,6 @@ __all__ = ["Board", "Marks", "Row", "climb", "make_board", "score_draws"]
 
 DRAWS = 1000
 CAP = 0.05  # of public scores: how far probabilities are kept from 0 and 1
-LOGITS = {"log_loss", "calibration_slope", "recalibration_slope", "recalibration_intercept"}
 FEWEST = 5  # exams of a class in each centre; with fewer, draws within centres vary too little
 Scores = np.ndarray  # of each draw
 
@@ -80,8 +81,8 @@ class Row:
     rank : str
         Such as ``"3"``, or ``"1="`` where it is shared.
     scores : list of (value, low, high)
-        Of each metric, with its 95 % interval; a score that the ladder rounded has the interval
-        rounded too.
+        Of each metric of :attr:`Marks.metrics`, with its 95 % interval; a score that the ladder
+        rounded has the interval rounded too.
     submissions : int
     first : float
         The share of draws of the exams in which it is first, or one of the first.
@@ -108,9 +109,9 @@ class Marks:
     """
 
     def __init__(self, room: Classroom, part: str) -> None:
-        self.metrics, table = room.challenge.metrics, room.labels[part]
+        table, self.public = room.labels[part], part == "public"
+        self.uids, self.metrics = table.index, room.challenge.metrics[: 1 if self.public else None]
         self.sign = 1 if self.metrics[0].better == "low" else -1
-        self.uids, self.public = table.index, part == "public"
         self.fewest = table["label"].value_counts().min()  # exams of a class
         self.least = room.challenge.limits.step
         self.step = self.step_of(self.metrics[0])
@@ -140,16 +141,18 @@ class Marks:
         """Return its score in every draw; the first of them is all exams."""
         place, draws = (key, metric.name), self.draws
         if place not in self._spread:
-            cap = CAP if self.public and metric.name in LOGITS else 0
+            cap = CAP if self.public and metric.name == "log_loss" else 0
             values = np.clip(self.values[key], cap, 1 - cap) if cap else self.values[key]
             self._spread[place] = score_draws(metric, draws.y, values, draws.counts)
         return self._spread[place]
 
     def step_of(self, metric: ChallengeMetric) -> float:
         """Return what its public scores move by: at least what one label can move; 0 of private."""
+        name, _, at = metric.name.partition("@")
         most = {"log_loss": float(logit(1 - CAP)), "cost": float(np.max(metric.costs or 0))}
-        count = len(self.uids) if metric.name in {*most, "brier"} else self.fewest
-        return max(self.least, most.get(metric.name, 1.0) / count) if self.public else 0.0
+        most |= {"brier": 1.0, "net_benefit": 1 / (1 - float(at or 0))}
+        count = len(self.uids) if name in most else self.fewest
+        return max(self.least, most.get(name, 1.0) / count) if self.public else 0.0
 
     def shown(self, team: str) -> dict[int, int]:
         """Return, of each submission of a team, the one whose score was shown after it."""
@@ -157,16 +160,16 @@ class Marks:
         numbers = [*own]
         return {numbers[n]: numbers[k] for n, k in enumerate(climb(own.values(), self.step))}
 
-    def rounded(self, metric: ChallengeMetric, scores: npt.ArrayLike) -> Scores:
+    def rounded(self, scores: npt.ArrayLike) -> Scores:
         """Return scores to steps, where there are steps."""
-        step = self.step_of(metric)
+        step = self.step
         return np.round(np.divide(scores, step)) * step if step else np.asarray(scores)
 
     def rows(self) -> list[Row]:
         """Return a row for each team, the best first, and then the controls."""
         main = self.metrics[0]
         chosen = {team: [*self.shown(team).values()][-1] for team in self.tries}
-        first = {t: self.sign * self.rounded(main, self.spread(n, main)) for t, n in chosen.items()}
+        first = {t: self.sign * self.rounded(self.spread(n, main)) for t, n in chosen.items()}
         places = rankdata([*first.values()], "min", axis=0)[:, 1:] if first else np.empty((0, 0))
         where = dict(zip(first, places, strict=True))
         order = sorted(first, key=lambda team: (first[team][0], team))
@@ -175,7 +178,7 @@ class Marks:
 
         def scores(key: int | str) -> list[tuple[float, ...]]:
             return [
-                tuple(self.rounded(metric, bound(self.spread(key, metric))).tolist())
+                tuple(self.rounded(bound(self.spread(key, metric))).tolist())
                 for metric in self.metrics
             ]
 
@@ -285,7 +288,7 @@ def board_lines(board: Board) -> Iterator[str]:
     for part, rows in board.rows.items():
         yield f"{part}: {board.exams[part]} exams"
         for row in rows:
-            told = zip(board.challenge.metrics, row.scores, strict=True)
+            told = zip(board.marks[part].metrics, row.scores, strict=True)
             scores = [
                 f"{metric.title} {value:.{metric.digits}f} ({low:.{metric.digits}f} to "
                 f"{high:.{metric.digits}f})"

@@ -185,10 +185,7 @@ class Pages:
             "queue": [one["number"] for one in waiting(entries)],
             "marked": {one["of"]: one for one in entries if one["kind"] == "marked"},
             "best": held,
-            "scores": {
-                n: float(marks.rounded(marks.metrics[0], marks.sign * score))
-                for n, score in own.items()
-            },
+            "scores": {n: float(marks.rounded(marks.sign * score)) for n, score in own.items()},
             "step": marks.step,
         }
 

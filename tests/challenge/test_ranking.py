@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datkit.challenge import Classroom, board_page, load_challenge, make_board, mark_next
+from datkit.challenge import (
+    ChallengeMetric,
+    Classroom,
+    board_page,
+    load_challenge,
+    make_board,
+    mark_next,
+)
 from datkit.challenge.ranking import CAP, Marks, board_lines, climb, score_draws
 from datkit.evaluate import log_loss
 
@@ -219,7 +226,7 @@ def told(marks: Marks, most: float, tables: int, at_once: int = 6) -> int:
         marks.values[number] = p = 1 / (1 + np.exp(-logits))
         own = {k: marks.spread(k, metric)[0] for k in range(number + 1)}
         chosen = climb(own.values(), marks.step)
-        seen = chosen[-1] == number, float(marks.rounded(metric, own[chosen[-1]]))
+        seen = chosen[-1] == number, float(marks.rounded(own[chosen[-1]]))
         kept = np.clip(p, cap, 1 - cap)
         losses = -np.log(np.where(guesses, kept, 1 - kept)).mean(axis=1)
         moved = losses < best - marks.step
@@ -249,15 +256,65 @@ def test_a_public_log_loss_tells_few_labels(room, monkeypatch):
     assert before == [6, 16] and now == [1, 1] and marks.step > 0.18
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["log_loss", "brier", "auroc", "sensitivity@0.5", "specificity@0.5", "net_benefit@0.9"],
+)
+def test_one_label_moves_a_public_score_by_a_step_at_most(room, name):
+    marks, rng = attacked(room, 16), np.random.default_rng(0)
+    metric = ChallengeMetric(name=name, title=name)
+    step, once = marks.step_of(metric), np.ones((1, 16))
+    for _ in range(50):
+        p = np.clip(rng.uniform(size=16).round(1), CAP, 1 - CAP)
+        [score] = score_draws(metric, marks.draws.y, p, once)
+        for flipped in marks.draws.y ^ np.eye(16, dtype=int):
+            [other] = score_draws(metric, flipped, p, once)
+            assert abs(other - score) <= step + 1e-12
+
+
+def test_a_public_board_tells_the_metric_that_ranks_and_no_other(room, hand_in):
+    path = room.folder / "challenge.yaml"
+    slope = "  - {name: recalibration_slope, title: slope}\nlimits:"
+    path.write_text(path.read_text().replace("limits:", slope, 1))
+    room = Classroom.amend(room.folder)
+    hand_in(room)
+    room.close()
+    hand_in(room)
+    mark_all(room)
+    [row] = teams((board := make_board(room)).rows["public"])
+    page = board_page(board)
+    assert len(row.scores) == 1 and "AUROC" not in page and "slope" not in page
+    room.close()
+    [row] = teams((board := make_board(room)).rows["private"])
+    page = board_page(board)
+    assert len(row.scores) == 3 and page.count("AUROC<br>") == page.count("slope<br>") == 1
+    assert sum("AUROC" in line for line in board_lines(board)) == len(board.rows["private"])
+
+
+def test_a_slope_rounded_to_the_share_of_an_exam_would_tell_all_labels():
+    """It has no end: of logits of 0.001 / 2^k, each way to label eight exams has another slope."""
+    ways = np.arange(2**8)[:, None] >> np.arange(8) & 1
+    ways = ways[np.isin(ways.sum(axis=1), range(2, 7))]
+    p = 1 / (1 + np.exp(-0.001 / 2.0 ** np.arange(8)))
+    metric = ChallengeMetric(name="recalibration_slope", title="slope")
+    slopes = [score_draws(metric, y, p, np.ones((1, 8)))[0] for y in ways]
+    fewest = np.minimum(ways.sum(axis=1), 8 - ways.sum(axis=1))
+    assert (len({*np.round(slopes * fewest)}), len(ways)) == (236, 238)
+
+
 @pytest.mark.parametrize("step", [1e-6, 0.0])
 def test_a_second_metric_without_a_value_and_a_tiny_step_make_a_board(room, hand_in, step):
     path = room.folder / "challenge.yaml"
     text = path.read_text().replace(
-        "name: auroc, title: AUROC", "name: calibration_slope, title: s"
+        "name: auroc, title: AUROC", "name: recalibration_slope, title: s"
     )
     path.write_text(text.replace("step: 0.01", f"step: {step:.6f}"))
     room = Classroom.amend(room.folder)
     hand_in(room)
+    room.close()
+    hand_in(room)
     mark_all(room)
-    [row] = teams(make_board(room).rows["public"])
-    assert "alpha" in board_page(make_board(room)) and len(row.scores) == 2
+    room.close()
+    board = make_board(room)
+    [row] = teams(board.rows["private"])
+    assert "alpha" in board_page(board) and len(row.scores) == 2 and np.isnan(row.scores[1]).any()
