@@ -90,6 +90,8 @@ def init(args: Namespace) -> Result:
 def submit(args: Namespace) -> Result:
     """Hand in submissions, check them, run them in the sandbox and score them.
 
+    What is wrong with each is told here; scores stand on the board (datkit class board).
+
     exit codes:
       0    all have scores
       1    one has not: every problem is listed

@@ -41,6 +41,7 @@ def test_a_team_s_day(served, content):
     assert "Not marked yet" in words(alpha.get(place))
     served.mark()
     assert re.search(r"log loss 0\.\d\d", words(alpha.get("/")))
+    assert re.search(r"rounded to steps of 0\.\d{3};", words(alpha.get("/")))
     assert "no problem found" in words(alpha.get(place))
     assert "alpha" in words(alpha.get("/board"))
 
@@ -260,6 +261,7 @@ def test_private_scores_are_not_shown_before_the_end(served, content):
     alpha.upload(content(served.room))
     served.mark()
     assert "its score is shown at the end" in words(alpha.get("/"))
+    assert "rounded to steps" not in words(alpha.get("/"))
     assert "Final" not in words(alpha.get("/board"))
     served.room.close()
     assert "Final: private scores" in words(alpha.get("/board"))
