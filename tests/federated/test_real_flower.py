@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,14 +32,17 @@ pytest.importorskip(
 FLOWER = Path(__file__).parents[2] / "examples" / "flower"
 sys.path.insert(0, str(FLOWER))
 
+from dat_flower.client_app import app as client_app  # noqa: E402
+from dat_flower.client_app import open_hospital  # noqa: E402
 from dat_flower.server_app import make_strategy  # noqa: E402
 from dat_flower.task import from_record, make_model, to_record  # noqa: E402
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict  # noqa: E402
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict  # noqa: E402
+from flwr.serverapp import Grid  # noqa: E402
 from flwr.serverapp.strategy import FedAvg  # noqa: E402
 from flwr.supercore.task_identity import TaskIdentity  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-from datkit.federated import Hospital, Update, train_federated  # noqa: E402
+from datkit.federated import STRATEGIES, Hospital, Update, train_federated  # noqa: E402
 from datkit.federated.training import Order, mean_weights, read_weights  # noqa: E402
 
 EXAMS = Path(os.environ.get("DATKIT_FEDERATED", "build/federated/exams"))
@@ -279,6 +283,55 @@ def test_nonsense_is_left_out_and_told(updates, checked, what):
     assert what in record["refused"][0]
 
 
+class Here(Grid):
+    """Calls the hospitals' app directly: Flower's classes, and neither process nor network."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+    def get_node_ids(self):
+        return [*self.nodes]
+
+    def send_and_receive(self, messages, *, timeout=None):
+        for one in messages:
+            yield client_app(one, self.nodes[one.metadata.dst_node_id])
+
+    def nothing(self, *_, **__):
+        raise NotImplementedError
+
+    run = property(nothing)
+    set_run = create_message = push_messages = pull_messages = nothing
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    """Return the contexts of three SuperNodes with made-up exams, by number."""
+    contexts = {}
+    for number, n in enumerate((9, 6, 4), start=1):
+        rng, folder = np.random.default_rng(number), tmp_path / f"hospital-{number}"
+        folder.mkdir()
+        np.save(folder / "boxes.npy", rng.normal(1, 0.3, (n, 24, 16, 16)).astype(np.float32))
+        rows = "".join(f"uid-{one},{one % 2}\n" for one in range(n))
+        (folder / "labels.csv").write_text(f"uid,is_pathologic\n{rows}", encoding="utf-8")
+        told = {"hospital": folder.name, "exams": str(folder)}
+        contexts[number] = Context(1, number, told, RecordDict(), dict(SETTINGS))
+    return contexts
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_each_strategy_is_that_of_one_process(nodes, updates, tmp_path, name):
+    model, hospitals = make_model(SETTINGS), [open_hospital(one) for one in nodes.values()]
+    weights, history = in_one_process(model, hospitals, name, 3)
+    strategy = make_strategy(name, 2)
+    strategy.plan(3, name, 60.0, tmp_path)
+    start = to_record(read_weights(model.parts(model.build())[1]))
+    assert furthest(from_record(strategy.start(Here(nodes), start, 3).arrays), weights) < NEAR
+    assert [one["loss"] for one in strategy.history] == pytest.approx(
+        [one["loss"] for one in history], abs=NEAR
+    )
+    assert all(("kept" in one.state) == STRATEGIES[name].local for one in nodes.values())
+
+
 # 2. Separation
 
 
@@ -415,7 +468,7 @@ def test_weights_are_on_the_wire_without_tls_alone(secure, plain):
     assert not found([bytes(one) for one in secure.streams], patterns)
 
 
-# 4. Nothing is left
+# 4. A hospital that is killed
 
 
 def processes_of(folder):
@@ -427,6 +480,65 @@ def processes_of(folder):
                 yield int(one.name)
         except OSError:
             continue
+
+
+def wait_for(condition, process, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.1)
+
+
+class Absent:
+    """A hospital that is away in the rounds in which the real one was."""
+
+    def __init__(self, hospital, history):
+        self.hospital, self.name = hospital, hospital.name
+        self.away = {one["round"] - 1 for one in history if self.name not in one["hospitals"]}
+
+    def train(self, order):
+        if order.round in self.away:
+            raise ConnectionResetError
+        return self.hospital.train(order)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+def test_training_survives_a_killed_hospital_which_comes_back(place):
+    folder, rounds = make(place / "killed"), 5
+    process, proxy = start(folder, "--rounds", rounds, "--strategy", "fedprox", "--patience", 120)
+    log, history = folder / "work" / "hospital-02.log", folder / "work/superlink/out/history.json"
+    wait_for(lambda: log.exists() and log.read_text().count("Receiving: train") >= 2, process)
+    victims = [*processes_of(folder / "work" / "hospital-02")]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    assert len(victims) >= 2  # the SuperNode and what starts its programs
+    assert len(json.loads(history.read_text())) == 1  # it is the second round's middle
+    said = process.communicate()[0]
+    proxy.door.close()
+    print(said)
+    assert process.returncode == 0
+    run = Run(folder / "out", folder / "work", proxy.streams, 0)
+    victim = run.history[0]["hospitals"][1]
+    attended = [victim in one["hospitals"] for one in run.history]
+    assert len(run.history) == rounds
+    assert attended[0] and not attended[1] and victim in run.history[1]["absent"]
+    assert any(attended[2:])
+    model, hospitals = read_hospitals(run)
+    there = [Absent(one, run.history) for one in hospitals]
+    assert furthest(run.weights, in_one_process(model, there, "fedprox", rounds)[0]) < NEAR
+
+
+def test_ctrl_c_ends_everything(place):
+    folder = make(place / "interrupted")
+    process, proxy = start(folder, "--rounds", 50, "--insecure")
+    members = ("superlink", "hospital-01", "hospital-02", "hospital-03")
+    running = [lambda one=one: [*processes_of(folder / "work" / one)] for one in members]
+    wait_for(lambda: all(each() for each in running), process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[0]
+    proxy.door.close()
+    assert process.returncode == 130 and "nothing runs any more" in said
+    assert not any(each() for each in running)
 
 
 def test_nothing_is_left_running(secure, plain):
