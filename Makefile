@@ -124,8 +124,8 @@ $(FEDERATED)/.ok: constraints-federated.txt
 
 federated: export FLWR_TELEMETRY_ENABLED := 0
 federated: export DATKIT_DATA := $(CURDIR)/$(BUILD)/federated/data
-federated: $(FEDERATED)/.ok  ## Train over Flower's own processes with TLS, on this machine (own .venv, optional)
-	test -d $(BUILD)/federated/exams || $(FEDERATED)/bin/datkit simulate --size tiny --out $(BUILD)/federated/exams
+federated: $(FEDERATED)/.ok $(VENV)/.ok  ## Train over Flower's own processes with TLS, on this machine (own .venv, optional)
+	test -d $(BUILD)/federated/exams || $(BIN)/datkit simulate --size tiny --out $(BUILD)/federated/exams
 	DATKIT_FEDERATED=$(BUILD)/federated/exams $(FEDERATED)/bin/python -m pytest --noconftest -c /dev/null \
 	  --rootdir . -p no:cacheprovider -q -rP tests/federated/test_real_flower.py
 
