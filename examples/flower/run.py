@@ -30,15 +30,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from datkit.errors import DatkitError, UsageError
+
 APP = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 MARK = "DAT_FLOWER_RUN"  # in the environment of all that a run starts, by which leftovers are found
 FIRST_USER = 61000  # of the SuperLink; hospitals' follow. No account need have these numbers.
 PAUSE = 5  # s before a SuperNode that ended is started again, as a service manager would
-
-
-class Trouble(Exception):
-    """Something a user can put right."""
 
 
 @dataclass
@@ -105,12 +103,13 @@ def share_out(cohort: Path, hospitals: int, work: Path) -> dict[str, Path]:
     centres = [*exams_by_centre(prepare_cohort(open_path(cohort), progress=True))]
     centres.sort(key=lambda one: (-len(one[1]), one[0]))
     if not 2 <= hospitals <= len(centres):
-        raise Trouble(f"Expected 2 to {len(centres)} hospitals in {cohort}, found {hospitals}.")
+        raise UsageError(f"Expected 2 to {len(centres)} hospitals in {cohort}, found {hospitals}.")
     folders = {}
     for number, (name, exams, boxes) in enumerate(sorted(centres[:hospitals], key=lambda c: c[0])):
         folders[name] = work / f"hospital-{number + 1:02}"
         place = folders[name] / "exams"
-        place.mkdir(parents=True)
+        folders[name].mkdir(mode=0o700)  # nobody else may look, not even while it is written
+        place.mkdir()
         np.save(place / "boxes.npy", boxes)
         exams["is_pathologic"].to_csv(place / "labels.csv")
         print(f"{name}: {len(exams)} exams", flush=True)
@@ -133,7 +132,7 @@ def wait_for_port(server: Member, seconds: float = 60) -> None:
                 return
         time.sleep(0.2)
     found = f"found none; its log: {log_of(server)}"
-    raise Trouble(f"Expected a SuperLink on port {server.port}, {found}")
+    raise UsageError(f"Expected a SuperLink on port {server.port}, {found}")
 
 
 def public_key(node: Member) -> Path:
@@ -213,7 +212,7 @@ def enrol(server: Member, nodes: list[Member], address: str, insecure: bool) -> 
     server.own()
     for node in [] if insecure else nodes:
         if server.start("flwr", "supernode", "register", public_key(node), "here").wait():
-            raise Trouble(f"Expected to enrol {node.name}, found an error in {log_of(server)}")
+            raise UsageError(f"Expected to enrol {node.name}, found an error in {log_of(server)}")
 
 
 def start_superlink(server: Member, insecure: bool) -> None:
@@ -282,7 +281,7 @@ def train(server: Member, nodes: list[Member], args: argparse.Namespace) -> None
         time.sleep(0.5)
     follow(out / "history.json", told)
     if not (out / "weights.safetensors").exists():
-        raise Trouble(f"Expected a model, found none. What the server said: {log_of(server)}")
+        raise UsageError(f"Expected a model, found none. What the server said: {log_of(server)}")
 
 
 def federate(args: argparse.Namespace, work: Path) -> None:
@@ -297,7 +296,7 @@ def federate(args: argparse.Namespace, work: Path) -> None:
         Member(name, folder, user, free_port())
         for (name, folder), user in zip(folders.items(), users[1:], strict=True)
     ]
-    server.folder.mkdir()
+    server.folder.mkdir(mode=0o700)
     make_certificates(server.folder, work / "ca.pem")
     for node in nodes:
         make_key(node.folder / "node.key", public_key(node))
@@ -342,25 +341,28 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if find_spec("flwr") is None:
             here = "'make federated' makes one: .venv-federated/bin/python"
-            raise Trouble(f"Expected a Python with Flower, found {sys.executable}; {here}.")
+            raise UsageError(f"Expected a Python with Flower, found {sys.executable}; {here}.")
         if args.out.exists() or (args.work and args.work.exists()):
-            raise Trouble(
-                "Expected nothing yet at --out and --work, found it there; choose others."
-            )
+            found = "found it there; choose others"
+            raise UsageError(f"Expected nothing yet at --out and --work, {found}.")
         if args.work:
             args.work.mkdir(parents=True)
         work = args.work.resolve() if args.work else Path(tempfile.mkdtemp(prefix="dat-flower-"))
         federate(args, work)
-    except Trouble as trouble:
-        print(f"error: {trouble}", file=sys.stderr)
-        if work:
-            print(f"Logs are in {work}.", file=sys.stderr)
+    except DatkitError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped; nothing runs any more.", file=sys.stderr)
         return 130
+    finally:
+        if work and not args.work:  # exams lie there, and keys: only logs may outlive the run
+            for folder in work.glob("*/"):
+                shutil.rmtree(folder)
+            with contextlib.suppress(OSError):  # there are logs
+                work.rmdir()
     if not args.work:
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
     print(f"Saved: {args.out}. For education and research, not for diagnosis.")
     return 0
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.common.constant import SUPERLINK_NODE_ID
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg, FedProx
 from safetensors.numpy import save_file
@@ -104,7 +105,8 @@ class Checked(FedAvg):
     ) -> tuple[dict[str, Update], dict[str, Message], list[str]]:
         answers, messages, refused = {}, {}, []
         for reply in replies:
-            node = f"node {reply.metadata.src_node_id}"
+            source = reply.metadata.src_node_id
+            node = "SuperLink" if source == SUPERLINK_NODE_ID else f"node {source}"
             if reply.has_error():
                 refused.append(f"{node}: {reply.error.reason}")
                 continue
