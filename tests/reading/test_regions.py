@@ -93,6 +93,20 @@ def test_other_kinds_of_nifti_keep_their_grid_too(tmp_path):
     assert load_region(tmp_path / "b.nii.gz", far).mask.any()
 
 
+def test_a_region_of_a_real_map_keeps_its_grid(tmp_path, real_map):
+    """It is stored big-endian, and its first axis runs to the patient's left."""
+    scan = load_scan(real_map)
+    assert nib.aff2axcodes(scan.affine) == ("L", "A", "S")
+    drawn = np.zeros(scan.shape, np.uint8)
+    drawn[33:38, 40:47, 24:29], drawn[23:28, 41:46, 25] = 1, 2
+    save_region(drawn, real_map, tmp_path / "a.nii.gz", reader="anna", how=HOW)
+    back = load_region(tmp_path / "a.nii.gz", real_map)
+    np.testing.assert_array_equal(back.mask, drawn)
+    one, two = nib.load(real_map), nib.load(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(one.affine, two.affine)
+    assert one.header.endianness != two.header.endianness
+
+
 def test_all_that_is_wrong_with_a_mask_is_told_at_once(tmp_path, exam, mask):
     voxels = blocks(exam).astype(np.float32)
     voxels[0, 0, 0], voxels[0, 0, 1] = 1.5, 7

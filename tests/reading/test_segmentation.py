@@ -1,4 +1,4 @@
-"""Regions as DICOM segmentations: every voxel comes back where it lay, whatever the layout."""
+"""Regions of DICOM exams, as masks and segmentations: every voxel comes back where it lay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exams import save_dicom, save_series, save_small, small
 
 from datkit.errors import ScanError, UsageError
 from datkit.io.scan import load_scan
-from datkit.reading.regions import save_region
+from datkit.reading.regions import load_region, save_region
 
 pytest.importorskip("highdicom", reason="the extra segmentation is not installed")
 
@@ -41,7 +41,9 @@ LAYOUTS = {
     "columns to the right": turned(0, 180, 0),
     "feet first": lying("FFS"),
     "prone": lying("HFP"),
+    "feet first, prone": lying("FFP"),
     "feet first, on the side": lying("FFDR"),
+    "feet first and oblique": turned(180, 9, 14) | {"PatientPosition": "FFS"},
     "slices in an order of their own": {"SliceVector": [*range(24, 0, -1)]},
     "a frame of reference": {"FrameOfReferenceUID": "1.2.3.9"},
 }
@@ -63,6 +65,24 @@ def draw(exam, path):
     return save_region(mask, exam, path, reader="anna", how=how)
 
 
+def places(path):
+    """Return label and place (mm, RAS) of each voxel, in order, by the file's own library."""
+    if path.suffix == ".dcm":
+        import highdicom
+
+        volume = highdicom.seg.segread(path).get_volume(combine_segments=True)
+        array, affine = volume.array, np.diag([-1, -1, 1, 1]) @ volume.affine
+        labels = {1: 1, 2: 2, 3: 6}  # segments are numbered anew
+    else:
+        image = nib.load(path)
+        array, affine, labels = np.asarray(image.dataobj), image.affine, {1: 1, 2: 2, 6: 6}
+    rows = np.vstack([
+        np.insert(nib.affines.apply_affine(affine, np.argwhere(array == value)), 0, label, axis=1)
+        for value, label in labels.items()
+    ])  # fmt: skip
+    return rows[np.lexsort(rows.round(1).T[::-1])]
+
+
 @pytest.mark.parametrize("layout", [*LAYOUTS, "a series"])
 def test_a_region_goes_to_dicom_and_comes_back_voxel_for_voxel(tmp_path, layout):
     if layout == "a series":
@@ -78,6 +98,9 @@ def test_a_region_goes_to_dicom_and_comes_back_voxel_for_voxel(tmp_path, layout)
     one, two = (nib.load(tmp_path / f"{name}.nii.gz") for name in "ab")
     assert one.header.binaryblock == two.header.binaryblock
     np.testing.assert_allclose(one.affine, load_scan(exam).affine, atol=1e-4)
+    mask = load_region(tmp_path / "a.nii.gz", exam)
+    np.testing.assert_array_equal(mask.mask, region.mask)
+    np.testing.assert_allclose(places(seg), places(tmp_path / "a.nii.gz"), atol=0.01)
 
 
 def test_what_was_drawn_is_coded_and_refers_to_its_frames(tmp_path):
