@@ -96,12 +96,17 @@ class Record:
             entry = {"kind": kind, "time": now, **facts, "before": self.head}
             line = json.dumps(entry, sort_keys=True, allow_nan=False) + "\n"
             descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
-            with os.fdopen(descriptor, "r+b") as stream:
-                stream.seek(self._read)
-                stream.truncate()
-                stream.write(line.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+            try:
+                with os.fdopen(descriptor, "r+b") as stream:
+                    stream.seek(self._read)
+                    stream.truncate()
+                    stream.write(line.encode())
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            except OSError as error:  # as on a full disk: nothing was said, the rest can be read
+                if kind != "broken":
+                    os.truncate(self.path, self._read)
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
             self._refresh()
             return self._entries[-1]
 

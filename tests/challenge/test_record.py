@@ -75,6 +75,21 @@ def test_half_a_line_was_never_said(path):
     assert path.read_bytes().startswith(whole)
 
 
+def test_a_full_disk_leaves_no_half_line(path):
+    """Not one that keeps the record from being read until there is room again."""
+    limits = pytest.importorskip("resource", reason="Windows has no limit on a file's size")
+    whole, kept = path.read_bytes(), limits.getrlimit(limits.RLIMIT_FSIZE)
+    try:
+        limits.setrlimit(limits.RLIMIT_FSIZE, (len(whole) + 50, kept[1]))
+        with pytest.raises(OSError, match="record.jsonl"):
+            Record(path).add("said", number_said=4)
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, kept)
+    assert path.read_bytes() == whole
+    Record(path).add("said", number_said=4)
+    assert [entry["number_said"] for entry in Record(path).entries] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("left", [1, 20])
 def test_a_last_line_that_broke_off_is_told_and_kept(path, caplog, left):
     whole = path.read_bytes()
