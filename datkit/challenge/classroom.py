@@ -29,7 +29,7 @@ from random import SystemRandom
 import numpy as np
 import pandas as pd
 
-from datkit.challenge.controls import CONTROLS, control_predictions
+from datkit.challenge.controls import control_predictions
 from datkit.challenge.description import (
     Challenge,
     ChallengeData,
@@ -180,7 +180,7 @@ class Classroom:
             If the name is none.
         """
         token = secrets.token_urlsafe(16)
-        self.record.add("team", name=own_name(team), sha256=hash_token(token))
+        self.record.add("team", name=team_name(team), sha256=hash_token(token))
         return token
 
     def close(self) -> Phase:
@@ -197,19 +197,6 @@ class Classroom:
                 raise ChallengeError(f"{self.folder}: expected an open phase to close, found none.")
             self.record.add("closed", phase=phase.name)
         return phase
-
-
-def own_name(text: str) -> str:
-    """Return a team's name in its one spelling, if it is none of a control's, which no team bears.
-
-    Raises
-    ------
-    ChallengeError
-        As :func:`team_name`, and if it is a control's.
-    """
-    if (name := team_name(text)).casefold() in {control.name for control in CONTROLS}:
-        raise ChallengeError(f"Expected a team's own name, found that of a control, {name!r}.")
-    return name
 
 
 def hash_token(token: str) -> str:

@@ -25,7 +25,7 @@ from datkit.data.manifest import AtLeastOne, Licence, Model, Name, Text, Texts, 
 from datkit.data.manifest_reader import read_checked
 from datkit.errors import ChallengeError, DatkitError
 from datkit.evaluate.metrics import find_metric
-from datkit.problems import list_some, shown
+from datkit.problems import shown
 
 __all__ = ["Challenge", "ChallengeData", "ChallengeMetric", "Phase", "Runtime", "Task",
            "TeamLimits", "Teams", "find_description", "load_challenge", "team_name"]  # fmt: skip
@@ -253,12 +253,7 @@ class Teams(Model):
     @field_validator("names")
     @classmethod
     def _can_be_told_apart(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from datkit.evaluate.benchmark.entrants import CONTROLS
-
-        names = distinct(tuple(_ask(team_name, name) for name in names))
-        if taken := {name.casefold() for name in names} & {one.name for one in CONTROLS}:
-            raise ValueError(f"expected names that no control has, found {list_some(taken)}")
-        return names
+        return distinct(tuple(_ask(team_name, name) for name in names))
 
 
 class Challenge(Model):
@@ -387,19 +382,23 @@ def team_name(text: str) -> str:
     Raises
     ------
     ChallengeError
-        If it is empty, long, or holds what cannot be seen.
+        If it is empty, long, holds what cannot be seen, or is that of a control on the board.
 
     Examples
     --------
     >>> team_name("  The  <b>Putamina</b> ")
     'The <b>Putamina</b>'
     """
+    from datkit.evaluate.benchmark.entrants import CONTROLS
+
     name = " ".join(unicodedata.normalize("NFKC", text).split())
     if not 0 < len(name) <= LONGEST_NAME or shown(name) != name:
         raise ChallengeError(
             f"Expected a team's name of 1 to {LONGEST_NAME} letters that can be seen, found "
             f"{name[:LONGEST_NAME]!r}; choose another one."
         )
+    if name.casefold() in {control.name for control in CONTROLS}:
+        raise ChallengeError(f"Expected a team's own name, found that of a control, {name!r}.")
     return name
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from filelock import FileLock
 
-from datkit.challenge.classroom import Classroom, own_name
+from datkit.challenge.classroom import Classroom
 from datkit.challenge.description import Phase, team_name
 from datkit.challenge.record import Entry
 from datkit.errors import ChallengeError, DatkitError
@@ -73,7 +73,7 @@ def receive(
             raise ChallengeError(f"{file}: expected a file, found a link; hand in the file itself.")
         with file.open("rb") as stream:
             return receive(room, team, stream, name or file.name, meant)
-    team, name = own_name(team), shown(name)[:80]
+    team, name = team_name(team), shown(name)[:80]
     kind = CODE if file.read(2) == b"PK" else TABLE
     file.seek(0)
     digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()  # type: ignore[arg-type]

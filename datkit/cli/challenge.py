@@ -286,8 +286,8 @@ def team(args: Namespace) -> Result:
     from datkit.challenge.classroom import team_name
 
     room = _room(args)
-    had = room.teams
-    tokens = {name: room.issue_token(name) for name in map(team_name, args.names)}
+    had, names = room.teams, [*map(team_name, args.names)]  # one that is none: nobody gets any
+    tokens = {name: room.issue_token(name) for name in names}
     for name in had & {*tokens}:
         note(f"The older token of {name} is worth nothing from now on.")
     return Result([f"{name}  {token}" for name, token in tokens.items()], tokens)

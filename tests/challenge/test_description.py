@@ -122,7 +122,7 @@ def test_a_class_learns_on_one_set_and_is_tested_once_on_another():
         ),
         (
             changed("teams", {"names": ["Ｃonstant"]}),
-            "teams.names: expected names that no control has, found constant.",
+            "teams.names: expected a team's own name, found that of a control, 'Constant'.",
         ),
         (changed("data.public", 0.8), "data: expected shares of public and private below 1"),
         (changed("limits.a_day", 0), "limits.a_day: expected greater than 0"),

@@ -82,6 +82,9 @@ def test_a_challenge_is_exported_and_checked(cohort, tmp_path, run_json, capsys)
     assert main([*map(str, words)]) == 2 and "give --start" in capsys.readouterr().err
     assert main([*map(str, words), "--start", "tomorrow"]) == 2
     assert "a date such as 2026-12-01" in capsys.readouterr().err
+    for late in (["9999-12-30"], ["2026-12-01", "--days", str(10**9)]):
+        assert main([*map(str, words), "--start", *late]) == 2 and not zipped.exists()
+        assert "phases before the year 10000" in capsys.readouterr().err
     assert run_json(*words, "--start", "2026-12-01") == (0, [])
     assert run_json("class", "check", zipped) == (0, [])
     more = ["--cohort", cohort, "--challenge", EXAMPLES / "class.yaml", "--start", "2026-12-01"]
@@ -170,6 +173,15 @@ def test_teams_get_tokens_and_read_what_is_said(cohort, tmp_path, run_json, caps
     assert answer[1]["answers"] == asked
     assert main(["class", "say", str(folder), "Friday.", "--answer", str(asked + 1)]) == 2
     assert main(["class", "check", str(folder)]) == 0  # the challenge.yaml in it
+
+
+def test_of_a_name_that_is_none_nobody_loses_a_token(cohort, tmp_path, run_json, capsys):
+    folder = tmp_path / "class"
+    run_json("class", "init", folder, "--cohort", cohort)
+    for names in (["delta", "oracle"], ["delta", "a" * 41]):
+        assert main(["class", "team", str(folder), *names]) == 1
+    assert "found that of a control" in capsys.readouterr().err
+    assert not [*Classroom.open(folder).record.of("team")]
 
 
 def test_a_new_token_is_told_and_a_name_has_one_spelling(cohort, tmp_path, monkeypatch, capsys):

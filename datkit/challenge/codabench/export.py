@@ -58,7 +58,7 @@ def export_codabench(
     Raises
     ------
     UsageError
-        If there is no start.
+        If there is no start, or a phase lies outside the years of a calendar.
     ChallengeError
         If a metric is none that the scoring program has.
     """
@@ -67,7 +67,10 @@ def export_codabench(
     expected, remedy = f"metrics among {', '.join(METRICS)}", "Leave the others out."
     problems = found_instead("metric", "challenge.yaml", expected, wrong, remedy)
     ChallengeError.raise_any(problems, where=room.folder)
-    members = _texts(challenge, start, days) | _data(room)
+    try:
+        members = _texts(challenge, start, days) | _data(room)
+    except OverflowError:
+        raise UsageError(f"Expected phases before the year 10000, found {days} days.") from None
     with replace_atomically(out) as part:
         write_zip(part, members)
     return check_bundle(out)
