@@ -49,7 +49,8 @@ def control_predictions(
         "scanner": pd.get_dummies(scanner[[*{*SCANNER} & {*scanner}]].astype(str), dtype=float)
     }
     if cohort.truth is not None and challenge.task.column == LABEL:
-        tables["oracle"] = cohort.truth.filter(KNOWN["oracle"]).astype(float)
+        known = cohort.truth.filter(KNOWN["oracle"]).apply(pd.to_numeric, errors="coerce")
+        tables["oracle"] = known.dropna(axis="columns")  # it knows every exam, or is none
     found = {}
     for control in CONTROLS:
         table = tables.get(control.reads, pd.DataFrame())

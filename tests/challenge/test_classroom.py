@@ -179,6 +179,16 @@ def test_a_cohort_without_the_labels_is_refused(cohort, tmp_path):
         init_class(tmp_path / "class", bare, "grades")
 
 
+@pytest.mark.parametrize("unknown", ["", "not read"])
+def test_a_truth_that_does_not_know_every_exam_is_no_oracle(cohort, tmp_path, unknown):
+    folder = shutil.copytree(cohort.folder, tmp_path / "cohort")
+    truth = (folder / "truth.csv").read_text().splitlines()
+    truth[1] = f"{truth[1].split(',')[0]},{unknown},0"
+    (folder / "truth.csv").write_text("\n".join([*truth, ""]))
+    made = init_class(tmp_path / "class", open_folder(folder))
+    assert sorted(one["name"] for one in made.record.of("control")) == ["constant", "scanner only"]
+
+
 def test_a_part_without_a_class_is_refused(cohort, tmp_path):
     few = cohort.subset([uid for uid in cohort.uids if uid.startswith("HC") or "1" in uid])
     exams = few.exams.assign(centre=[f"c{uid[:2]}{n % 4}" for n, uid in enumerate(few.uids)])
