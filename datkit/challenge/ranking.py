@@ -162,8 +162,7 @@ class Marks:
 
     def rounded(self, scores: npt.ArrayLike) -> Scores:
         """Return scores to steps, where there are steps."""
-        step = self.step
-        return np.round(np.divide(scores, step)) * step if step else np.asarray(scores)
+        return np.round(np.divide(scores, self.step)) * self.step if self.step else np.array(scores)
 
     def rows(self) -> list[Row]:
         """Return a row for each team, the best first, and then the controls."""
@@ -177,10 +176,8 @@ class Marks:
         tied = Counter(rank for rank, _ in shared)
 
         def scores(key: int | str) -> list[tuple[float, ...]]:
-            return [
-                tuple(self.rounded(bound(self.spread(key, metric))).tolist())
-                for metric in self.metrics
-            ]
+            spreads = [self.spread(key, metric) for metric in self.metrics]
+            return [tuple(self.rounded(bound(one)).tolist()) for one in spreads]
 
         return [
             Row(
@@ -289,16 +286,11 @@ def board_lines(board: Board) -> Iterator[str]:
         yield f"{part}: {board.exams[part]} exams"
         for row in rows:
             told = zip(board.marks[part].metrics, row.scores, strict=True)
-            scores = [
-                f"{metric.title} {value:.{metric.digits}f} ({low:.{metric.digits}f} to "
-                f"{high:.{metric.digits}f})"
-                for metric, (value, low, high) in told
-            ]
+            form = "{1} {2:.{0}f} ({3:.{0}f} to {4:.{0}f})"
+            scores = [form.format(one.digits, one.title, *score) for one, score in told]
             if row.rank:
-                scores += [
-                    f"first in {row.first:.0%} of draws",
-                    "place {} to {}".format(*row.places),
-                ]
+                scores.append(f"first in {row.first:.0%} of draws")
+                scores.append("place {} to {}".format(*row.places))
             yield f"  {row.rank or '-':4} {row.name:24} {', '.join(scores)}"
     yield f"{board.waiting} waiting; the record ends in {board.head}"
     yield f"challenge.yaml: {board.described}"

@@ -32,7 +32,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -289,9 +289,18 @@ def _refuse(request: Request, error: Exception) -> Response:
     return HTMLResponse(page, status, {"connection": "close"})  # what else is sent goes unread
 
 
+def _fail(request: Request, _error: Exception) -> Response:
+    """Say that there was a fault, and not which: the log has it whole."""
+    answer = _refuse(request, HTTPException(500, "A fault of the server; tell who organises it."))
+    answer.raw_headers += HEADERS.items()  # it is sent past the guard
+    return answer
+
+
 def make_app(room: Classroom) -> Starlette:
     """Return the pages as an ASGI application; it marks nothing itself."""
-    pages, handlers = Pages(room), {HTTPException: _refuse, ChallengeError: _refuse}
+    pages = Pages(room)
+    refused = HTTPException, ChallengeError, ClientDisconnect
+    handlers: dict[Any, Any] = {**dict.fromkeys(refused, _refuse), Exception: _fail}
     routes = [
         Route("/", pages.home),
         Route("/board", pages.board),

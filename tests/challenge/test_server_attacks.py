@@ -180,6 +180,19 @@ def test_the_log_holds_no_token_no_second_line_and_the_true_address(served, capl
     assert secret not in caplog.text and "10.9.8.7" not in caplog.text
 
 
+def test_who_breaks_an_upload_off_stands_in_one_line_of_the_log(served, caplog):
+    alpha = served.team("alpha")
+    head = "POST /submissions HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Authorization: Bearer {alpha.token}\r\nContent-Type: {FORM['Content-Type']}\r\n"
+    with socket.create_connection(("127.0.0.1", int(served.base.rpartition(":")[2]))) as raw:
+        raw.sendall(head.encode() + b"Content-Length: 9000\r\n\r\n" + PART + b"uid,")
+    deadline = time.monotonic() + 10
+    while "POST /submissions" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "refused POST /submissions" in caplog.text and "Traceback" not in caplog.text
+    assert recorded(served) == 0 and not served.uploading
+
+
 def test_a_disk_that_is_full_tells_no_place_and_loses_nothing(served, content, monkeypatch):
     alpha = served.team("alpha")
 
@@ -190,6 +203,8 @@ def test_a_disk_that_is_full_tells_no_place_and_loses_nothing(served, content, m
         patch.setattr("datkit.challenge.marking.shutil.copyfileobj", full)
         answer = alpha.upload(content(served.room))
     assert answer.status_code == 500 and "teacher" not in answer.text
+    assert "A fault of the server" in answer.text and answer.headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert recorded(served) == 0 and not served.uploading
     alpha.session.close()  # the server hangs up after a fault of its own
     assert alpha.upload(content(served.room)).status_code == 303
