@@ -115,8 +115,8 @@ def as_moment(value: object) -> dt.datetime | None:
     import pandas as pd
 
     with suppress(ValueError, OverflowError):
-        short = len(str(value)) < MAX_DATE
-        if short and isinstance(value, str | dt.date) and not pd.isna(read := pd.Timestamp(value)):
+        number = len(str(value)) < MAX_DATE and {*"0123456789"} & {*str(value)}  # pandas knows now
+        if number and isinstance(value, str | dt.date) and not pd.isna(read := pd.Timestamp(value)):
             return read.to_pydatetime(warn=False).replace(tzinfo=None)
     return None
 

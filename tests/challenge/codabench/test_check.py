@@ -156,6 +156,7 @@ BROKEN: dict[str, tuple[str, Callable[[Members], None]]] = {
     "no_task_in_a_phase": ("field-type", put("phases.0.tasks", [])),
     "a_start_that_is_a_year": ("field-type", put("phases.0.start", 2026)),
     "a_start_that_is_a_word": ("field-type", put("phases.0.start", "in spring")),
+    "a_start_that_pandas_alone_knows": ("field-type", put("phases.0.start", "today")),
     "a_flag_that_is_a_word": ("field-type", put("phases.0.hide_output", "maybe")),
     "a_flag_that_is_empty": ("field-type", put("registration_auto_approve", None)),
     "a_negative_limit": ("field-type", put("phases.0.max_submissions", -1)),
