@@ -25,7 +25,7 @@ COVERAGE ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test fedbiomed federated lint format dist constraints clean
+.PHONY: help install data open-data lab cohort warm notebooks submission book stick serve test fedbiomed federated published lint format dist constraints clean
 
 help:  ## Show this help
 	@echo "DaT SPECT: learn, measure, benchmark. For education and research, not for diagnosis."
@@ -129,6 +129,17 @@ federated: $(FEDERATED)/.ok $(VENV)/.ok  ## Train over Flower's own processes wi
 	DATKIT_FEDERATED=$(BUILD)/federated/exams $(FEDERATED)/bin/python -m pytest --noconftest -c /dev/null \
 	  --rootdir . -p no:cacheprovider -q -rP tests/federated/test_real_flower.py
 
+# What a model's folder asks for, in the challenge's versions, and no datkit: a stranger's machine.
+# For the small PyTorch, see constraints.txt.
+BARE := .venv-published
+$(BARE)/.ok: constraints-published.txt
+	$(PYTHON) -m venv $(BARE)
+	$(BARE)/bin/python -m pip install --quiet $(PIP_FLAGS) -r constraints-published.txt
+	@touch $@
+
+published: $(BARE)/.ok $(VENV)/.ok  ## Publish models and check them where only the challenge's packages are (own .venv, optional)
+	DATKIT_BARE=$(BARE)/bin/python $(BIN)/python -m pytest -p no:cacheprovider -q -rP tests/provenance/test_bare.py
+
 lint: $(VENV)/.ok  ## Check style, types, direction of imports, lines of code, and the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -162,4 +173,4 @@ constraints:  ## Write constraints.txt from what is installed in .venv
 	@mv constraints.new constraints.txt
 
 clean:  ## Remove .venv and everything that was built or simulated
-	rm -rf $(VENV) $(FEDBIOMED) $(FEDERATED) $(BUILD) notebooks/outputs
+	rm -rf $(VENV) $(FEDBIOMED) $(FEDERATED) $(BARE) $(BUILD) notebooks/outputs

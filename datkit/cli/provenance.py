@@ -110,9 +110,8 @@ def publish(args: Namespace) -> Result:
         raise UsageError(f"Expected --out FOLDER, or --init where no {args.form} lies yet.")
     if args.init:
         args.form.write_text(form_template(), encoding="utf-8")
-        return Result(
-            [f"Fill {args.form}, then publish with --out FOLDER."], {"form": str(args.form)}
-        )
+        said = f"Fill {args.form}, then publish with --out FOLDER."
+        return Result([said], {"form": str(args.form)})
     for file in args.code:
         run_file(file)
     cohort = open_folder(args.cohort) if args.cohort else None

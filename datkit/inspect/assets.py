@@ -23,13 +23,11 @@ def missing_asset(source: Source) -> Iterator[Found]:
     Pack it too, under that path, and test the zip, not the folder that it was made from.
     """
     reads = {call: one for name, call in source.calls if (one := _path_read(source, name, call))}
-    others = {
-        source.text(one) for _, call in source.calls if call not in reads for one in call.args
-    }
+    rest = {source.text(one) for _, call in source.calls if call not in reads for one in call.args}
     for call, given in reads.items():
         text = source.text(given)
         path = posixpath.normpath(text.removeprefix(f"{HERE}/"))
-        if call in source.guarded or (text in others and not text.startswith(HERE)):
+        if call in source.guarded or (text in rest and not text.startswith(HERE)):
             continue
         if _is_written_out(path) and path not in source.contents.names:
             yield source.at(call, f"only {shown(call)}", f"{path!r} in the archive")

@@ -89,9 +89,7 @@ def _with_requirements(packages: Iterable[str]) -> set[str]:
             present.add(name)
             with suppress(metadata.PackageNotFoundError):  # absent, it requires nothing here
                 lines = (line for line in metadata.requires(name) or () if "extra ==" not in line)
-                queue += [
-                    _normal(re.split(r"[^\w.-]", one.strip(), maxsplit=1)[0]) for one in lines
-                ]
+                queue += [_normal(re.findall(r"[\w.-]+", one)[0]) for one in lines]
     return present
 
 

@@ -45,8 +45,10 @@ def to_prov(step: Step) -> ProvDocument:
                 document.wasAttributedTo(label, reader)
         if (its := one.record) is None:
             continue
-        about = {"dat:settings": json.dumps(its.settings), **_plain("dat:", its.versions)}
-        made = document.activity(f"dat:making-{_own(one)}", None, its.when, about)
+        about = {"dat:settings": json.dumps(its.settings),
+                 **{f"dat:{name}": value for name, value in its.versions.items()}}  # fmt: skip
+        own = next(filter(_hashed, one.parts)).sha256
+        made = document.activity(f"dat:making-{own}", None, its.when, about)
         document.wasAssociatedWith(made, kit)
         if its.who:
             document.wasAssociatedWith(made, document.agent(f"dat:{its.who}"))
@@ -77,7 +79,8 @@ def write_crate(path: Path, step: Step, folder: Path) -> Path:
     crate.license = str(its.settings.get("licence") if its else "") or "not stated"
     profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     crate.root_dataset["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, profile))
-    files = {path.name: path} if path.is_file() else {one: path / one for one in _names(step)}
+    files = {path.name: path} if path.is_file() else {
+        part.name: path / part.name for part in filter(_hashed, step.parts)}  # fmt: skip
     dest = {name: f"{step.kind}{Path(name).suffix}" if path.is_file() else f"{step.kind}/{name}"
             for name in files}  # fmt: skip
     result = [crate.add_file(file, dest[name], properties={"sha256": sha256_file(file)})
@@ -86,8 +89,9 @@ def write_crate(path: Path, step: Step, folder: Path) -> Path:
     to_prov(step).serialize(folder / "prov.json")
     about = {"encodingFormat": "application/json", "name": "The whole chain as W3C PROV"}
     crate.add_file(folder / "prov.json", "prov.json", properties=about)
-    used = [crate.add(ContextEntity(crate, f"urn:sha256:{part.sha256}", _work(one, part)))
-            for one in step.inputs for part in one.parts if _hashed(part)]  # fmt: skip
+    used = [crate.add(ContextEntity(crate, f"urn:sha256:{part.sha256}", {
+        "@type": "CreativeWork", "name": _label(one, part), "sha256": part.sha256}))
+            for one in step.inputs for part in filter(_hashed, one.parts)]  # fmt: skip
     kit = {"name": "datkit", "url": SOURCE, **({"version": its.versions["datkit"]} if its else {})}
     tool = crate.add(SoftwareApplication(crate, "#datkit", kit))
     when = {"endTime": its.when} if its else {}
@@ -125,19 +129,3 @@ def _label(one: Step, part: Part) -> str:
     """Name a part without the names of exams, and of files that may be named after persons."""
     single = one.record and "" in one.record.files
     return "exam" if part.reader else one.kind if single else f"{one.kind}: {part.name}"
-
-
-def _work(one: Step, part: Part) -> dict[str, str]:
-    return {"@type": "CreativeWork", "name": _label(one, part), "sha256": part.sha256}
-
-
-def _own(one: Step) -> str:
-    return next(part.sha256 for part in one.parts if _hashed(part))
-
-
-def _names(step: Step) -> list[str]:
-    return [part.name for part in step.parts if _hashed(part)]
-
-
-def _plain(prefix: str, values: dict[str, str]) -> dict[str, str]:
-    return {f"{prefix}{name}": value for name, value in values.items()}

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
+from subprocess import check_output
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,6 +25,8 @@ from datkit.data.cohort import Cohort
 from datkit.data.croissant import croissant_of_cohort
 from datkit.errors import DatkitError, SubmissionError
 from datkit.files import data_folder, read_sealed, sha256_file, write_json
+from datkit.inspect.imports import imports_of
+from datkit.inspect.runtime import is_in_runtime
 from datkit.problems import Problem
 from datkit.provenance.publish_form import Form, card_head, load_form
 from datkit.provenance.record import RECORD, read_record, texts_in
@@ -69,7 +73,6 @@ def publish(
     said, problems = _read_form(Path(form))
     SubmissionError.raise_any([*problems, *_problems(model, out, cohort)], where=model)
     assert said
-    data = croissant_of_cohort(cohort) if cohort else None
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
         folder, packed = Path(scratch) / "folder", Path(scratch) / "packed.zip"
@@ -78,9 +81,10 @@ def publish(
             archive.extractall(folder)
         (folder / "README.md").write_text(_card(said, model), encoding="utf-8")
         (folder / "check.py").write_bytes(CHECK.read_bytes())
-        if data:
-            write_json(folder / "croissant.json", data)
-        subprocess.run([sys.executable, "-B", "check.py", "--write"], cwd=folder, check=True)
+        if cohort:
+            write_json(folder / "croissant.json", croissant_of_cohort(cohort))
+        loaded = check_output([sys.executable, "check.py", "--write"], cwd=folder, text=True)
+        (folder / "requirements.txt").write_text(_requirements(folder, {*loaded.split()}))
         names = _write_crate(folder, said)
         if out.is_dir():
             out.rmdir()
@@ -101,6 +105,9 @@ def _problems(model: Path, out: Path, cohort: Cohort | None) -> Iterator[Problem
     """Yield what of a model and of a place keeps them from being published."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         yield Problem("place", f"{out}", "an empty folder or none", "another", "Choose another.")
+    if find_spec("rocrate") is None:
+        remedy = "Install it: pip install 'dat-spect-kit[provenance]'."
+        yield Problem("rocrate", sys.executable, "rocrate, which writes the crate", "none", remedy)
     if not model.is_dir():
         yield Problem("model", f"{model}", "a model's folder", "none", "Train one first.")
         return
@@ -146,10 +153,9 @@ def _card(form: Form, model: Path) -> str:
     for section in CARD["section"]:
         lines.append(f"## {section['title']}\n")
         for item in section["item"]:
-            try:
+            said = OPEN
+            with suppress(KeyError):
                 said = item["say"].format_map(facts)
-            except KeyError:
-                said = OPEN
             lines.append(f"**{item['ask']}** ({item['of']}) {said}\n")
     return "\n".join([*lines, ""])
 
@@ -171,6 +177,14 @@ def _facts(model: Path) -> dict[str, Any]:
         for name in (name for name, value in own.items() if value):
             facts.setdefault(name, []).append(own[name])
     return {name: "; ".join(dict.fromkeys(map(str, its))) for name, its in facts.items()}
+
+
+def _requirements(folder: Path, loaded: set[str]) -> str:
+    """Name what the folder's code imports and prediction loaded, in the version that is here."""
+    named = {one.top for path in folder.rglob("*.py") for one in imports_of(path.read_bytes())}
+    owners = packages_distributions()
+    names = {owners[one][0] for one in named & loaded & {*owners} if is_in_runtime(one)}
+    return "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in sorted(names))
 
 
 def _write_crate(folder: Path, form: Form) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Check this folder: ``python check.py`` hashes each file, and predicts exams that are made up.
 
-They are the normal template in ``datkit/resources``, whose striata are dimmed, with noise drawn by
+It needs what ``requirements.txt`` names: ``pip install -r requirements.txt``. The exams
+are the normal template in ``datkit/resources``, whose striata are dimmed, with noise drawn by
 seed: no patient is in them. Their probabilities must be those in ``expected.json``, to 1e-6.
 """
 
@@ -58,7 +59,11 @@ def check() -> list[str]:
     if changed := changed_files():
         return [f"{name} is not as it was published." for name in changed]
     expected = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
-    found = predict_made_up()
+    try:
+        found = predict_made_up()
+    except ModuleNotFoundError as error:
+        needed = "the packages of requirements.txt; pip install -r requirements.txt"
+        return [f"Expected {needed}. Found: {error}."]
     return [f"Exam {seed}: expected the probability {p}, found {found.get(seed)}."
             for seed, p in expected.items() if not abs(found.get(seed, 2) - p) <= NEAR]  # fmt: skip
 
@@ -67,6 +72,7 @@ if __name__ == "__main__":
     sys.dont_write_bytecode = True
     if sys.argv[1:] == ["--write"]:
         (HERE / "expected.json").write_text(f"{json.dumps(predict_made_up(), indent=1)}\n")
+        print(*{name.partition(".")[0] for name in sys.modules})  # for requirements.txt
         sys.exit(0)
     faults = check()
     print("\n".join(faults) or "Every file and every probability is as published.")

@@ -46,9 +46,7 @@ TABLES = ("cohort.json", "train_labels.csv", "exams.csv", "truth.csv", "readings
           "participants.tsv")  # fmt: skip
 PARTS = ("numpy", "scipy", "scikit-learn", "nibabel", "torch")
 PACKAGE = Path(__file__).parents[1]
-IDENTIFIER = re.compile(
-    r"[\w.:/-]{1,64}", re.ASCII
-)  # an ORCID's address is one, an e-mail's is not
+IDENTIFIER = re.compile(r"[\w.:/-]{1,64}", re.ASCII)  # an ORCID's address, no e-mail's
 Listed = dict[str, dict[str, str]]  # uid: "path" in the cohort's folder, and "sha256"
 
 
@@ -135,17 +133,16 @@ def record(
     """
     product, who = Path(product), os.environ.get("DATKIT_WHO", "")
     if who and not IDENTIFIER.fullmatch(who):
-        raise UsageError(
-            f"Expected an id in DATKIT_WHO, such as an ORCID's address, found {who!r}."
-        )
+        expected = "Expected an id in DATKIT_WHO, such as an ORCID's address"
+        raise UsageError(f"{expected}, found {who!r}.")
     made_of = [Input(_kind_of(Path(one)), folder_files(Path(one))) for one in inputs]
-    versions = {"datkit": __version__} | {name: version(name) for name in PARTS}
     told = Record(
         kind=kind,
         files=folder_files(product, own=True) if product.is_dir() else {"": sha256_file(product)},
         inputs=made_of + ([_exams_of(cohort)] if cohort else []),
         settings=dict(settings or {}) | (cohort.reading if cohort else {}),
-        versions=versions | {"code": _code_hash()},
+        versions={name: version(name) for name in PARTS} | {
+            "datkit": __version__, "code": _code_hash()},
         machine={"system": platform.system(), "processor": platform.machine(),
                  "python": platform.python_version(), "cores": f"{os.cpu_count()}"},
         when=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

@@ -202,8 +202,7 @@ def _find(files: dict[str, str], roots: list[Path]) -> Path | None:
 
 def _find_inside(files: dict[str, str], inside: Inside) -> Any:  # noqa: ANN401 - in a zip
     """Return the folder in a submission whose record names those files."""
-    own = [place for place, found in inside.items() if found.files.items() <= files.items()]
-    return own[0] if own else None
+    return next((it for it, found in inside.items() if found.files.items() <= files.items()), None)
 
 
 def _models_in(path: Path) -> Inside:
@@ -218,10 +217,10 @@ def _models_in(path: Path) -> Inside:
 
 def _list_of(one: Input, roots: list[Path]) -> tuple[Listed, list[Part]]:
     """Return the private list of a cohort's exams, or that which cohort.json gives."""
-    lists: list[Listed] = []
+    listed: Listed = {}
     damaged: list[Part] = []
     try:
-        lists.append(read_sealed(data_folder() / "exams" / f"{one.exam_list}.json"))
+        listed = read_sealed(data_folder() / "exams" / f"{one.exam_list}.json")
     except ValueError:
         damaged.append(Part("list of exams", one.exam_list, CHANGED))
     except OSError:
@@ -229,10 +228,9 @@ def _list_of(one: Input, roots: list[Path]) -> tuple[Listed, list[Part]]:
         with suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
             hashes = json.loads((place / "cohort.json").read_bytes())["sha256"].items()  # type: ignore[operator]
             names = {Path(name).name: its for name, its in hashes if name.startswith("niftis/")}
-            lists.append({name.removesuffix(".nii.gz"): {"path": f"niftis/{name}", "sha256": its}
-                          for name, its in names.items()})  # fmt: skip
-    fitting = (listed for listed in lists if exam_marks(listed)[0] == one.exam_list)
-    return next(fitting, {}), damaged
+            listed = {name.removesuffix(".nii.gz"): {"path": f"niftis/{name}", "sha256": its}
+                      for name, its in names.items()}  # fmt: skip
+    return listed if exam_marks(listed)[0] == one.exam_list else {}, damaged
 
 
 def _check_exams(one: Input, listed: Listed, place: Any) -> Iterator[Part]:  # noqa: ANN401 - zip

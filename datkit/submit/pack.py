@@ -302,14 +302,12 @@ def _manifest(members: dict[str, bytes], stored: Stored, licence: str) -> bytes:
     """Return what was packed as JSON: hashes, each model's kind and settings, licences."""
     from datkit import __version__
 
-    models = {
-        name: {"kind": one["kind"], "settings": one["params"]} for name, one in stored.items()
-    }
+    told = {name: {"kind": one["kind"], "settings": one["params"]} for name, one in stored.items()}
     content = {
         "format": 1,
         "datkit": __version__,
         "licences": {"main.py, datkit/": "MIT", "weights/": licence},
-        "models": models,
+        "models": told,
         "sha256": {name: hashlib.sha256(member).hexdigest() for name, member in members.items()},
     }
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,17 @@ from datkit.io.scan import load_scan
 from datkit.measure.exam import measure_prepared
 from datkit.models import load_model, save_model
 from datkit.prepare.exam import prepare_scan
-from datkit.provenance.publish import publish
+from datkit.provenance.publish import CARD, publish
 from datkit.provenance.publish_form import Form
 from datkit.provenance.published import make_exam
 
 FILLED = dict.fromkeys(Form.model_fields, "said") | {"authors": ["A"], "licence": "MIT"}
+NEEDED = ("joblib", "lazy-loader", "nibabel", "numpy", "pandas", "scikit-learn", "scipy")
+CLAIM = {f"{number}" for number in range(1, 45)}  # doi 10.1148/ryai.240300
+PARTS = {3: "abc", 5: "ab", 6: "abc", 8: "abc", 9: "abc", 12: "abcdefg", 18: "abcdef", 20: "abc",
+         23: "ab", 27: "abc"}  # fmt: skip  # doi 10.1136/bmj-2023-078378
+TRIPOD = {f"{number}{part}" for number in range(1, 28) for part in PARTS.get(number, " ")}
+TRIPOD = {one.strip() for one in TRIPOD}
 CHECK = """
 import os, runpy, sys
 class Hidden:
@@ -40,25 +47,11 @@ runpy.run_path("check.py", run_name="__main__")
 """
 
 
-def run_check(folder):
+def run_check(folder, *absent):
     """Run check.py as if nothing were installed but the runtime's packages, and no datkit."""
-    hidden = sorted({*hidden_modules()} - {"datkit", "sitecustomize"})
+    hidden = sorted({*hidden_modules(), *absent} - {"datkit", "sitecustomize"})
     call = [sys.executable, "-I", "-c", CHECK.format(hidden=hidden)]
     return subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def form(tmp_path_factory):
-    path = tmp_path_factory.mktemp("form") / "publish.yaml"
-    path.write_text(yaml.safe_dump(FILLED))
-    return path
-
-
-@pytest.fixture(scope="module")
-def published(built, form, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("out") / "published"
-    publish(built / "model", folder, form, cohort=open_folder(built / "cohort"))
-    return folder
 
 
 def test_the_card_is_read_by_hugging_face_and_names_what_is_open(published, built):
@@ -68,14 +61,41 @@ def test_the_card_is_read_by_hugging_face_and_names_what_is_open(published, buil
     stored = json.loads((built / "model" / "model.json").read_text())
     assert card.data.license == "mit"
     assert f"{stored['card']['exams']} exams, {stored['card']['abnormal']} abnormal" in card.text
-    assert "**Who paid, and who has an interest?** (CLAIM, TRIPOD+AI) *Open:" in card.text
+    assert (
+        "**Who paid, and who has an interest?** (CLAIM 44; TRIPOD+AI 18a, 18b) *Open:" in card.text
+    )
 
 
-def test_the_check_holds_with_the_runtimes_packages_and_changes_nothing(published):
-    before = sorted(published.rglob("*"))
-    done = run_check(published)
+def test_the_card_leaves_no_item_of_either_guideline_unsaid():
+    left = CARD["before"].partition("left:")[2].partition(".")[0].replace("and ", "; ").split()
+    asked = "; ".join(item["of"] for one in CARD["section"] for item in one["item"])
+    said = f"{asked}; {' '.join(left)}"
+    for guideline, items in {"CLAIM": CLAIM, "TRIPOD+AI": TRIPOD}.items():
+        lists = [one.removeprefix(guideline) for one in said.split("; ") if guideline in one]
+        assert {one.strip(" .") for its in lists for one in its.split(",")} == items
+
+
+@pytest.mark.parametrize("name", ["published", "several"])
+def test_the_check_holds_with_the_runtimes_packages_and_changes_nothing(name, request):
+    folder = request.getfixturevalue(name)
+    before = sorted(folder.rglob("*"))
+    done = run_check(folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sorted(published.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_what_prediction_needs_is_named_and_a_network_alone_needs_torch(published, several):
+    texts = [(one / "requirements.txt").read_text() for one in (published, several)]
+    measures, network = (dict(line.split("==") for line in text.splitlines()) for text in texts)
+    assert {*NEEDED} <= {*measures} and "torch" not in measures
+    assert {*network} == {*measures, "safetensors", "torch"}
+    assert network == {name: version(name).partition("+")[0] for name in network}
+
+
+def test_a_package_that_is_absent_is_told_with_what_to_do(published):
+    done = run_check(published, "scipy")
+    assert done.returncode == 1 and not done.stderr
+    assert "pip install -r requirements.txt" in done.stdout and "scipy" in done.stdout
 
 
 def test_its_probabilities_are_those_of_the_model_here(published, built, tmp_path, monkeypatch):
@@ -138,6 +158,15 @@ def test_all_that_must_not_leave_is_refused_at_once(built, tmp_path, monkeypatch
     assert all(name in str(error.value) for name in names)
     assert "['uids', '1 of the training exams']" in str(error.value)
     assert [path.name for path in out.iterdir()] == ["old"]
+
+
+def test_without_rocrate_it_says_what_to_install(built, form, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rocrate", None)
+    words = ["publish", str(built / "model"), "--out", str(tmp_path / "out"), "--form", str(form)]
+    assert main(words) != 0
+    said = capsys.readouterr().err
+    assert "pip install 'dat-spect-kit[provenance]'" in said and "Traceback" not in said
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_commands_write_a_form_and_a_folder(built, form, tmp_path, monkeypatch, capsys):
