@@ -7,6 +7,8 @@ names that its cells use, so all of them are tried within seconds.
 from __future__ import annotations
 
 import ast
+import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from itertools import product
@@ -233,6 +235,17 @@ def _(_: Path) -> dict:
 @context("ex-explain-half")
 def _(_: Path) -> dict:
     return {"cost": np.array([0.1, 2.5, 0.2, 1.0, 0.3, 0.4, 0.1, 2.0, 0.5, 0.2])}
+
+
+@context("ex-13-break")
+def _(_: Path) -> dict:
+    broken = [(Names(name="model"), Names(name="model.json", state="changed"))]
+    return {"found": {"model/model.json": Names(breaks=broken)}}
+
+
+@context("ex-13-mark")
+def _(_: Path) -> dict:
+    return {"hashlib": hashlib, "hmac": hmac}
 
 
 @context("ex-09-order")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import tomllib
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -14,13 +16,15 @@ from datkit.book.notebook import LISTS
 
 __all__ = ["import_problem", "public_names"]
 
-DISTRIBUTION = "dat-spect-kit"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"  # an older installation knows less
 
 
 @cache
 def _allowed() -> frozenset[str]:
     """Return the top-level modules of the standard library and of every declared dependency."""
-    declared = importlib.metadata.requires(DISTRIBUTION) or []
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    declared = [*project["dependencies"], *(line for lines in extras for line in lines)]
     wanted = {canonicalize_name(Requirement(line).name) for line in declared}
     modules = {
         module

@@ -62,14 +62,15 @@ INSTALL = (
 as in Colab, it
 # installs it, which takes some minutes and a network.""",
     """\
-%pip install --quiet "dat-spect-kit @ git+{repository}\"""",
+%pip install --quiet "dat-spect-kit[provenance] @ git+{repository}\"""",
 )
 REFUSE = (
     """\
 it says so.""",
     """\
 raise ModuleNotFoundError(
-        "The kit is not installed here: in its folder, run pip install . and then this cell again."
+        "The kit is not installed here: in its folder, run pip install '.[provenance]', then this "
+        "cell again."
     ) from None""",
 )
 INTRODUCTION = """

@@ -51,6 +51,9 @@ def trace(args: Namespace) -> Result:
       datkit trace predictions.csv --in models --in cohort
       datkit trace submission.zip --html chain.html --prov chain.json --crate crate
 
+    Records are sealed, not signed: one that was edited is found, and who rewrites all of them, with
+    the submission, tells another story. Keep its sha256 where it cannot be changed.
+
     PROV and crate hold no uid and may be shared; the page and what is printed hold those of this
     machine. They need: pip install 'dat-spect-kit[provenance]'.
     """

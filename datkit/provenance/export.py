@@ -56,7 +56,7 @@ def to_prov(step: Step) -> ProvDocument:
             document.wasGeneratedBy(_entity(part), made)
         for part in (part for behind in one.inputs for part in behind.parts if _hashed(part)):
             document.used(made, _entity(part))
-    return document
+    return document.unified()  # a reader of many exams is named once
 
 
 def write_crate(path: Path, step: Step, folder: Path) -> Path:

@@ -34,9 +34,7 @@ from datkit.submit.pack import collect_weights, pack_submission
 
 __all__ = ["publish"]
 
-CHECK = Path(__file__).with_name("published.py")
 CARD = tomllib.loads(Path(__file__).with_name("card.toml").read_text(encoding="utf-8"))
-OPEN = "*Open: nothing on record answers this.*"
 
 
 def publish(
@@ -52,7 +50,8 @@ def publish(
     Parameters
     ----------
     model : path
-        A model's folder, or one of several, as :func:`datkit.submit.pack_submission` takes it.
+        A model's folder, or one of several, as :func:`datkit.submit.pack_submission` takes it. Its
+        ``prior.json`` may lie in it, or the same in each of several.
     out : path
         The folder to write, which is empty or not there.
     form : path
@@ -76,11 +75,13 @@ def publish(
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
         folder, packed = Path(scratch) / "folder", Path(scratch) / "packed.zip"
-        pack_submission(model, packed, prior=prior, licence=said.licence)
+        one = prior or any((model / name).is_file() for name in ("model.json", "prior.json"))
+        parts = [model] if one else sorted(path.parent for path in model.glob("*/model.json"))
+        pack_submission(parts, packed, prior=prior, licence=said.licence)
         with zipfile.ZipFile(packed) as archive:
             archive.extractall(folder)
         (folder / "README.md").write_text(_card(said, model), encoding="utf-8")
-        (folder / "check.py").write_bytes(CHECK.read_bytes())
+        (folder / "check.py").write_bytes(Path(__file__).with_name("published.py").read_bytes())
         if cohort:
             write_json(folder / "croissant.json", croissant_of_cohort(cohort))
         loaded = check_output([sys.executable, "check.py", "--write"], cwd=folder, text=True)
@@ -153,7 +154,7 @@ def _card(form: Form, model: Path) -> str:
     for section in CARD["section"]:
         lines.append(f"## {section['title']}\n")
         for item in section["item"]:
-            said = OPEN
+            said = "*Open: nothing on record answers this.*"
             with suppress(KeyError):
                 said = item["say"].format_map(facts)
             lines.append(f"**{item['ask']}** ({item['of']}) {said}\n")

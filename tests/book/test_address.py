@@ -101,7 +101,7 @@ def test_the_first_cell_installs_the_kit_from_the_address(monkeypatch):
 
 
 def test_without_a_public_address_the_first_cell_says_what_to_do(monkeypatch):
-    with pytest.raises(ModuleNotFoundError, match="in its folder, run pip install . and then"):
+    with pytest.raises(ModuleNotFoundError, match=r"run pip install '.\[provenance\]', then"):
         run_cell(HIDDEN, is_installed=False, monkeypatch=monkeypatch)
 
 

@@ -64,7 +64,9 @@ def several(form, tmp_path_factory):
     volumes = rng.uniform(0.5, 3, (6, 64, 80, 48)).astype(np.float32)
     network = VolumeClassifier(epochs=1, width=2, augment=False, accelerator="cpu")
     save_model(network.fit(volumes, labels), folder / "models" / "volume")
-    publish(folder / "models", folder / "published", form, prior=0.5)
+    for model in ("measures", "volume"):  # as `datkit train` leaves it
+        write_prior(folder / "models" / model, labels)
+    publish(folder / "models", folder / "published", form)
     return folder / "published"
 
 

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from datkit.errors import UsageError
+from datkit.files import read_sealed, write_sealed
 from datkit.provenance import trace
 
 
@@ -93,6 +94,16 @@ def test_a_model_changed_inside_a_zip_is_told(chain, tmp_path, monkeypatch):
             new.writestr(name, its + b" " if name == "weights/model.json" else its)
     step = trace(tmp_path / "other.zip")
     assert ("model.json", "changed") in [(part.name, part.state) for _, part in step.breaks]
+
+
+def test_a_record_that_is_rewritten_and_sealed_again_is_another_file(chain):
+    place = chain / "model" / "record.json"
+    whole, told = place.read_bytes(), read_sealed(place)
+    told["inputs"][-1]["exams"] = [[mark, "r1"] for mark, _ in told["inputs"][-1]["exams"]]
+    write_sealed(place, {name: its for name, its in told.items() if name != "document_sha256"})
+    broken = trace(chain / "submission.zip").breaks
+    place.write_bytes(whole)
+    assert ("model", "record.json", "changed") in [(s.kind, p.name, p.state) for s, p in broken]
 
 
 def test_a_cohort_is_its_own_record(chain):

@@ -32,7 +32,7 @@ from datkit.simulate.cohort import open_cohort
 
 __all__ = ["Stick", "main", "make_stick"]
 
-KIT = "dat-spect-kit[class]"
+KIT = "dat-spect-kit[class,provenance]"  # a lesson writes PROV and RO-Crate
 ROOTS = (KIT, "jupyterlab", "papermill")
 INSTALLER = Path(__file__).with_name("installer")
 MARK = "stick.json"  # lies in every stick's folder: only what this module made is ever deleted

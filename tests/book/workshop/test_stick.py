@@ -33,7 +33,7 @@ def fake_wheels(
     roots: list[str], own: Path, common: Path, conditions: dict, download: object
 ) -> list:
     """Stand in for the registries: one wheel a system, and one package that Windows lacks."""
-    assert "dat-spect-kit[class]" in roots and conditions["python_version"] == "3.11"
+    assert "dat-spect-kit[class,provenance]" in roots and conditions["python_version"] == "3.11"
     own.mkdir(parents=True, exist_ok=True)
     (own / "torch-2.0-cp311-cp311-x.whl").write_bytes(bytes(2_000_000))
     return [LACK] if own.name == "windows-3.11" else []
@@ -62,7 +62,7 @@ def test_a_stick_holds_all_parts_and_tells_all_that_is_missing_at_the_end(made):
     assert (out / "teacher" / "solutions" / "01_toy.ipynb").is_file()
     assert len([*(out / "wheels" / "any").glob("dat_spect_kit-*.whl")]) == 1
     written = (out / "requirements.txt").read_text().split()
-    assert {"dat-spect-kit[class]", "jupyterlab", "papermill", "numpy"} <= set(written)
+    assert {"dat-spect-kit[class,provenance]", "jupyterlab", "papermill", "numpy"} <= set(written)
 
 
 def test_the_exams_on_it_are_prepared_for_whoever_installs_it(made, monkeypatch):
