@@ -172,6 +172,7 @@ def choose_users(count: int) -> list[int | None]:
 
 def end_all(members: list[Member], work: Path) -> None:
     """End every process that the run started: politely first, then those that were left over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave some running
     running = [one for member in members for one in member.commands if one.poll() is None]
     for process in running:
         process.terminate()
@@ -190,7 +191,7 @@ def end_all(members: list[Member], work: Path) -> None:
 
 def leftovers(work: Path) -> list[int]:
     """Return the processes that this run started and that still run; none is seen without /proc."""
-    found, mark = [], f"{MARK}={work}".encode()
+    found, mark = [], f"{MARK}={work}/".encode()
     for one in Path("/proc").glob("[0-9]*"):
         try:
             environment = (one / "environ").read_bytes()

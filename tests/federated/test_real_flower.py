@@ -535,6 +535,8 @@ def test_ctrl_c_ends_everything(place):
     running = [lambda one=one: [*processes_of(folder / "work" / one)] for one in members]
     wait_for(lambda: all(each() for each in running), process)
     process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)  # as the impatient do
     said = process.communicate()[0]
     proxy.door.close()
     assert process.returncode == 130 and "nothing runs any more" in said
