@@ -69,8 +69,9 @@ def receive(
         If the file cannot be read or kept.
     """
     if isinstance(file, Path):
-        if file.is_symlink():  # whoever may put one into the folder could have the labels read
-            raise ChallengeError(f"{file}: expected a file, found a link; hand in the file itself.")
+        # Whoever may put a link into the folder could have the labels read; a pipe never ends.
+        if file.is_symlink() or not file.is_file():
+            raise ChallengeError(f"{file}: expected a file, found a link or none; give the file.")
         with file.open("rb") as stream:
             return receive(room, team, stream, name or file.name, meant)
     team, name = team_name(team), shown(name)[:80]

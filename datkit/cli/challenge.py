@@ -105,9 +105,7 @@ def submit(args: Namespace) -> Result:
     from datkit.inspect.findings import findings_table
     from datkit.problems import Problem
 
-    room, lines = _room(args), []
-    names = {}
-    refused: dict[Path, ChallengeError] = {}
+    room, lines, names, refused = _room(args), [], {}, {}
     for path in args.files:
         try:
             entry = receive(room, args.team or path.stem, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -143,6 +144,14 @@ def test_a_link_is_not_followed_and_a_table_is_small(room, tmp_path):
     (tmp_path / "long.csv").write_text("\n" * 2**20)
     with pytest.raises(ChallengeError, match=r"expected at most 0.5 MiB, found 1.0 MiB"):
         receive(room, "alpha", tmp_path / "long.csv")
+
+
+def test_a_pipe_is_not_waited_for(room, tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("Windows has no pipes among its files")
+    os.mkfifo(tmp_path / "alpha.csv")
+    with pytest.raises(ChallengeError, match="expected a file, found"):
+        receive(room, "alpha", tmp_path / "alpha.csv")
 
 
 def test_a_notebook_is_no_submission(room, tmp_path):

@@ -64,9 +64,11 @@ def test_a_file_that_is_refused_holds_no_other_up(cohort, tmp_path, run_json, ca
     run_json("class", "init", folder, "--cohort", cohort)
     fine, nameless = folder / "public" / "submission_format.csv", tmp_path / f"{'a' * 41}.csv"
     nameless.write_bytes(fine.read_bytes())
-    assert main(["class", "submit", str(nameless), str(fine), "--folder", str(folder)]) == 1
+    others = [str(nameless), str(tmp_path), str(tmp_path / "gone.csv")]
+    assert main(["class", "submit", *others, str(fine), "--folder", str(folder)]) == 1
     shown = capsys.readouterr()
     assert "submission_format" in shown.out and "letters that can be seen" in shown.err
+    assert shown.err.count("expected a file, found") == 2
 
 
 def test_a_cohort_that_can_be_simulated_again_is_told(cohort, tmp_path, capsys):
