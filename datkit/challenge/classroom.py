@@ -81,12 +81,13 @@ class Classroom:
             If its challenge.yaml has problems, or is not the one that the record speaks of.
         """
         folder = Path(folder).resolve()
-        if not (folder / RECORD).is_file():
+        record = Record(folder / RECORD)
+        if not any(record.of("made")):
             raise UsageError(
-                f"Expected the folder of a class's challenge at {folder}, found none; make one "
-                "with datkit class init."
+                f"Expected the folder of a class's challenge at {folder}, found no {RECORD} of "
+                "one; make one with datkit class init, or restore the record from a copy."
             )
-        room = cls(folder, load_challenge(path := folder / DESCRIPTION), Record(folder / RECORD))
+        room = cls(folder, load_challenge(path := folder / DESCRIPTION), record)
         room.record.mend()
         if (found := sha256_file(path)) != room.described:
             raise ChallengeError(

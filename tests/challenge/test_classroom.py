@@ -222,6 +222,14 @@ def test_another_folder_is_no_challenge(tmp_path):
         Classroom.open(tmp_path)
 
 
+@pytest.mark.parametrize("left", ["", '{"kind": "made", "sha', None])
+def test_a_record_that_was_cut_to_nothing_is_told(room, left):
+    room.record.path.unlink() if left is None else room.record.path.write_text(left)
+    with pytest.raises(UsageError, match=r"found no record\.jsonl of one"):
+        Classroom.open(room.folder)
+    assert left is None or room.record.path.read_text() == left
+
+
 def test_phases_are_closed_by_hand_one_after_the_other(room):
     assert [room.close().name, room.is_over(), room.close().name, room.is_over()] == [
         "learning", False, "final", True,
