@@ -50,7 +50,8 @@ def read_table(path: Path, columns: list[str]) -> list[list[str]]:
     """Return some columns of a table, row by row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [[row[name] for name in columns] for row in csv.DictReader(stream)]
+            rows = csv.DictReader(stream, restkey=columns[1])  # so that 0,5 does not count as 0
+            return [[row[name] for name in columns] for row in rows]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         sys.exit(f"{path.name}: expected the columns {', '.join(columns)}, found {error!r}.")
 

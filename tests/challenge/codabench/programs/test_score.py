@@ -104,6 +104,7 @@ def test_it_writes_the_scores_of_the_parts_that_there_are(run, tmp_path):
         (as_table([0.5] * 59 + ["half"]), "found none: ValueError"),
         (as_table([0.5] * 59 + [float("nan")]), "numbers from 0 to 1; found others"),
         (as_table([0.5] * 59 + [1.5]), "numbers from 0 to 1; found others"),
+        (as_table([0.5] * 59 + ["0,5"]), "expected a number for every exam, found none"),
         (as_table([0.5] * 60) + "exam-0001,0.9\n", "expected each exam once"),
         (as_table([0.5] * 60) + "exam-0099,0.9\n", "expected each exam once"),
         ("", "expected a number for every exam"),
