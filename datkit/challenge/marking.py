@@ -75,7 +75,7 @@ def receive(
         with file.open("rb") as stream:
             return receive(room, team, stream, name or file.name, meant)
     team, name = team_name(team), shown(name)[:80]
-    kind = CODE if file.read(2) == b"PK" else TABLE
+    kind = CODE if file.read(2) == b"PK" or name.lower().endswith(".zip") else TABLE
     file.seek(0)
     digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()  # type: ignore[arg-type]
     file.seek(0)

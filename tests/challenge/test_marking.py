@@ -99,6 +99,13 @@ def test_a_table_of_grades_wants_the_task_s_own_header(graded, table):
     assert problem["expected"] == "'uid,benamer'" and problem["line"] == 1
 
 
+def test_a_zip_that_is_none_is_told_so_and_not_read_as_a_table(room, tmp_path):
+    path = tmp_path / "Alpha.ZIP"
+    path.write_text("uid,is_pathologic\n")
+    receive(room, "alpha", path)
+    assert [problem["code"] for problem in mark_next(room)["problems"]] == ["not-a-zip"]
+
+
 def test_the_limits_are_kept_and_all_told_at_once(room, table, hand_in):
     room = changed(room, limits={"a_day": 2, "upload_mib": 1}, runtime={"takes": ["code"]})
     room = changed(room, teams={"names": ["beta", "alpha"]}, runtime={"takes": ["table"]})
