@@ -1,7 +1,8 @@
-"""A student notebook in JupyterLab, driven by a browser: figures move, and no raw role is seen."""
+"""Notebooks in JupyterLab, driven by a browser: figures move, no raw role is seen, one can draw."""
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -12,8 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
+import nibabel as nib
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from scipy.spatial.transform import Rotation
 
 from datkit.book.student import Pages, student_notebook
 
@@ -43,6 +47,23 @@ MASTER = [
     ),
 ]
 
+# An exam askew, whose first axis runs to the back: what is drawn must be turned back.
+TURN = Rotation.from_euler("xyz", [9, -14, 21], degrees=True).as_matrix()
+AFFINE = nib.affines.from_matvec(TURN @ np.eye(3)[[2, 0, 1]] * [-4.1, 4.7, 5.3], [-50, 80, -60])
+DRAW = [
+    new_code_cell(
+        "import json\n\nfrom datkit.reading import draw_in_notebook, drawn_mask\n\n"
+        "crosses, area = [], draw_in_notebook('exam.nii.gz')\n"
+        "area.on_location_change(lambda here: crosses.append(here['mm'][:3]))\narea"
+    ),
+    new_code_cell(
+        "drawn = area.draw_bitmap is not None and drawn_mask(area, 'exam.nii.gz')\n"
+        "where = {n: (drawn == n).nonzero() for n in (1, 2)}\n"
+        "voxels = {n: [axis.tolist() for axis in at] for n, at in where.items()}\n"
+        "print(json.dumps([voxels, crosses[-1:]]))\narea.opts.pen_value = 1 + bool(voxels[1][0])"
+    ),
+]
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -61,6 +82,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, needed) -> Iterator[str]:
     pages = Pages(TOY / "book", TOY / "notebooks", TOY)
     made = student_notebook(master, "one.ipynb", pages)
     nbformat.write(made, folder / "one.ipynb")
+    nbformat.write(new_notebook(cells=DRAW, metadata=master.metadata), folder / "draw.ipynb")
+    voxels = np.random.default_rng(0).integers(0, 90, (32, 36, 24)).astype(np.uint8)
+    nib.save(nib.Nifti1Image(voxels, AFFINE), folder / "exam.nii.gz")
     port, own = free_port(), folder / "settings"
     settings = {"ServerApp.port": port, "ServerApp.root_dir": folder, "IdentityProvider.token": ""}
     settings |= {"ServerApp.ip": "127.0.0.1", "LabApp.user_settings_dir": own}
@@ -84,21 +108,28 @@ def lab(tmp_path_factory: pytest.TempPathFactory, needed) -> Iterator[str]:
         server.wait(30)
 
 
-def test_in_jupyterlab_a_slider_moves_a_volume_turns_and_no_role_is_raw(
-    browser: object, lab: str
-) -> None:
+def open_and_run(browser: object, address: str, command: str) -> tuple:
+    """Open a notebook, run a command of its menus, and return the tab and whom it asked else."""
     tab = browser.new_page(viewport={"width": 1280, "height": 3200})  # every cell is on the screen
     remote: list[str] = []
     tab.route(re.compile(r"https?://(?!127\.0\.0\.1)"), lambda route: (
         remote.append(route.request.url), route.abort()))  # fmt: skip
-    tab.goto(lab)
+    tab.goto(address)
     tab.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=RUN)
     started = tab.locator(".jp-InputPrompt", has_text=re.compile(r"\[[\d*]"))
     for _ in range(RUN // 2_000):  # what is asked for before the notebook is ready is lost
-        tab.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        tab.evaluate("(name) => void window.jupyterapp.commands.execute(name)",
+                     f"notebook:{command}")  # fmt: skip
         tab.wait_for_timeout(2_000)
         if started.count():
             break
+    return tab, remote
+
+
+def test_in_jupyterlab_a_slider_moves_a_volume_turns_and_no_role_is_raw(
+    browser: object, lab: str
+) -> None:
+    tab, remote = open_and_run(browser, lab, "run-all-cells")
     frames = tab.locator(".dat-frame iframe")
     frames.nth(1).wait_for(state="attached", timeout=RUN)
     slider, volume = (frames.nth(k).content_frame for k in (0, 1))
@@ -132,5 +163,29 @@ def test_in_jupyterlab_a_slider_moves_a_volume_turns_and_no_role_is_raw(
     assert "SBR" in text and "Doe, 2020" in text and tab.locator("details:not([open])").count() == 1
     said = tab.locator(".jp-OutputArea-output", has_text="Nothing is filled in")
     assert said.inner_text(timeout=RUN).strip() == "Nothing is filled in yet: write the ratio."
+    assert remote == []
+    tab.close()
+
+
+def test_in_jupyterlab_what_is_drawn_comes_to_python_where_it_was_drawn(
+    browser: object, lab: str
+) -> None:
+    tab, remote = open_and_run(browser, lab.replace("one.", "draw."), "run-all-cells")
+    canvas = tab.locator(".jp-OutputArea canvas")
+    canvas.wait_for(timeout=RUN)
+    said = tab.locator(".jp-OutputArea-output", has_text='[{"1"')
+    for label, across in (("1", 0.1), ("2", 0.2)):
+        for _ in range(60):  # strokes before the exam is there are lost
+            box = canvas.bounding_box()
+            tab.mouse.click(box["x"] + across * box["width"], box["y"] + 0.3 * box["height"])
+            tab.wait_for_timeout(1_000)
+            tab.locator(".jp-CodeCell .jp-InputArea-editor").nth(1).click()
+            tab.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
+            tab.wait_for_timeout(1_000)
+            voxels, [*cross] = json.loads(said.inner_text())
+            if voxels[label][0]:
+                break
+        middle = np.mean(voxels[label], axis=1)
+        np.testing.assert_allclose(nib.affines.apply_affine(AFFINE, middle), cross[0], atol=3)
     assert remote == []
     tab.close()
