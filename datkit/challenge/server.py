@@ -284,7 +284,7 @@ def _refuse(request: Request, error: Exception) -> Response:
     status, said = getattr(error, "status_code", 409), str(getattr(error, "detail", error))
     asked = f"{request.method} {shown(request.url.path)}"
     where = request.client.host if request.client else "?"
-    LOG.warning("refused %s from %s: %d %s", asked, where, status, shown(said))
+    LOG.warning("refused %s from %s: %d %s", asked, where, status, shown(said) or "it broke off")
     page = render_page("class_refused.html", title="Refused", said=said)
     return HTMLResponse(page, status, {"connection": "close"})  # what else is sent goes unread
 

@@ -189,7 +189,7 @@ def test_who_breaks_an_upload_off_stands_in_one_line_of_the_log(served, caplog):
     deadline = time.monotonic() + 10
     while "POST /submissions" not in caplog.text and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert "refused POST /submissions" in caplog.text and "Traceback" not in caplog.text
+    assert "409 it broke off" in caplog.text and "Traceback" not in caplog.text
     assert recorded(served) == 0 and not served.uploading
 
 
