@@ -22,6 +22,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from hashlib import sha256
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +39,23 @@ from datkit.data.cohort import Cohort
 from datkit.data.folder import open_folder
 from datkit.evaluate.benchmark.entrants import Entrant
 from datkit.federated import STRATEGIES, training
-from datkit.files import replace_atomically, sha256_file, write_json
+from datkit.files import replace_atomically, write_json
 from datkit.prepare import prepare_cohort
 from datkit.simulate.cohort import open_simulated
 from datkit.view.canvas import Picture, house_style, new_picture
 
-POOLED, ALONE, LONG = "pooled", "alone", "alone, longer"
-LONELY, BESIDE = (ALONE, LONG), (POOLED, arms.MEAN, ALONE, LONG)  # what others are compared with
+POOLED, ADAPTED, ALONE, LONG = "pooled", "pooled, adapted", "alone", "alone, longer"
+LONELY, BESIDE = (ALONE, LONG), (POOLED, ADAPTED, arms.MEAN, ALONE, LONG)
 #: What is trained, in this order.
-WAYS = {POOLED: arms.pooled, ALONE: arms.alone} | {
-    name: arm.train for name, arm in (arms.FEDERATED | arms.TROUBLES).items()
-} | {LONG: arms.alone_longer}  # fmt: skip
+WAYS = {
+    POOLED: arms.pooled,
+    ADAPTED: partial(arms.pooled, adapt=True),
+    ALONE: arms.alone,
+    LONG: arms.alone_longer,
+} | {name: arm.train for name, arm in (arms.FEDERATED | arms.TROUBLES).items()}
+#: What of datkit.federated trains, beside the models.
+CODE = training.Hospital, training.train_federated, training.check_updates, training.mean_weights
+SHOWN = POOLED, ALONE, arms.MEAN, "local-statistics"  # at each centre, in the picture
 LARGEST = 2  # centres that are left out in turn where a hospital is in trouble
 NEAR = 0.02  # of the pooled log loss: what the federated one is to come within
 
@@ -82,7 +90,7 @@ def about(cohort: Cohort, exams: arms.Exams) -> dict[str, Any]:
         "rounds": arms.ROUNDS,
         "passes": arms.PASSES,
         "models_sha256": Entrant("projection", "projection").code(),
-        "training_sha256": sha256_file(Path(training.__file__)),
+        "training_sha256": sha256("".join(map(getsource, CODE)).encode()).hexdigest(),
     }
 
 
@@ -135,7 +143,7 @@ def measure(exams: arms.Exams, rows: Rows, ways: Sequence[str]) -> dict[str, Any
     return rows.write(
         moves=rows.moves, versions=describe_run(), trained_alone=both, left_out_in_trouble=largest,
         ways=[scorer.describe(name, logits, BESIDE) | cost[name] for name in made],
-        by_centre={name: scorer.by_centre(logits[name]) for name in (POOLED, arms.MEAN, ALONE)},
+        by_centre={name: scorer.by_centre(one) for name, one in logits.items() if name in SHOWN},
     )  # fmt: skip
 
 
@@ -152,16 +160,21 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
     ))  # fmt: skip
     yield ""
     yield (f"{len(sizes)} centres of {min(sizes)} to {max(sizes)} exams, each left out in turn. "
-           f"{about['rounds']} rounds; every way but the last shows each exam "
-           f"{about['rounds'] * about['passes']} times. Intervals: 95 %.")  # fmt: skip
+           f"{about['rounds']} rounds; every way but “{LONG}” shows each exam "
+           f"{about['rounds'] * about['passes']} times. `local-statistics` and “{ADAPTED}” take "
+           "means and variances for normalisation from the unseen centre’s exams, without their "
+           "labels. Intervals: 95 %.")  # fmt: skip
     yield ""
     for name in (one for one in STRATEGIES if one in ways):
         near = "within" if ways[name][f"minus {POOLED}"][0] <= NEAR else "not within"
         better = "; ".join(
             f"{'' if ways[name][f'minus {other}'][2] < 0 else 'not '}clearly better than the "
-            f"median hospital {other}" for other in LONELY if other in ways
+            f"median hospital {other}: {gap_text(ways[name], other)}"
+            for other in LONELY if other in ways
         )  # fmt: skip
         yield f"- `{name}`: {near} {NEAR} of pooled; {better}."
+        if STRATEGIES[name].local and ADAPTED in ways:
+            yield f"- `{name}` minus “{ADAPTED}”: {gap_text(ways[name], ADAPTED)}."
     yield ""
     heads = f"trouble, with {arms.MEAN}", "log loss", f"minus {arms.MEAN}", "absent", "refused"
     yield from table_lines(heads, (
@@ -202,27 +215,27 @@ def gap_text(row: dict[str, Any], other: str) -> str:
 @house_style()
 def plot(found: dict[str, Any]) -> Picture:
     """Plot the log loss of each way, and at each unseen centre."""
-    picture, axes = new_picture(1, 2, 4.2, "", width_ratios=[1, 1.2])
+    picture, axes = new_picture(1, 2, 4.2, "", width_ratios=[1, 1.5])
     whole, each = axes[0]
     ways = [row for row in found["ways"] if row["name"] not in arms.TROUBLES][::-1]
     value, low, high = np.array([row["log_loss"] for row in ways]).T
     level = value[[row["name"] for row in ways].index(POOLED)]
-    whole.axvspan(level - NEAR, level + NEAR, color="0.88", label=f"pooled ± {NEAR}")
+    whole.axvspan(level - NEAR, level + NEAR, color="0.88")
     whole.errorbar(value, range(len(ways)), xerr=[value - low, high - value], fmt="o",
                    color=COLOURS[0])  # fmt: skip
     whole.set_yticks(range(len(ways)), [row["name"] for row in ways])
-    whole.set(xlabel="log loss at unseen centres", title="All centres")
-    whole.legend(fontsize="small")
+    whole.set(xlabel="log loss at unseen centres", title=f"All centres (grey: pooled ± {NEAR})")
     sizes = found["about"]["centres"]
     names = sorted(sizes, key=lambda name: -sizes[name])
     for place, name in enumerate(names):
         losses = dict(zip(found["trained_alone"], found["by_centre"][ALONE][name], strict=True))
         losses.pop(name, None)
         each.plot([place] * len(losses), [*losses.values()], "_", color="0.6", label=ALONE)
-    for way, colour, mark in zip((POOLED, "fedavg"), COLOURS, MARKS, strict=False):
+    shown = [name for name in SHOWN if name != ALONE]
+    for way, colour, mark in zip(shown, COLOURS, MARKS, strict=False):
         losses = [found["by_centre"][way][name] for name in names]
-        each.plot(range(len(names)), losses, mark, color=colour, label=way)
-    each.set_xticks(range(len(names)), [str(sizes[name]) for name in names])
+        each.plot(range(len(names)), losses, mark, color=colour, label=way, markersize=4)
+    each.set_xticks(range(len(names)), [str(sizes[name]) for name in names], fontsize="small")
     each.set(xlabel="exams of the unseen centre", ylabel="log loss", title="Each centre")
     handles, labels = each.get_legend_handles_labels()
     first = {label: handle for handle, label in zip(handles, labels, strict=True)}

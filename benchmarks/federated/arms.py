@@ -9,11 +9,18 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import torch
 
-from datkit.federated import STRATEGIES, Hospital, Order, Update, make_hospitals, train_federated
+from datkit.federated import (
+    STRATEGIES,
+    Hospital,
+    Order,
+    Update,
+    adapt_statistics,
+    make_hospitals,
+    train_federated,
+)
 from datkit.federated.training import exams_by_centre
-from datkit.models import ProjectionClassifier, crop_striata
+from datkit.models import ProjectionClassifier
 from datkit.prepare import PreparedCohort
 
 __all__ = ["FEDERATED", "MEAN", "PASSES", "RATE", "ROUNDS", "SETTINGS", "TROUBLES", "Arm", "Exams",
@@ -154,7 +161,7 @@ class Arm:
         seconds = time.process_time() - began
         volumes = exams.volumes[exams.rows(unseen)]
         if STRATEGIES[self.strategy].local:
-            adapt_statistics(run.model, volumes)
+            run = run._replace(model=adapt_statistics(run.model, volumes))
         count = {key: sum(len(one[key]) for one in run.history) for key in ("absent", "refused")}
         crossed = sum(one["bytes"] for one in run.history)
         return told(run.model, volumes, seconds) | count | {"bytes": crossed}
@@ -170,13 +177,15 @@ TROUBLES = {
 }
 
 
-def pooled(unseen: str, exams: Exams) -> dict[str, Any]:
-    """Train on the exams of all other centres in one place."""
-    rows = exams.rows(*exams.others(unseen))
+def pooled(unseen: str, exams: Exams, adapt: bool = False) -> dict[str, Any]:
+    """Train on the exams of all other centres in one place; adapt the statistics if asked to."""
+    rows, volumes = exams.rows(*exams.others(unseen)), exams.volumes[exams.rows(unseen)]
     began = time.process_time()
     model = make(ROUNDS * PASSES).fit(exams.volumes[rows], exams.y[rows])
     seconds = time.process_time() - began
-    return told(model, exams.volumes[exams.rows(unseen)], seconds)
+    if adapt:
+        model = adapt_statistics(model, volumes)
+    return told(model, volumes, seconds)
 
 
 def alone(centre: str, exams: Exams, epochs: int = ROUNDS * PASSES) -> dict[str, Any]:
@@ -203,15 +212,3 @@ def told(model: ProjectionClassifier, volumes: np.ndarray, seconds: float) -> di
     """Return logits as they are kept, and the seconds of the training."""
     logits = model.decision_function(volumes).astype(float).round(3).tolist()
     return {"logits": logits, "seconds": round(seconds, 1)}
-
-
-def adapt_statistics(model: ProjectionClassifier, volumes: np.ndarray) -> None:
-    """Give a network the statistics of some unlabelled exams and of their mirror images."""
-    for part in model.network_.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.reset_running_stats()
-            part.momentum = None  # the mean of all that is shown
-    boxes = crop_striata(volumes)
-    with torch.no_grad():
-        model.network_.train()(torch.from_numpy(np.concatenate([boxes, boxes[:, ::-1]])))
-    model.network_.eval()

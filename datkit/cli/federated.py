@@ -56,7 +56,7 @@ def train(args: Namespace) -> Result:
         raise UsageError(f"Expected nothing at {args.out} yet, found it there; choose another.")
     cohort, prepared, code = prepare_exams(args.cohort, args)
     model = ProjectionClassifier(
-        epochs=1, width=8, batch_size=8, learning_rate=5e-3, seed=args.seed
+        epochs=1, width=8, batch_size=8, learning_rate=1e-3, seed=args.seed
     )
     hospitals = make_hospitals(prepared, model)
     if unknown := {*args.leave_out} - {hospital.name for hospital in hospitals}:

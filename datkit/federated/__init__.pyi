@@ -9,5 +9,6 @@ from .training import Hospital as Hospital
 from .training import Order as Order
 from .training import Strategy as Strategy
 from .training import Update as Update
+from .training import adapt_statistics as adapt_statistics
 from .training import make_hospitals as make_hospitals
 from .training import train_federated as train_federated

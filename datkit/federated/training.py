@@ -25,9 +25,9 @@ from datkit.models.training.loop import repeatable
 from datkit.prepare.cohort import PreparedCohort
 from datkit.problems import Problem
 
-__all__ = ["STRATEGIES", "Federation", "Hospital", "Order", "Strategy", "Update", "check_updates",
-           "exams_by_centre", "make_hospitals", "mean_weights", "read_weights",
-           "train_federated"]  # fmt: skip
+__all__ = ["STRATEGIES", "Federation", "Hospital", "Order", "Strategy", "Update",
+           "adapt_statistics", "check_updates", "exams_by_centre", "make_hospitals",
+           "mean_weights", "read_weights", "train_federated"]  # fmt: skip
 
 FURTHEST = 10  # times the round's median change: a hospital whose weights moved more is refused
 MOST_EXAMS = 100_000  # of one hospital: a count is a claim, and weighs its weights
@@ -317,3 +317,33 @@ def mean_weights(answers: list[Update]) -> Weights:
     shares = [one.n for one in answers]
     arrays = {name: [one.weights[name] for one in answers] for name in answers[0].weights}
     return {name: np.average(each, 0, shares).astype(np.float32) for name, each in arrays.items()}
+
+
+@torch.no_grad()
+def adapt_statistics(model: NetworkClassifier, X: np.ndarray) -> NetworkClassifier:
+    """Return a network with statistics of batch normalisation from one hospital's exams.
+
+    In training a hospital's batches are normalised by its own means and variances, which take the
+    offset of its scanner away: the network never meets one. At a hospital that took no part it
+    needs the statistics of that one, as local statistics are meant (Andreux et al. 2020,
+    arXiv:2008.07424). No label is needed, but exams: of a few the statistics are rough.
+
+    Parameters
+    ----------
+    model : NetworkClassifier
+        Fitted; it is not changed.
+    X : array, shape (n, 64, 80, 48)
+        Prepared volumes of one hospital. Their mirror images count, too.
+
+    Raises
+    ------
+    ModelError
+        If the shape is another, or a voxel of the box is not finite.
+    """
+    adapted, boxes = deepcopy(model), torch.from_numpy(model.plan.view.crop(X))
+    for part in adapted.network_.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            part.momentum = 1.0  # all exams are one batch, and what was before is forgotten
+    adapted.network_.train()(torch.cat([boxes, boxes.flip(1)]))
+    adapted.network_.eval()
+    return adapted

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.common.curves import exam_loss
+from benchmarks.common.run import RESULTS
 from benchmarks.federated import __main__ as federated
 from benchmarks.federated import arms
 from benchmarks.federated.scores import Scorer
-from datkit.federated import train_federated
 from datkit.prepare import PreparedCohort
 
 
@@ -79,18 +78,6 @@ def test_a_centre_alone_is_also_trained_for_as_many_steps_as_all(exams, small, m
     assert asked == [2 * 2 // 1]  # 2 rounds; all 16 exams are two batches, those of c are one
 
 
-def test_statistics_are_those_of_the_exams_shown(exams, small):
-    model = arms.make(1)
-    hospitals = [replace(one, model=model) for one in exams.hospitals.values()]
-    model = train_federated(model, hospitals, "local-statistics", rounds=1).model
-    before = model.decision_function(exams.volumes)
-    arms.adapt_statistics(model, exams.volumes)
-    after = model.decision_function(exams.volumes)
-    arms.adapt_statistics(model, exams.volumes[::-1])
-    assert np.abs(before - after).max() > 1e-3
-    np.testing.assert_allclose(model.decision_function(exams.volumes), after, atol=1e-4)
-
-
 ALL = np.array([True, True])
 
 
@@ -119,13 +106,20 @@ def test_a_run_goes_on_where_it_was_stopped(exams, small, tmp_path, capsys):
     ways = [*federated.parse(["--only", "alone, longer"]).only]
     path = tmp_path / "federated.json"
     found = federated.measure(exams, federated.Rows(path, {"of": "some"}), ways)
-    assert [row["name"] for row in found["ways"]] == ["pooled", "alone", "fedavg", "alone, longer"]
+    assert [row["name"] for row in found["ways"]] == ["pooled", "alone", "alone, longer", "fedavg"]
     assert found["ways"][0]["minus pooled"] == [0, 0, 0] and found["trained_alone"] == [*"abc"]
     assert [*found["trainings"]][:5] == [*(f"pooled | {one}" for one in "abcd"), "alone | a"]
-    assert capsys.readouterr().out.count(" s\n") == len(found["trainings"]) == 4 + 3 + 4 + 3
+    assert capsys.readouterr().out.count(" s\n") == len(found["trainings"]) == 4 + 3 + 3 + 4
     kept = {name: row for name, row in found["trainings"].items() if name != "alone | b"}
     path.write_text(json.dumps(found | {"trainings": kept}), encoding="utf-8")
     again = federated.measure(exams, federated.Rows(path, {"of": "some"}), ways)
     assert capsys.readouterr().out.startswith("alone | b: ")
     assert [row["log_loss"] for row in again["ways"]] == [row["log_loss"] for row in found["ways"]]
     assert federated.Rows(path, {"of": "others"}).rows == {}
+
+
+def test_the_tables_that_are_in_the_book_are_those_of_the_results():
+    found = json.loads((RESULTS / "federated-2026.json").read_text(encoding="utf-8"))
+    lines = (RESULTS / "federated-2026.md").read_text(encoding="utf-8").splitlines()
+    assert lines == [*federated.lines_of(found)]
+    assert (RESULTS / "federated-2026.png").is_file()

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from datkit.errors import ModelError, UsageError
-from datkit.federated import STRATEGIES, Strategy, Update, make_hospitals, train_federated
+from datkit.federated import (
+    STRATEGIES,
+    Strategy,
+    Update,
+    adapt_statistics,
+    make_hospitals,
+    train_federated,
+)
 from datkit.federated.training import Order, check_updates, mean_weights, read_weights
-from datkit.models import load_model, save_model
+from datkit.models import crop_striata, load_model, save_model
 from datkit.prepare import PreparedCohort
 
 
@@ -177,6 +185,16 @@ def test_local_statistics_never_leave_and_are_used_again(model, hospitals):
     assert any((kept[name] != one).any() for name, one in hospitals[0].kept.items())
 
 
+def test_local_statistics_change_no_weight_that_is_trained(model, hospitals):
+    runs = [train_federated(model, hospitals, name, rounds=3) for name in ("fedavg", "fedprox")]
+    runs.append(train_federated(model, hospitals, "local-statistics", rounds=3))
+    mean, near, local = (read_weights(run.model.network_) for run in runs)
+    trained = [name for name in mean if "running" not in name]
+    assert all((mean[name] == local[name]).all() for name in trained)
+    assert any((mean[name] != near[name]).any() for name in trained)
+    assert any((mean[name] != local[name]).any() for name in mean)
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_learns_from_hospitals_and_repeats(model, hospitals, name):
     runs = []
@@ -193,3 +211,48 @@ def test_every_strategy_learns_from_hospitals_and_repeats(model, hospitals, name
 def test_no_voxel_enters_a_log(hospitals):
     assert repr(hospitals[0]).startswith("Hospital(name='A', model=")
     assert "array" not in repr(hospitals[0])
+
+
+@pytest.fixture
+def fitted(model, hospitals):
+    return train_federated(model, hospitals, "local-statistics", rounds=2).model
+
+
+@pytest.fixture
+def volumes():
+    return np.random.default_rng(0).uniform(0.5, 3, (6, 64, 80, 48)).astype(np.float32)
+
+
+def test_statistics_are_those_of_the_exams_in_whatever_order(fitted, volumes):
+    before = fitted.decision_function(volumes)
+    adapted = adapt_statistics(fitted, volumes).decision_function(volumes)
+    assert np.abs(adapted - before).max() > 1e-3
+    again = adapt_statistics(fitted, volumes[::-1]).decision_function(volumes)
+    np.testing.assert_allclose(again, adapted, atol=1e-4)
+    assert (fitted.decision_function(volumes) == before).all(), "the model itself stays"
+
+
+def test_what_a_hospital_had_before_is_forgotten(fitted, volumes):
+    twice = adapt_statistics(adapt_statistics(fitted, 2 * volumes), volumes)
+    once = adapt_statistics(fitted, volumes)
+    assert (twice.decision_function(volumes) == once.decision_function(volumes)).all()
+
+
+def test_they_are_the_means_over_all_exams_and_their_mirror_images(fitted, volumes):
+    adapted = adapt_statistics(fitted, volumes)
+    boxes = torch.from_numpy(crop_striata(volumes))
+    _, learning = adapted.parts(adapted.network_)
+    inputs = adapted.network_.project(torch.cat([boxes, boxes.flip(1)]))
+    first = next(part for part in learning.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    seen = []
+    first.register_forward_hook(lambda part, given, out: seen.append(given[0]))
+    learning(inputs)
+    # Both halves are read by the same weights: the statistics are those of the last, and a mirrored
+    # box swaps them.
+    told = seen[-1].mean((0, 2, 3)).detach()
+    np.testing.assert_allclose(first.running_mean.numpy(), told.numpy(), atol=1e-5)
+
+
+def test_statistics_of_other_shapes_are_refused(fitted):
+    with pytest.raises(ModelError, match="prepared volumes"):
+        adapt_statistics(fitted, np.ones((2, 24, 16, 16)))
