@@ -187,5 +187,6 @@ def test_in_jupyterlab_what_is_drawn_comes_to_python_where_it_was_drawn(
                 break
         middle = np.mean(voxels[label], axis=1)
         np.testing.assert_allclose(nib.affines.apply_affine(AFFINE, middle), cross[0], atol=3)
+    assert voxels["1"][0], "what was drawn first is still there"
     assert remote == []
     tab.close()
