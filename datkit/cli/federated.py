@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from datkit import NOT_CLINICAL
 from datkit.cli.command import FINE, JOBS, Group, Result, arg, findings, tell_all
@@ -25,7 +24,7 @@ FEDERATED = Group(__doc__)
     arg("--out", type=Path, required=True, metavar="FOLDER", help="where the model goes"),
     arg("--strategy", default="fedavg", metavar="NAME", help="default: fedavg"),
     arg("--rounds", type=int, default=20, metavar="N", help="default: 20"),
-    arg("--leave-out", action="append", default=[], metavar="CENTRE", help="repeatable"),
+    arg("--leave-out", action="append", default=[], metavar="CENTRE", help="unseen; repeatable"),
     arg("--seed", type=int, default=0, metavar="S", help="same exams and settings: same model"),
     READING,
     JOBS,
@@ -41,16 +40,17 @@ def train(args: Namespace) -> Result:
     fedprox           the same, with hospitals pulled to the mean
     local-statistics  statistics of batch normalisation stay in each hospital
 
-    FOLDER is a model as 'datkit train' writes it, for 'datkit predict'; that of local-statistics
-    lacks what stays in the hospitals, so no folder of it is written.
+    FOLDER is a model as 'datkit train' writes it, for 'datkit predict'. That of local-statistics
+    lacks what stays in the hospitals: with one centre left out, it takes the statistics of that
+    centre's exams, without their labels, and is for that centre alone; else no folder is written.
 
     For example:
       datkit federated train --cohort cohort --out model
       datkit federated train --cohort cohort --leave-out centre-01 --strategy fedprox --out model
     """
-    from datkit.federated.training import STRATEGIES, make_hospitals, train_federated
-    from datkit.models.projection import ProjectionClassifier
-    from datkit.models.store import save_model
+    from datkit import federated
+    from datkit.models import ProjectionClassifier, save_model
+    from datkit.provenance.record import record
 
     if args.out.exists():
         raise UsageError(f"Expected nothing at {args.out} yet, found it there; choose another.")
@@ -58,25 +58,33 @@ def train(args: Namespace) -> Result:
     model = ProjectionClassifier(
         epochs=1, width=8, batch_size=8, learning_rate=1e-3, seed=args.seed
     )
-    hospitals = make_hospitals(prepared, model)
+    hospitals = federated.make_hospitals(prepared, model)
     if unknown := {*args.leave_out} - {hospital.name for hospital in hospitals}:
         raise UsageError(f"Expected centres of the cohort in --leave-out, found {sorted(unknown)}.")
     asked = [one for one in hospitals if one.name not in args.leave_out]
-    found = train_federated(model, asked, strategy=args.strategy, rounds=args.rounds)
-    exams = sum(len(one.labels) for one in asked)
-    learnt = f"{args.rounds} rounds over {len(asked)} hospitals with {exams} exams: training loss"
-    crossed = sum(record["bytes"] for record in found.history)
-    lines = [f"{learnt} {found.history[-1]['loss']:.3f}, {crossed:,} bytes sent and received."]
+    found = federated.train_federated(model, asked, args.strategy, args.rounds)
+    labels = [label for one in asked for label in one.labels]
+    learnt = f"{args.rounds} rounds over {len(asked)} hospitals with {len(labels)} exams"
+    crossed, loss = sum(one["bytes"] for one in found.history), found.history[-1]["loss"]
+    lines = [f"{learnt}: training loss {loss:.3f}, {crossed:,} bytes sent and received."]
     tell_all({one.where: one for record in found.history for one in record["refused"]})
-    if not STRATEGIES[args.strategy].local:
-        card: dict[str, Any] = {
-            "exams": exams,
-            "abnormal": sum(int(one.labels.sum()) for one in asked),
-        }
-        card |= {"cohort": cohort.name, "out_of_fold": None, "note": NOT_CLINICAL}
-        how = {"strategy": args.strategy, "hospitals": [one.name for one in asked]}
-        save_model(found.model, args.out, card | {"federated": how})
+    trained, local = found.model, federated.STRATEGIES[args.strategy].local
+    left_out = prepared.table["centre"].astype(str).isin(args.leave_out)
+    if not local or len(args.leave_out) == 1:
+        how = {"strategy": args.strategy, "hospitals": [one.name for one in asked],
+               "left_out": args.leave_out, "rounds": args.rounds}  # fmt: skip
+        if local:
+            trained = federated.adapt_statistics(trained, prepared.volumes[left_out.to_numpy()])
+        card = {"exams": len(labels), "abnormal": int(sum(labels)), "cohort": cohort.name,
+                "out_of_fold": None, "note": NOT_CLINICAL, "federated": how}  # fmt: skip
+        save_model(trained, args.out, card)
+        read = prepared.labels.notna() & ~left_out | local & left_out
+        chosen = how | {"seed": args.seed}
+        used = cohort.subset(read.index[read])
+        record(args.out, "model", inputs=[prepared.folder], cohort=used, settings=chosen)
         lines.append(f"Saved: {args.out}")
+    else:
+        lines.append("No model is saved: leave out the one centre that it is for by --leave-out.")
     told = [{**one, "refused": [*map(str, one["refused"])]} for one in found.history]
     return Result([*lines, NOT_CLINICAL], {"bytes": crossed, "rounds": told}, code)
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as log_loss
+from tqdm import trange
 
 from datkit.errors import ModelError, UsageError
 from datkit.models.network import NetworkClassifier, crop_striata
@@ -247,7 +248,7 @@ def train_federated(
     network = model.build()
     learning = model.parts(network)[1]
     weights, history = read_weights(learning), []
-    for number in range(rounds):
+    for number in trange(rounds, desc="federated", unit="round", disable=None):  # on a terminal
         answers, record = _ask(clients, Order(weights, number, rounds, strategy))
         weights = weights | mean_weights([*answers.values()])
         history.append(record)

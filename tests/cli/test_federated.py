@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from datkit.cli import main
+from datkit.provenance.record import RECORD, read_record
 
 
 @pytest.fixture
@@ -26,11 +29,23 @@ def test_a_federation_gives_a_model_that_predicts(
     assert ": probability of abnormal 0." in capsys.readouterr().out
 
 
-def test_local_statistics_write_no_model(tiny_cohort, prepared_once, tmp_path, run_json):
+def test_local_statistics_give_a_model_for_one_centre_alone(
+    tiny_cohort, prepared_once, tmp_path, run_json, capsys
+):
     words = ["federated", "train", "--cohort", tiny_cohort.folder, "--rounds", "1"]
-    out = tmp_path / "model"
-    assert run_json(*words, "--strategy", "local-statistics", "--out", out)[0] == 0
-    assert not out.exists()
+    words = [*map(str, [*words, "--strategy", "local-statistics", "--out", tmp_path / "model"])]
+    assert main(words) == 0 and not (tmp_path / "model").exists()
+    assert "No model is saved: leave out the one centre" in capsys.readouterr().out
+    unseen, other = tiny_cohort.exams["centre"].unique()[:2]
+    means = []
+    for centre in (unseen, other):
+        assert run_json(*words[:-1], tmp_path / centre, "--leave-out", centre)[0] == 0
+        assert read_record(tmp_path / centre / RECORD).settings["left_out"] == [centre]
+        assert main(["predict", str(tmp_path / centre), str(tiny_cohort.folder)]) in (0, 1)
+        capsys.readouterr()
+        weights = load_file(tmp_path / centre / "weights.safetensors")
+        means.append([one for name, one in weights.items() if name.endswith("running_mean")])
+    assert any(not np.allclose(a, b) for a, b in zip(*means, strict=True))
 
 
 def test_wrong_words_are_told(tiny_cohort, prepared_once, tmp_path, capsys):
