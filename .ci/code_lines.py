@@ -30,7 +30,7 @@ ADDED = {  # the design gave reading 600, challenge 1,000, federated 400 and pro
     "hostile code and broken disks": 91,
     "launch: one address": 4,
     "reading: campaigns, agreement, regions": 750,
-    "federated: clients, strategies, Fed-BioMed": 616,
+    "federated: clients, strategies, Fed-BioMed": 618,
     "provenance: records, trace, publish": 770,
 }
 NOT_INSTALLED = "book"

@@ -51,6 +51,7 @@ def train(args: Namespace) -> Result:
     from datkit import federated
     from datkit.models import ProjectionClassifier, save_model
     from datkit.provenance.record import record
+    from datkit.submit.pack import write_prior
 
     if args.out.exists():
         raise UsageError(f"Expected nothing at {args.out} yet, found it there; choose another.")
@@ -78,6 +79,7 @@ def train(args: Namespace) -> Result:
         card = {"exams": len(labels), "abnormal": int(sum(labels)), "cohort": cohort.name,
                 "out_of_fold": None, "note": NOT_CLINICAL, "federated": how}  # fmt: skip
         save_model(trained, args.out, card)
+        write_prior(args.out, labels)
         read = prepared.labels.notna() & ~left_out | local & left_out
         chosen = how | {"seed": args.seed}
         used = cohort.subset(read.index[read])

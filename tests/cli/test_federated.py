@@ -27,6 +27,8 @@ def test_a_federation_gives_a_model_that_predicts(
     capsys.readouterr()
     assert main(["predict", str(tmp_path / "model"), str(tiny_cohort.folder)]) in (0, 1)
     assert ": probability of abnormal 0." in capsys.readouterr().out
+    out = str(tmp_path / "packed.zip")
+    assert main(["submit", "pack", str(tmp_path / "model"), "--out", out]) == 0
 
 
 def test_local_statistics_give_a_model_for_one_centre_alone(
