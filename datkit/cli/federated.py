@@ -73,7 +73,7 @@ def train(args: Namespace) -> Result:
     left_out = prepared.table["centre"].astype(str).isin(args.leave_out)
     if not local or len(args.leave_out) == 1:
         how = {"strategy": args.strategy, "hospitals": [one.name for one in asked],
-               "left_out": args.leave_out, "rounds": args.rounds}  # fmt: skip
+               "left_out": args.leave_out, "rounds": args.rounds, "seed": args.seed}  # fmt: skip
         if local:
             trained = federated.adapt_statistics(trained, prepared.volumes[left_out.to_numpy()])
         card = {"exams": len(labels), "abnormal": int(sum(labels)), "cohort": cohort.name,
@@ -81,9 +81,8 @@ def train(args: Namespace) -> Result:
         save_model(trained, args.out, card)
         write_prior(args.out, labels)
         read = prepared.labels.notna() & ~left_out | local & left_out
-        chosen = how | {"seed": args.seed}
         used = cohort.subset(read.index[read])
-        record(args.out, "model", inputs=[prepared.folder], cohort=used, settings=chosen)
+        record(args.out, "model", inputs=[prepared.folder], cohort=used, settings=how)
         lines.append(f"Saved: {args.out}")
     else:
         lines.append("No model is saved: leave out the one centre that it is for by --leave-out.")

@@ -62,7 +62,6 @@ def trace(args: Namespace) -> Result:
     from datkit.view.pages.page import write_page
 
     step = follow(args.file, args.places)
-    broken = step.breaks
     if args.html:
         write_page(export.chain_page(step), args.html)
     try:
@@ -74,9 +73,9 @@ def trace(args: Namespace) -> Result:
     except ImportError as error:
         needed = "pip install 'dat-spect-kit[provenance]'"
         raise UsageError(f"Expected prov and rocrate, found {error}; {needed}.") from error
-    lines = [*_tree(step), ""]
-    lines += [f"{part.state}: {part.name} of {one.kind} {one.name}" for one, part in broken]
-    lines += [] if broken else ["The chain is whole: every file is as on record."]
+    broken = [f"{part.state}: {part.name} of {one.kind} {one.name}" for one, part in step.breaks]
+    lines = [*_tree(step), "", *(broken or ["The chain is whole: every file is as on record."])]
+    lines += [f"Written: {path}" for path in (args.html, args.prov, args.crate) if path]
     return Result(lines, asdict(step), FINDINGS if broken else FINE)
 
 
@@ -104,7 +103,7 @@ def publish(args: Namespace) -> Result:
       datkit publish model --out published --cohort cohort
       python published/check.py
     """
-    from datkit.data import open_folder
+    from datkit.data.layouts import open_path
     from datkit.models.own import run_file
     from datkit.provenance.publish import publish as write
     from datkit.provenance.publish_form import form_template
@@ -113,11 +112,10 @@ def publish(args: Namespace) -> Result:
         raise UsageError(f"Expected --out FOLDER, or --init where no {args.form} lies yet.")
     if args.init:
         args.form.write_text(form_template(), encoding="utf-8")
-        said = f"Fill {args.form}, then publish with --out FOLDER."
-        return Result([said], {"form": str(args.form)})
+        return Result([f"Fill {args.form}, then give --out FOLDER."], {"form": str(args.form)})
     for file in args.code:
         run_file(file)
-    cohort = open_folder(args.cohort) if args.cohort else None
+    cohort = open_path(args.cohort, require_labels=False) if args.cohort else None
     names = write(args.model, args.out, args.form, cohort=cohort, prior=args.prior)
     said = f"{args.out}: {len(names)} files, next: python {args.out / 'check.py'}"
     return Result([said], {"folder": str(args.out), "files": list(names)})

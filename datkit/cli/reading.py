@@ -64,7 +64,6 @@ def merge(args: Namespace) -> Result:
     merged.write(args.out)
     lines = [f"{args.out}: {len(merged.labels)} exams, {len(merged.disputed)} disputed"]
     for name, its in merged.agreement.items():
-        alpha = its["krippendorff"]
-        told = "alpha {value:.2f} ({low:.2f} to {high:.2f})".format(**alpha)
+        told = "alpha {value:.2f} ({low:.2f} to {high:.2f})".format(**its["krippendorff"])
         lines.append(f"{name}: {told}, Fleiss' kappa {its['fleiss']:.2f}")
     return Result(lines, {"exams": len(merged.labels), "disputed": [*merged.disputed.index]})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datkit.cli.command import Result, arg
 from datkit.cli.reading import READERS
+from datkit.errors import UsageError
 
 _EXAM = arg("exam", type=Path, metavar="EXAM", help="NIfTI, DICOM, or its folder")
 
@@ -43,7 +44,6 @@ def overlap(args: Namespace) -> Result:
     For example:
       datkit readers overlap exam.nii.gz exam_anna.nii.gz exam_ben.nii.gz
     """
-    from datkit.errors import UsageError
     from datkit.problems import repeated
     from datkit.reading import compare_regions, load_region
 
@@ -72,7 +72,10 @@ def seg(args: Namespace) -> Result:
     from datkit.io.nifti import is_nifti
     from datkit.reading import load_region, load_segmentation, save_segmentation
 
-    if is_nifti(args.region):
+    drawn = is_nifti(args.region)
+    if drawn == is_nifti(args.out):
+        raise UsageError(f"Expected a name in {'.dcm' if drawn else '.nii.gz'}, found {args.out}.")
+    if drawn:
         save_segmentation(load_region(args.region, args.exam), args.exam, args.out)
     else:
         load_segmentation(args.region, args.exam, args.out)

@@ -153,7 +153,8 @@ def _read(path: Path, key: dict[str, Any], problems: list[Problem]) -> dict[str,
             return content
         expected_told = f"{' '.join(expected)} of {list_some(key['readers'])}"
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        expected_told, told = "JSON as a page of the campaign writes it", f"{error!r:.80}"
+        expected_told = "JSON as a page of the campaign writes it"
+        told = getattr(error, "strerror", None) or f"{error!r:.80}"
     problems.append(Problem("not-of-campaign", str(path), expected_told, f"{told:.200}", AGAIN))
     return None
 
@@ -202,8 +203,7 @@ def _merge(readings: pd.DataFrame, campaign: Campaign, n_boot: int) -> Merged:
     labels = pd.DataFrame({"is_pathologic": label, "votes": votes, "readers": readers,
                            "share": votes / readers})  # fmt: skip
     agreement = {}
-    for one in campaign.questions:
-        table = ratings[one.name]
+    for one, table in zip(campaign.questions, ratings.values(), strict=True):
         labels[one.name] = table.median(axis=1) if one.scale == "ordinal" else table.mode(axis=1)[0]
         agreement[one.name] = compare_readers(table, one.scale, n_boot=n_boot) | {
             "within": {

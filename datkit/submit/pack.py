@@ -279,7 +279,7 @@ def _read_priors(folders: list[Path]) -> float:
         try:
             value = read_sealed(path, needed=False)["is_pathologic"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            value = error
+            value = getattr(error, "strerror", None) or error
         priors.add(_check_prior(value, path))
     if len(priors) > 1:
         raise SubmissionError(

@@ -62,5 +62,7 @@ def test_a_chain_is_written_for_other_tools(made, capsys):
     pytest.importorskip("prov", reason="the extra 'provenance' is not installed")
     words = ["--html", "chain.html", "--prov", "prov.json", "--crate", "crate"]
     assert main(["trace", "submission.zip", *words]) == 0
+    told = capsys.readouterr().out.splitlines()[-3:]
+    assert told == [f"Written: {name}" for name in words[1::2]]
     for name in ("chain.html", "prov.json", "crate/ro-crate-metadata.json", "crate/submission.zip"):
         assert (made / name).is_file()

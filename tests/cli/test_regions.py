@@ -39,6 +39,14 @@ def test_a_page_and_a_segmentation_are_written_and_a_mask_comes_back(tmp_path, e
     assert back.with_name("back.json").exists() and "written" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("ending", "needed"), [(".nii.gz", ".dcm"), (".dcm", ".nii.gz")])
+def test_a_region_is_not_written_under_the_other_kinds_name(ending, needed, tmp_path, capsys):
+    words = ["exam.dcm", f"region{ending}", "--out", str(tmp_path / f"out{ending}")]
+    assert main(["readers", "seg", *words]) == 2
+    assert f"Expected a name in {needed}, found" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_one_reader_twice_is_no_comparison(exam, capsys):
     path = str(mask(exam, "anna"))
     assert main(["readers", "overlap", str(exam), path, path]) == 2

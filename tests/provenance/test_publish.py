@@ -169,13 +169,21 @@ def test_without_rocrate_it_says_what_to_install(built, form, tmp_path, monkeypa
     assert [*tmp_path.iterdir()] == []
 
 
-def test_the_commands_write_a_form_and_a_folder(built, form, tmp_path, monkeypatch, capsys):
+def test_the_commands_write_a_form_and_a_folder(
+    built, form, tiny_cohort, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
+    partly = tmp_path / "cohort"  # as `datkit train` takes it: four exams have no label yet
+    shutil.copytree(tiny_cohort.folder / "niftis", partly / "niftis")
+    tiny_cohort.labels.iloc[:20].astype(int).to_csv(partly / "train_labels.csv")
     assert main(["publish", "model", "--init"]) == 0
     assert set(yaml.safe_load((tmp_path / "publish.yaml").read_text())) == {*Form.model_fields}
     assert main(["publish", "model", "--init"]) == 2
     capsys.readouterr()
     assert main(["publish", str(built / "model"), "--out", "out"]) != 0
     assert "intended_use" in capsys.readouterr().err and not (tmp_path / "out").exists()
-    assert main(["publish", str(built / "model"), "--out", "out", "--form", str(form)]) == 0
+    words = ["--out", "out", "--form", str(form), "--cohort", str(partly)]
+    assert main(["publish", str(built / "model"), *words]) == 0
+    described = json.loads((tmp_path / "out" / "croissant.json").read_text())
+    assert " 20 exams." in described["description"]
     assert "check.py" in capsys.readouterr().out

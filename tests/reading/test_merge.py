@@ -120,6 +120,11 @@ def test_all_problems_of_all_files_are_told_at_once(room: Path, key: dict, tmp_p
     assert found == ["not-of-campaign", "not-of-campaign", "reader-twice", "answer-missing"]
 
 
+def test_a_file_that_is_not_there_is_told_in_words(room: Path, key: dict, tmp_path: Path) -> None:
+    with pytest.raises(ReadingError, match=r"gone\.json: .* found No such file or directory\."):
+        merge_readers(room, [tmp_path / "gone.json"])
+
+
 def test_a_folder_without_its_key(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a campaign's folder"):
         merge_readers(tmp_path, [])

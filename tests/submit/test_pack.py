@@ -144,6 +144,12 @@ def test_a_prior_that_is_none_is_refused(prior, models, tmp_path):
     assert pack_submission(models, tmp_path / "a.zip", prior=0.548).prior == 0.548
 
 
+def test_a_prior_that_is_not_there_is_told_in_words(models, tmp_path):
+    (models / "prior.json").unlink()
+    with pytest.raises(SubmissionError, match="found 'No such file or directory'"):
+        pack_submission(models, tmp_path / "a.zip")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
 def test_a_damaged_prior_is_refused(text, models, tmp_path):
     (models / "prior.json").write_text(text)
