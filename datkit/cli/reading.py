@@ -58,12 +58,19 @@ def merge(args: Namespace) -> Result:
     For example:
       datkit readers merge campaign --answers reading-*.json --out merged
     """
+    import numpy as np
+
     from datkit.reading.merge import merge_readers
 
     merged = merge_readers(args.folder, args.answers)
     merged.write(args.out)
-    lines = [f"{args.out}: {len(merged.labels)} exams, {len(merged.disputed)} disputed"]
+    readers = ", ".join(merged.readings["reader"].unique())
+    told = f"{len(merged.labels)} exams, {len(merged.disputed)} disputed, read by {readers}"
+    lines = [f"{args.out}: {told}"]
     for name, its in merged.agreement.items():
-        told = "alpha {value:.2f} ({low:.2f} to {high:.2f})".format(**its["krippendorff"])
-        lines.append(f"{name}: {told}, Fleiss' kappa {its['fleiss']:.2f}")
+        alpha = its["krippendorff"]
+        told = "alpha {value:.2f} ({low:.2f} to {high:.2f})".format(**alpha)
+        told += f", Fleiss' kappa {its['fleiss']:.2f}"
+        none = "no agreement beyond chance can be told of one reader or one class"
+        lines.append(f"{name}: {none if np.isnan(alpha['value']) else told}")
     return Result(lines, {"exams": len(merged.labels), "disputed": [*merged.disputed.index]})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo
 from pydantic.functional_validators import AfterValidator, field_validator
@@ -22,6 +22,8 @@ __all__ = ["Campaign", "Question", "load_campaign"]
 EXAMPLE = Path(__file__).with_name("campaign.yaml")
 DIGITS = 9  # choices of a question: each has a key
 EACH_ONCE = AfterValidator(distinct)
+# Columns that merged tables have beside those of questions and readers.
+TAKEN = {"uid", "reader", "again", "note", "seconds", "at", "votes", "readers", "share", "notes"}
 
 
 class Question(Model):
@@ -83,6 +85,13 @@ class Campaign(Model):
     repeated: Annotated[float, Field(ge=0, le=0.3)] = 0.0
     shown: Annotated[tuple[Literal["age", "sex"], ...], Field(strict=False), EACH_ONCE] = ()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("readers", "questions")
+    @classmethod
+    def _leaves_columns(cls, named: tuple[Any, ...]) -> tuple[Any, ...]:
+        if taken := TAKEN & {getattr(one, "name", one) for one in named}:
+            raise ValueError(f"expected names that no table has yet, found {sorted(taken)[0]!r}")
+        return named
 
     @field_validator("normal")
     @classmethod

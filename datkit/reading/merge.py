@@ -65,7 +65,8 @@ class Merged:
                   "disputed": self.disputed, "train_labels": decided}  # fmt: skip
         for name, table in tables.items():
             with replace_atomically(folder / f"{name}.csv") as part:
-                table.to_csv(part, lineterminator="\n")
+                # A page may cut a note amid a character.
+                table.to_csv(part, lineterminator="\n", errors="backslashreplace")
         text = json.dumps(self.agreement).replace("NaN", "null")
         write_json(folder / "agreement.json", json.loads(text))
 
@@ -120,9 +121,9 @@ def merge_readers(folder: Path, files: Iterable[Path], *, n_boot: int = 1000) ->
     """
     try:
         key = read_sealed(folder / KEY)
-    except (OSError, ValueError) as error:
+        campaign = Campaign.model_validate(key["settings"], strict=False)
+    except (OSError, ValueError, LookupError) as error:
         raise UsageError(f"Expected a campaign's folder, found {folder}: {error}.") from error
-    campaign = Campaign.model_validate(key["settings"], strict=False)
     problems: list[Problem] = []
     read = {path: _read(path, key, problems) for path in files}
     sound = {path: content for path, content in read.items() if content}

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import nibabel as nib
 import numpy as np
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from datkit.errors import ScanError
 from datkit.files import replace_atomically, write_json
@@ -26,12 +26,13 @@ from datkit.io.dicom_header import is_dicom
 from datkit.io.nifti import open_nifti, read_voxels
 from datkit.io.nifti_geometry import find_geometry
 from datkit.io.scan import load_scan, one_line, sha256_scan
-from datkit.problems import Problem, found_instead
+from datkit.problems import Problem, found_instead, repeated
 
 __all__ = ["LABELS", "Facts", "Region", "load_region", "mask_header", "save_region"]
 
 Name = Literal["striatum_left", "striatum_right", "caudate_left", "caudate_right",
                "putamen_left", "putamen_right"]  # fmt: skip
+Number = Annotated[int, Field(ge=1, le=255)]  # 0 is no region, and a mask is uint8
 #: What a number in a mask stands for.
 LABELS: dict[int, str] = dict(enumerate(get_args(Name), start=1))
 NEAR = 1e-3  # mm or mm a voxel: what float32 rounds in a head's coordinates is a tenth of it
@@ -41,6 +42,12 @@ GRID = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quater
         "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
 DRAW = "Draw it on this exam: datkit readers draw EXAM."
 WRITTEN = "Keep both files together, as they were written."
+
+
+def _each_once(labels: dict[int, str]) -> dict[int, str]:
+    if twice := repeated(labels.values()):
+        raise ValueError(f"each name once, found {twice[0]}")
+    return labels
 
 
 class Facts(BaseModel):
@@ -62,9 +69,9 @@ class Facts(BaseModel):
         Of the exam's file or files, see :func:`datkit.io.scan.sha256_scan`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     format: Literal["datkit-region/1"] = "datkit-region/1"
-    labels: dict[int, Name] = Field(min_length=1)
+    labels: Annotated[dict[Number, Name], Field(min_length=1), AfterValidator(_each_once)]
     reader: str = Field(min_length=1, max_length=64)
     when: AwareDatetime
     how: dict[str, str | float | int | bool] = Field(min_length=1, max_length=50)
@@ -205,9 +212,8 @@ def load_region(path: str | os.PathLike[str], exam: str | os.PathLike[str]) -> R
             found = f"another, up to {np.abs(affine - scan.affine).max():.3g} mm off"
             problems.append(Problem("region-grid", str(path), "the exam's affine", found, DRAW))
         # A stranger's header may claim more than memory holds.
-        mask = (
-            read_voxels(file, path) if file.shape == scan.shape else np.broadcast_to(0, file.shape)
-        )
+        claimed = np.broadcast_to(0, np.abs(file.shape))
+        mask = read_voxels(file, path) if file.shape == scan.shape else claimed
         problems += _mask_problems(mask, scan.shape, facts.labels if facts else {}, affine, path)
     except ScanError as error:
         problems += error.problems

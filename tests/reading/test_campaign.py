@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
+from pydantic import ValidationError
 
 from datkit.errors import ReadingError, UsageError
-from datkit.reading import load_campaign
+from datkit.reading import Campaign, load_campaign
 
 BROKEN = """
 version: 1
@@ -38,6 +40,16 @@ def test_some_class_is_left_to_be_abnormal(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ReadingError, match="normal: expected fewer than 2 normal classes"):
         load_campaign(path)
+
+
+@pytest.mark.parametrize("name", ["uid", "reader", "again", "note", "seconds", "at", "votes",
+                                  "readers", "share", "notes"])  # fmt: skip
+def test_no_reader_or_question_has_the_name_of_another_column(name: str) -> None:
+    good = campaign().model_dump(mode="json")
+    question = good["questions"][0] | {"name": name}
+    for other in ({"readers": [name]}, {"questions": [question]}):
+        with pytest.raises(ValidationError, match=f"no table has yet, found '{name}'"):
+            Campaign.model_validate(good | other, strict=False)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

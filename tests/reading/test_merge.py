@@ -11,7 +11,9 @@ import pytest
 from campaigns import SECRET, answer, campaign, file_of, prepared, write
 
 import datkit
+from datkit.cli import main
 from datkit.errors import ReadingError, UsageError
+from datkit.files import write_sealed
 from datkit.reading import init_campaign, merge_readers
 
 COUNT = 44
@@ -128,3 +130,24 @@ def test_a_file_that_is_not_there_is_told_in_words(room: Path, key: dict, tmp_pa
 def test_a_folder_without_its_key(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a campaign's folder"):
         merge_readers(tmp_path, [])
+
+
+def test_another_sealed_file_is_no_key(tmp_path: Path) -> None:
+    write_sealed(tmp_path / "key.json", {"format": "another"})
+    with pytest.raises(UsageError, match="a campaign's folder"):
+        merge_readers(tmp_path, [])
+
+
+def test_half_a_character_in_a_note_is_written(room: Path, key: dict, tmp_path: Path) -> None:
+    """An old browser cuts a note amid an emoji."""
+    content = file_of(key, "reader-1", change=lambda c: c["answers"][0].update(note="so \ud83d"))
+    merge_readers(room, [write(tmp_path, content)], n_boot=5).write(tmp_path / "out")
+    assert r"so \ud83d" in (tmp_path / "out" / "readings.csv").read_text(encoding="utf-8")
+
+
+def test_one_reader_is_told_as_one(room: Path, key: dict, tmp_path: Path, capsys) -> None:
+    file = write(tmp_path, file_of(key, "reader-1"))
+    words = ["readers", "merge", str(room), "--answers", str(file), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert f"{COUNT} exams, 0 disputed, read by reader-1\n" in said and "of one reader" in said and "nan" not in said

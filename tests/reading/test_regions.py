@@ -146,6 +146,14 @@ def huge(mask, exam):
     mask.write_bytes(header.binaryblock + b"\0" * 500)
 
 
+def negative(mask, exam):
+    header = nib.Nifti1Header()
+    header["dim"][:4] = 3, -32, 36, 24
+    header["vox_offset"] = 352
+    mask.write_bytes(header.binaryblock + b"\0" * 500)
+
+
+BOTH = {"1": "striatum_left", "2": "striatum_right"}
 HOSTILE = {
     "another size": (replace_mask(lambda one: one[:-1]), "exam's .32, 36, 24. voxels, found .31"),
     "empty": (replace_mask(lambda one: one * 0), "a region, found 0 in every voxel"),
@@ -154,6 +162,11 @@ HOSTILE = {
     "not a number": (replace_mask(lambda one: one * np.float32(np.nan)), "NaN|nan"),
     "cut off": (lambda mask, exam: mask.write_bytes(mask.read_bytes()[:90]), "damaged"),
     "of more voxels than memory": (huge, "exam's .* voxels, found .30000"),
+    "of negative size": (negative, "expected"),
+    "a name for no region": (spoil(labels=BOTH | {"0": "striatum_left"}), "sound labels.0"),
+    "a name for two numbers": (spoil(labels=BOTH | {"2": "striatum_left"}), "each name once"),
+    "a number beyond a mask's": (spoil(labels=BOTH | {"300": "putamen_left"}), "sound labels.300"),
+    "how much of nothing": (spoil(how={"pen": float("nan")}), "sound how.pen"),
     "no sidecar": (lambda mask, exam: mask.with_name("a.json").unlink(), "No such file"),
     "no JSON": (lambda mask, exam: mask.with_name("a.json").write_text("[" * 90000), "sidecar"),
     "no object": (lambda mask, exam: mask.with_name("a.json").write_text("[]"), "sound"),
