@@ -54,9 +54,20 @@ def pool_messages(messages: list[bytes]) -> bytes:
     Raises
     ------
     UsageError
-        If a covariate follows from hospitals and the others.
+        If a message holds other than finite sums of ten exams or more, or a covariate follows from
+        hospitals and the others.
     """
-    sums = [Sums(**json.loads(message)) for message in messages]
+    sums = []
+    for place, message in enumerate(messages, start=1):
+        try:
+            sums.append(Sums(**json.loads(message)))
+            finite = all(np.isfinite(np.array(part, float)).all() for part in sums[-1])
+            shapes = [np.shape(part) for part in sums[-1]] == [np.shape(part) for part in sums[0]]
+        except (TypeError, ValueError):
+            finite = shapes = False
+        if not finite or not shapes or sums[-1].n < LEAST:
+            expected = f"Expected finite sums of {LEAST} exams or more, alike in all hospitals"
+            raise UsageError(f"{expected}; found others in message {place}: leave it out.")
     parts = (np.asarray(part).tolist() for part in pool_sums(sums))
     return json.dumps(dict(zip(_POOLED, parts, strict=True))).encode()
 

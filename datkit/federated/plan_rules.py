@@ -151,6 +151,13 @@ def plan_unsafe(source: Source) -> Iterator[Found]:
         kinds = any(calls(kind, name) for kind in _TABLE["unsafe"])
         if kinds or name in _TABLE["run"] or ast.unparse(pickles) != "False":
             yield _at(source, call, shown(call))
+    for node in source.nodes:
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in _TABLE["leads"]:
+                yield _at(source, node, shown(node))
+    for stands in source.aliases.values():  # `from builtins import exec as run`
+        if {*stands.split(".")} & {*_TABLE["leads"]}:
+            yield Found(source.name, stands)
 
 
 @PLAN.rule("plan-path", expected="files below self.path")

@@ -33,6 +33,8 @@ __all__ = ["STRATEGIES", "Federation", "Hospital", "Order", "Strategy", "Update"
 FURTHEST = 10  # times the round's median change: a hospital whose weights moved more is refused
 MOST_EXAMS = 100_000  # of one hospital: a count is a claim, and weighs its weights
 STATISTICS = ("running_mean", "running_var")  # ends of the names of batch normalisation's
+LOSS = "the loss"
+POSITIVE = ("running_var", LOSS)
 
 Weights = dict[str, np.ndarray]
 
@@ -156,7 +158,7 @@ class Hospital:
         learnt = read_weights(learning)
         self.kept = {name: one for name, one in learnt.items() if strategy.keeps(name)}
         shared = {name: one for name, one in learnt.items() if name not in self.kept}
-        return Update(shared, len(labels), sum(losses) / settings.epochs / len(labels))
+        return Update(shared, len(labels), sum(losses) / settings.epochs / max(len(labels), 1))
 
 
 def read_weights(network: torch.nn.Module) -> Weights:
@@ -206,8 +208,8 @@ class Federation(NamedTuple):
         Fitted, as if it had been trained in one place.
     history : list of dict
         A record a round: `round`, `loss` (mean log loss in training, by exams), `hospitals` (whose
-        answers were used), `absent`, `refused` (a Problem each), and `bytes`, of weights sent and
-        received.
+        answers were used), `absent`, `refused` (a Problem each), and `bytes`, of weights sent and,
+        where they were used, received.
     """
 
     model: NetworkClassifier
@@ -219,8 +221,9 @@ def train_federated(
 ) -> Federation:
     """Train one network over hospitals: rounds of weights out, weights back, their mean.
 
-    A hospital that is away in a round (it raises ConnectionError) or answers nonsense is left out
-    of that round and asked again in the next. Equal hospitals and settings give equal weights.
+    A hospital that is away in a round (it raises ConnectionError or TimeoutError) or answers
+    nonsense is left out of that round and asked again in the next. Equal hospitals and settings
+    give equal weights.
 
     Parameters
     ----------
@@ -263,7 +266,7 @@ def _ask(clients: list[Hospital], order: Order) -> tuple[dict[str, Update], dict
     for client in clients:
         try:
             answers[client.name] = client.train(order)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             absent.append(client.name)
     refused = check_updates(answers, order)
     bad = {one.where for one in refused}
@@ -272,7 +275,7 @@ def _ask(clients: list[Hospital], order: Order) -> tuple[dict[str, Update], dict
         found = " ".join(map(str, refused)) or f"none of {', '.join(absent)}."
         raise ModelError(f"Expected an answer to use in round {order.round + 1}, found {found}")
     loss = np.average([one.loss for one in good.values()], weights=[one.n for one in good.values()])
-    crossed = [*(one.weights for one in answers.values()), *[order.weights] * len(answers)]
+    crossed = [*(one.weights for one in good.values()), *[order.weights] * len(answers)]
     sent = sum(np.asarray(array).nbytes for one in crossed for array in one.values())
     record = {"round": order.round + 1, "loss": float(loss), "hospitals": [*good]}
     return good, record | {"absent": absent, "refused": refused, "bytes": sent}
@@ -281,29 +284,52 @@ def _ask(clients: list[Hospital], order: Order) -> tuple[dict[str, Update], dict
 def check_updates(answers: dict[str, Update], order: Order) -> list[Problem]:
     """Return why some hospitals' answers cannot be used: counts, names, shapes, numbers, size.
 
-    A change of the weights more than 10 times as long as the round's median is taken for nonsense.
+    A change of the weights more than 10 times as long as the round's median is taken for nonsense,
+    of the statistics, which differ between scanners, one of more than 100 times.
     A hospital that lies within these bounds is not found: the server sees no exam.
     """
-    keeps, why, moved = STRATEGIES[order.strategy].keeps, {}, {}
-    shapes = {name: one.shape for name, one in order.weights.items() if not keeps(name)}
-    trained = [name for name in shapes if not name.endswith(STATISTICS)]
+    keeps, why, sound = STRATEGIES[order.strategy].keeps, {}, {}
+    names = [name for name in order.weights if not keeps(name)]
+    shapes = {name: order.weights[name].shape for name in names} | {LOSS: ()}
     for name, answer in answers.items():
-        has = {one: np.shape(array) for one, array in answer.weights.items()}
+        try:
+            numbers = {str(one): _numbers(array) for one, array in answer.weights.items()}
+            numbers[LOSS] = _numbers(answer.loss)
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            why[name] = "weights and a loss, as numbers", f"{error!r:.80}"
+            continue
+        has = {one: array.shape for one, array in numbers.items()}
         odd = [one for one in sorted(has | shapes) if has.get(one) != shapes.get(one)]
-        numbers = answer.weights | {"the loss": np.array(answer.loss)}
         if type(answer.n) is not int or not 0 < answer.n <= MOST_EXAMS:
             why[name] = f"1 to {MOST_EXAMS} exams", repr(answer.n)
         elif odd:
             why[name] = "the network's shapes", f"{odd[0]} {has.get(odd[0], 'missing')}"
         elif bad := [one for one, array in numbers.items() if not np.isfinite(array).all()]:
             why[name] = "finite numbers", f"NaN or infinity in {bad[0]}"
+        elif bad := [one for one in has if one.endswith(POSITIVE) and (numbers[one] < 0).any()]:
+            why[name] = "no variance or loss below 0", bad[0]
         else:
-            steps = [answer.weights[one] - order.weights[one] for one in trained]
-            moved[name] = float(np.sqrt(sum(np.square(step, dtype=float).sum() for step in steps)))
-    usual = median_low(moved.values()) if moved else 0.0
-    most = f"weights that moved at most {FURTHEST} times the median of {usual:.3g}"
-    why |= {name: (most, f"{far:.3g}") for name, far in moved.items() if far > FURTHEST * usual}
+            sound[name] = numbers
+    for kind, times in (("weights", FURTHEST), ("statistics", FURTHEST**2)):
+        part = [one for one in names if one.endswith(STATISTICS) == (kind == "statistics")]
+        moved = {
+            name: sum(np.square(its[one] - order.weights[one], dtype=float).sum() for one in part)
+            for name, its in sound.items()
+        }
+        moved = {name: float(np.sqrt(squares)) for name, squares in moved.items()}
+        usual = median_low(moved.values()) if moved else 0.0
+        most = f"{kind} that moved at most {times} times the median of {usual:.3g}"
+        why |= {name: (most, f"{far:.3g}") for name, far in moved.items() if far > times * usual}
     return [Problem("update", name, *one, "It is left out this time.") for name, one in why.items()]
+
+
+def _numbers(array: object) -> np.ndarray:
+    """Return numbers as float32, where what is larger becomes infinite."""
+    found = np.asarray(array)
+    if found.dtype.kind not in "fiu":
+        raise TypeError(f"{found.dtype} for numbers")
+    with np.errstate(over="ignore"):
+        return found.astype(np.float32)
 
 
 def mean_weights(answers: list[Update]) -> Weights:

@@ -104,3 +104,15 @@ def test_nothing_that_is_no_number_is_sent():
     values[3, 2] = np.nan
     with pytest.raises(UsageError, match="not sent"):
         message_of_sums(values)
+
+
+@pytest.mark.parametrize("change", [
+    {"y": [float("nan")] * 6}, {"n": -5}, {"n": "x"}, {"n": None}, {"y": [1.0]}, {"z": 1},
+])  # fmt: skip
+def test_a_message_of_nonsense_is_told_and_pooled_with_none(change):
+    values, centres, _ = exams()
+    good = [message_of_sums(values[centres == name]) for name in SIZES]
+    bad = json.dumps(json.loads(good[1]) | change).encode()
+    for wrong in (bad, b"[]", b"no JSON"):
+        with pytest.raises(UsageError, match="in message 2: leave it out"):
+            pool_messages([good[0], wrong, good[2]])

@@ -44,6 +44,14 @@ def first_weight(change):
     return spoil
 
 
+def statistic(end, change):
+    def spoil(answer):
+        changed = {k: change(w) for k, w in answer.weights.items() if k.endswith(end)}
+        return answer._replace(weights=answer.weights | changed)
+
+    return spoil
+
+
 NONSENSE = {
     "NaN or infinity in 1.read.0.0.weight": first_weight(lambda w: w * np.nan),
     "1.read.0.0.weight (2,)": first_weight(lambda w: np.zeros(2, np.float32)),
@@ -52,6 +60,17 @@ NONSENSE = {
     "exams, found 1000000000": lambda answer: answer._replace(n=10**9),
     "exams, found True": lambda answer: answer._replace(n=True),
     "NaN or infinity in the loss": lambda answer: answer._replace(loss=float("nan")),
+    "no variance or loss below 0, found the loss": lambda answer: answer._replace(loss=-1.0),
+    "NaN or infinity in the loss.": lambda answer: answer._replace(loss=1e308),
+    "the loss (3,)": lambda answer: answer._replace(loss=[1.0] * 3),
+    "found TypeError('object for numbers')": lambda answer: answer._replace(loss=None),
+    "has no attribute 'weights'": lambda answer: None,
+    "has no attribute 'items'": lambda answer: answer._replace(weights=[1]),
+    "for numbers": first_weight(lambda w: np.full(w.shape, "x")),
+    "complex64 for numbers": first_weight(lambda w: w + 1j),
+    "setting an array element": first_weight(lambda w: [[1], [1, 2]]),
+    "found 1.read.0.1.running_var": statistic("running_var", lambda w: -w - 1),
+    "statistics that moved at most 100 times": statistic("running_mean", lambda w: w + 1e30),
     "1.logit.bias missing": lambda answer: answer._replace(
         weights={k: v for k, v in answer.weights.items() if k != "1.logit.bias"}
     ),
@@ -100,6 +119,17 @@ def test_a_hospital_that_is_away_is_asked_again(model, hospitals):
     run = train_federated(model, [*hospitals[:2], Spoilt(hospitals[2], away, [1])], rounds=3)
     assert [record["absent"] for record in run.history] == [[], ["C"], []]
     assert [len(record["hospitals"]) for record in run.history] == [3, 2, 3]
+
+
+def test_a_hospital_without_exams_or_in_time_is_left_out(model, hospitals):
+    hospitals[0].boxes, hospitals[0].labels = hospitals[0].boxes[:0], hospitals[0].labels[:0]
+
+    def late(_):
+        raise TimeoutError("slow")
+
+    record = train_federated(model, [*hospitals[:2], Spoilt(hospitals[2], late)], rounds=1).history
+    assert record[0]["hospitals"] == ["B"] and record[0]["absent"] == ["C"]
+    assert "found 0" in str(record[0]["refused"][0])
 
 
 def test_a_round_without_an_answer_ends_in_a_sentence(model, hospitals):
