@@ -27,6 +27,7 @@ from datkit.errors import DatkitError, SubmissionError
 from datkit.files import data_folder, read_sealed, sha256_file, write_json
 from datkit.inspect.imports import imports_of
 from datkit.inspect.runtime import is_in_runtime
+from datkit.models.store import WEIGHTS
 from datkit.problems import Problem
 from datkit.provenance.publish_form import Form, card_head, load_form
 from datkit.provenance.record import RECORD, read_record, texts_in
@@ -34,6 +35,12 @@ from datkit.submit.pack import collect_weights, pack_submission
 
 __all__ = ["publish"]
 
+# What stands before what is of one person.
+PERSONAL = re.compile(
+    r"(?i)uids?|(exam_?(id|uid|name)|(participant|patient|subject)(_?(id|uid|name))?)s?"
+)
+WHOLE = "a sound model and record"
+LONG = 6  # digits of a number that is no count
 CARD = tomllib.loads(Path(__file__).with_name("card.toml").read_text(encoding="utf-8"))
 
 
@@ -76,7 +83,7 @@ def publish(
     with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
         folder, packed = Path(scratch) / "folder", Path(scratch) / "packed.zip"
         one = prior or any((model / name).is_file() for name in ("model.json", "prior.json"))
-        parts = [model] if one else sorted(path.parent for path in model.glob("*/model.json"))
+        parts = [model] if one else _models(model)
         pack_submission(parts, packed, prior=prior, licence=said.licence)
         with zipfile.ZipFile(packed) as archive:
             archive.extractall(folder)
@@ -114,37 +121,59 @@ def _problems(model: Path, out: Path, cohort: Cohort | None) -> Iterator[Problem
         return
     try:
         weights, left_out = collect_weights([model])
-    except DatkitError as error:
-        yield Problem("model", f"{model}", "a sound model", f"{error}", "Train it again.")
-        weights, left_out = {}, ()
-    arrays = [name for name in weights if name.endswith((".npy", ".npz")) and "/own/" not in name]
-    for name in [*left_out, *arrays]:
+        named, private = {*_named(model)}, {*_private_uids(model)}
+    except (DatkitError, ValueError, TypeError) as error:
+        yield Problem("model", f"{model}", WHOLE, f"{error}", "Train it again.")
+        return
+    for name in [*left_out, *sorted(weights.keys() - named)]:
         found = "a file that prediction does not need: a pickle, voxels, a table, or a note"
         yield Problem("file", name, "weights and their records alone", found, "Take it away.")
-    known = {*map(str, cohort.uids if cohort else ()), *_private_uids(model)}
-    for name, content in weights.items():
-        if name.endswith((".json", ".safetensors")) and (uids := _uids_in(content, known)):
+    known = {*map(str, cohort.uids if cohort else ()), *private}
+    texts = {name: its for name, its in weights.items() if name.endswith((".json", ".safetensors"))}
+    for name, content in texts.items():
+        if uids := _uids_in(name, content, known):
             found = f"what looks like exams' names under {uids}"
             yield Problem("uid", name, "nothing of a single exam", found, "Take them out.")
+
+
+def _models(folder: Path) -> list[Path]:
+    single = (folder / "model.json").is_file()
+    return [folder] if single else sorted(path.parent for path in folder.glob("*/model.json"))
+
+
+def _named(model: Path) -> Iterator[str]:
+    """Yield the members that belong to a model: what its ``model.json`` names by sha256."""
+    for folder in _models(model):
+        told = read_sealed(folder / "model.json", needed=False)
+        old = [WEIGHTS] if "weights" in told else []  # all that version 0.2 named
+        for name in ("model.json", "prior.json", RECORD, *told.get("files", ()), *old):
+            yield f"weights/{(folder / name).relative_to(model).as_posix()}"
 
 
 def _private_uids(model: Path) -> Iterator[str]:
     """Yield the uids of the exams on record, where this machine has the list."""
     for path in model.rglob(RECORD):
-        with suppress(OSError, ValueError):
-            for one in read_record(path).inputs:
+        for one in read_record(path).inputs:
+            with suppress(FileNotFoundError):
                 if one.exam_list:
                     yield from read_sealed(data_folder() / "exams" / f"{one.exam_list}.json")
 
 
-def _uids_in(content: bytes, known: set[str]) -> list[str]:
-    """Return keys such as "uids", and how many known uids stand in the texts of a JSON."""
-    if not content.startswith(b"{"):  # safetensors: its head follows the length of that
+def _uids_in(name: str, content: bytes, known: set[str]) -> list[str]:
+    """Return keys such as "uids", and how many known uids stand in the texts of a JSON.
+
+    Also within a text, as in ``folder/UID.nii.gz``; a short number only where it stands alone.
+    """
+    if name.endswith(".safetensors"):  # its head follows the length of that
         content = content[8 : 8 + int.from_bytes(content[:8], "little")]
-    texts = {*texts_in(json.loads(content))}
-    words = {word for text in texts for word in (text, *re.findall(r"[\w.-]+", text))}
-    some = [f"{len(words & known)} of the training exams"] if words & known else []
-    return sorted(texts & {"uid", "uids", "exam_ids", "participant_id"}) + some
+    texts = {content.decode(errors="replace")}
+    with suppress(ValueError, RecursionError):
+        texts = {*texts_in(json.loads(content))}
+    told, met = "\n".join(texts).casefold(), 0
+    for uid in (uid for uid in map(str.casefold, known) if uid in told):
+        edge = r"[\w.-]" if uid.isdecimal() and len(uid) < LONG else r"[^\W_]"
+        met += re.search(rf"(?<!{edge}){re.escape(uid)}(?!{edge})", told) is not None
+    return sorted(filter(PERSONAL.fullmatch, texts)) + [f"{met} of the training exams"] * (met > 0)
 
 
 def _card(form: Form, model: Path) -> str:
@@ -164,8 +193,7 @@ def _card(form: Form, model: Path) -> str:
 def _facts(model: Path) -> dict[str, Any]:
     """Return what the stored models say of themselves, each fact once."""
     facts: dict[str, list[object]] = {}
-    single = [model] if (model / "model.json").is_file() else model.glob("*")
-    for folder in sorted(one for one in single if (one / "model.json").is_file()):
+    for folder in _models(model):
         own = read_sealed(folder / "model.json", needed=False)
         own |= own.get("card", {})
         scores = [own.get("out_of_fold") or {}, *own.get("tested", [])]

@@ -113,7 +113,7 @@ def trace(path: str | os.PathLike[str], places: Iterable[str | os.PathLike[str]]
     Raises
     ------
     UsageError
-        If there is no such file.
+        If there is no such file, or records name each other in a circle.
     """
     path = Path(path).resolve()
     path = path.parent if path.name in ("model.json", "cohort.json") else path
@@ -128,7 +128,11 @@ def trace(path: str | os.PathLike[str], places: Iterable[str | os.PathLike[str]]
     files = found.files if found else {"": ""}
     parts = [_check(path / name if name else path, name or path.name, sha256)
              for name, sha256 in files.items()]  # fmt: skip
-    behind = tuple(_follow(one, roots, inside, bool(found)) for one in inputs)
+    try:
+        behind = tuple(_follow(one, roots, inside, bool(found)) for one in inputs)
+    except RecursionError as error:
+        expected = f"{path}: Expected records that lead to exams, found ones that lead in a circle"
+        raise UsageError(f"{expected}; somebody wrote them anew.") from error
     note = "" if found else NO_RECORD + ("; its models bring theirs." if inside else ".")
     kind = found.kind if found else "submission" if inside else "file"
     return Step(kind, path.name, (*parts, *own), behind, found, note)

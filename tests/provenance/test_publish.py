@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from datkit.io.scan import load_scan
 from datkit.measure.exam import measure_prepared
 from datkit.models import load_model, save_model
 from datkit.prepare.exam import prepare_scan
-from datkit.provenance.publish import CARD, publish
+from datkit.provenance.publish import CARD, _uids_in, publish
 from datkit.provenance.publish_form import Form
 from datkit.provenance.published import make_exam
 
@@ -158,6 +159,56 @@ def test_all_that_must_not_leave_is_refused_at_once(built, tmp_path, monkeypatch
     assert all(name in str(error.value) for name in names)
     assert "['uids', '1 of the training exams']" in str(error.value)
     assert [path.name for path in out.iterdir()] == ["old"]
+
+
+def told(folder, form, tmp_path):
+    """Return what publishing a changed model is refused with."""
+    with pytest.raises(SubmissionError) as error:
+        publish(folder, tmp_path / "out", form)
+    return str(error.value)
+
+
+@pytest.fixture
+def model(chain, tmp_path):
+    return Path(shutil.copytree(chain / "model", tmp_path / "model"))
+
+
+def test_a_uid_within_a_text_is_found(built, model, form, tmp_path):
+    uid = open_folder(built / "cohort").uids[0]
+    for text in (f"/data/{uid}.nii.gz", f"scan_{uid}_2", uid.upper()):
+        save_model(load_model(model), model, {"note": text})
+        assert "['1 of the training exams']" in told(model, form, tmp_path), text
+    for key in ("participants", "patient_id", "Subject", "examIDs"):
+        save_model(load_model(model), model, {key: ["A"]})
+        assert f"['{key}']" in told(model, form, tmp_path)
+
+
+def test_a_short_number_in_a_version_or_a_hash_is_no_exam():
+    content = json.dumps({"version": "2.13.0", "sha256": "ab0012cd"}).encode()
+    assert _uids_in("a.json", content, {"2", "13", "0012"}) == []
+    assert _uids_in("a.json", b'["exam 13"]', {"13"}) == ["1 of the training exams"]
+    assert _uids_in("a.json", b'["/scans/0013579.dcm"]', {"0013579"}) == ["1 of the training exams"]
+
+
+def test_what_the_model_does_not_name_stays_here(model, form, tmp_path):
+    (tmp_path / "elsewhere.json").write_text('{"secret": 1}')
+    (model / "own").mkdir()
+    np.savez(model / "own" / "volumes.npz", np.zeros(3))
+    (model / "people.json").write_text('["Doe, Jane"]')
+    (model / "damaged.json").write_bytes(pickle.dumps([1]))
+    (model / "weights.safetensors").write_bytes(b"")
+    (model / "link.json").symlink_to(tmp_path / "elsewhere.json")
+    names = ["damaged.json", "link.json", "own/volumes.npz", "people.json", "weights.safetensors"]
+    said = told(model, form, tmp_path)
+    assert all(
+        f"weights/{name}: expected weights and their records alone" in said for name in names
+    )
+
+
+@pytest.mark.parametrize("content", ["{", '{"who": "x"}', "[]"])
+def test_a_record_that_is_not_as_written_is_told(content, model, form, tmp_path):
+    (model / "record.json").write_text(content)
+    assert "expected a sound model and record, found" in told(model, form, tmp_path)
 
 
 def test_without_rocrate_it_says_what_to_install(built, form, tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """The chain from a submission to its exams: whole, and with each of its files changed in turn."""
 
+import hashlib
 import shutil
 import zipfile
 
@@ -121,3 +122,14 @@ def test_a_file_without_a_record_is_told(tmp_path):
     assert step.state == "missing" and "no record" in step.note
     with pytest.raises(UsageError, match="name what was made"):
         trace(tmp_path / "none.zip")
+
+
+def test_records_in_a_circle_end_in_a_sentence(chain, tmp_path):
+    for one, other in ("ab", "ba"):
+        shutil.copytree(chain / "model", folder := tmp_path / one)
+        (folder / "x").write_text(one)
+        made_of = {"kind": "model", "files": {"x": hashlib.sha256(other.encode()).hexdigest()}}
+        told = read_sealed(folder / "record.json") | {"inputs": [made_of]}
+        write_sealed(folder / "record.json", told)
+    with pytest.raises(UsageError, match="in a circle"):
+        trace(tmp_path / "a")
