@@ -29,9 +29,9 @@ ADDED = {  # the design gave reading 600, challenge 1,000, federated 400 and pro
     "challenge: description, class, board, server": 1_266,
     "hostile code and broken disks": 91,
     "launch: one address": 4,
-    "reading: campaigns, agreement, regions": 750,
-    "federated: clients, strategies, Fed-BioMed": 618,
-    "provenance: records, trace, publish": 770,
+    "reading: campaigns, agreement, regions": 766,
+    "federated: clients, strategies, Fed-BioMed": 656,
+    "provenance: records, trace, publish": 793,
 }
 NOT_INSTALLED = "book"
 WITHOUT_CODE = (
