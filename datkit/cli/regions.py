@@ -73,8 +73,8 @@ def seg(args: Namespace) -> Result:
     from datkit.reading import load_region, load_segmentation, save_segmentation
 
     drawn = is_nifti(args.region)
-    if drawn == is_nifti(args.out):
-        raise UsageError(f"Expected a name in {'.dcm' if drawn else '.nii.gz'}, found {args.out}.")
+    if drawn == is_nifti(args.out) or args.out.exists():
+        raise UsageError(f"Expected a new {'.dcm' if drawn else '.nii.gz'}, found {args.out}.")
     if drawn:
         save_segmentation(load_region(args.region, args.exam), args.exam, args.out)
     else:

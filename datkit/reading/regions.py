@@ -20,7 +20,7 @@ import nibabel as nib
 import numpy as np
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from datkit.errors import ScanError
+from datkit.errors import ScanError, UsageError
 from datkit.files import replace_atomically, write_json
 from datkit.io.dicom_header import is_dicom
 from datkit.io.nifti import open_nifti, read_voxels
@@ -161,13 +161,13 @@ def save_region(
         If a file cannot be written.
     """
     path, header, mask = Path(path), mask_header(exam), np.asarray(mask)
-    affine, shape = load_scan(exam).affine, header.get_data_shape()
-    drawn = {number: name for number, name in labels.items() if number in mask}
-    when = when or datetime.now(UTC).replace(microsecond=0)
-    said = {"labels": drawn or labels, "reader": reader, "when": when, "how": dict(how),
-            "exam_sha256": sha256_scan(exam)}  # fmt: skip
-    facts, problems = _parse(said, path)
-    problems += _mask_problems(mask, shape, labels, affine, path)
+    if path.resolve() == Path(exam).resolve():
+        raise UsageError(f"Expected another place for the mask than its exam's, found {path}.")
+    drawn = {number: name for number, name in labels.items() if number in mask} or labels
+    said = {"labels": drawn, "reader": reader, "how": dict(how), "exam_sha256": sha256_scan(exam)}
+    now, affine = datetime.now(UTC).replace(microsecond=0), load_scan(exam).affine
+    facts, problems = _parse(said | {"when": when or now}, path)
+    problems += _mask_problems(mask, header.get_data_shape(), labels, affine, path)
     ScanError.raise_any(problems, where=path)
     assert facts
     with replace_atomically(path) as part:

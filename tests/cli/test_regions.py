@@ -37,13 +37,16 @@ def test_a_page_and_a_segmentation_are_written_and_a_mask_comes_back(tmp_path, e
     assert main(["readers", "seg", str(exam), str(mask(exam, "anna")), "--out", str(out)]) == 0
     assert main(["readers", "seg", str(exam), str(out), "--out", str(back)]) == 0
     assert back.with_name("back.json").exists() and "written" in capsys.readouterr().out
+    before = exam.read_bytes()
+    assert main(["readers", "seg", str(exam), str(mask(exam, "ben")), "--out", str(exam)]) == 2
+    assert exam.read_bytes() == before and "Expected a new .dcm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("ending", "needed"), [(".nii.gz", ".dcm"), (".dcm", ".nii.gz")])
 def test_a_region_is_not_written_under_the_other_kinds_name(ending, needed, tmp_path, capsys):
     words = ["exam.dcm", f"region{ending}", "--out", str(tmp_path / f"out{ending}")]
     assert main(["readers", "seg", *words]) == 2
-    assert f"Expected a name in {needed}, found" in capsys.readouterr().err
+    assert f"Expected a new {needed}, found" in capsys.readouterr().err
     assert [*tmp_path.iterdir()] == []
 
 

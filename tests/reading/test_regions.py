@@ -10,7 +10,7 @@ import pytest
 from exams import save_small, small
 from scipy.spatial.transform import Rotation
 
-from datkit.errors import ScanError
+from datkit.errors import ScanError, UsageError
 from datkit.io.scan import load_scan
 from datkit.reading.regions import load_region, save_region
 
@@ -186,6 +186,15 @@ def test_hostile_files_end_in_a_sentence(mask, exam, fault):
     act(mask, exam)
     with pytest.raises(ScanError, match=words):
         load_region(mask, exam)
+
+
+def test_a_mask_is_never_written_over_its_exam(tmp_path, monkeypatch):
+    exam = save_small(tmp_path / "exam.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    before = exam.read_bytes()
+    with pytest.raises(UsageError, match="another place for the mask"):
+        save_region(blocks(exam), exam, "exam.nii.gz", reader="anna", how=HOW)
+    assert exam.read_bytes() == before and [*tmp_path.iterdir()] == [exam]
 
 
 def test_nothing_is_written_of_a_mask_that_is_none(tmp_path):
