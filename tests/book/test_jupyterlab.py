@@ -52,12 +52,14 @@ TURN = Rotation.from_euler("xyz", [9, -14, 21], degrees=True).as_matrix()
 AFFINE = nib.affines.from_matvec(TURN @ np.eye(3)[[2, 0, 1]] * [-4.1, 4.7, 5.3], [-50, 80, -60])
 DRAW = [
     new_code_cell(
-        "import json\n\nfrom datkit.reading import draw_in_notebook, drawn_mask\n\n"
+        "import json\n\nimport numpy as np\n\n"
+        "from datkit.reading import draw_in_notebook, drawn_mask\n\n"
         "crosses, area = [], draw_in_notebook('exam.nii.gz')\n"
         "area.on_location_change(lambda here: crosses.append(here['mm'][:3]))\narea"
     ),
     new_code_cell(
-        "drawn = area.draw_bitmap is not None and drawn_mask(area, 'exam.nii.gz')\n"
+        "drawn = np.zeros((1, 1, 1))\n"
+        "if area.draw_bitmap is not None:\n    drawn = drawn_mask(area, 'exam.nii.gz')\n"
         "where = {n: (drawn == n).nonzero() for n in (1, 2)}\n"
         "voxels = {n: [axis.tolist() for axis in at] for n, at in where.items()}\n"
         "print(json.dumps([voxels, crosses[-1:]]))\narea.opts.pen_value = 1 + bool(voxels[1][0])"
@@ -114,8 +116,14 @@ def open_and_run(browser: object, address: str, command: str) -> tuple:
     remote: list[str] = []
     tab.route(re.compile(r"https?://(?!127\.0\.0\.1)"), lambda route: (
         remote.append(route.request.url), route.abort()))  # fmt: skip
-    tab.goto(address)
+    tab.goto(f"{address}?reset")  # else the notebooks of an earlier test are opened again beside it
     tab.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=RUN)
+    # Asked for without a kernel, JupyterLab asks back in a dialog, which lies over all cells.
+    tab.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+        " === 'idle'",
+        timeout=RUN,
+    )
     started = tab.locator(".jp-InputPrompt", has_text=re.compile(r"\[[\d*]"))
     for _ in range(RUN // 2_000):  # what is asked for before the notebook is ready is lost
         tab.evaluate("(name) => void window.jupyterapp.commands.execute(name)",
