@@ -34,8 +34,14 @@ help:  ## Show this help
 	@echo
 	@echo "Start with 'make install', then 'make lab' (notebooks) or 'make book' (the whole path)."
 
+# $(call check_python,VARIABLE,condition on v,its words,target)
+define check_python
+@$($(1)) -c 'import sys; v = sys.version_info; sys.exit(None if $(2) else f"Expected Python $(3), found {v[0]}.{v[1]}: call $(strip make $(4)) $(1)=/path/to/python3.11")'
+endef
+OURS := v[0] == 3 and v[1] > 10
+
 $(VENV)/.ok: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Expected Python 3.11 or newer, found {v[0]}.{v[1]}: call make PYTHON=/path/to/python3.11")'
+	$(call check_python,PYTHON,$(OURS),3.11 or newer)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -e '.[book,dev]' -c constraints.txt
 	@touch $@
@@ -98,7 +104,7 @@ test: $(VENV)/.ok  ## Run the tests (those of the built book want 'make book' fi
 FEDBIOMED := .venv-fedbiomed
 FEDBIOMED_PYTHON ?= $(PYTHON)
 $(FEDBIOMED)/.ok: constraints-fedbiomed.txt
-	@$(FEDBIOMED_PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 12) else f"Expected Python 3.10 or 3.11, found {v[0]}.{v[1]}: call make fedbiomed FEDBIOMED_PYTHON=/path/to/python3.11")'
+	$(call check_python,FEDBIOMED_PYTHON,v[0] == 3 and 9 < v[1] < 12,3.10 or 3.11,fedbiomed)
 	$(FEDBIOMED_PYTHON) -m venv $(FEDBIOMED)
 	$(FEDBIOMED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -r constraints-fedbiomed.txt
 	@touch $@
@@ -116,7 +122,7 @@ fedbiomed: $(FEDBIOMED)/.ok $(VENV)/.ok  ## Train the exported plan in Fed-BioMe
 FEDERATED := .venv-federated
 FEDERATED_PYTHON ?= $(PYTHON)
 $(FEDERATED)/.ok: constraints-federated.txt
-	@$(FEDERATED_PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Expected Python 3.11 or newer, found {v[0]}.{v[1]}: call make federated FEDERATED_PYTHON=/path/to/python3.11")'
+	$(call check_python,FEDERATED_PYTHON,$(OURS),3.11 or newer,federated)
 	$(FEDERATED_PYTHON) -m venv $(FEDERATED)
 	$(FEDERATED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -r constraints-federated.txt
 	$(FEDERATED)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps -e .

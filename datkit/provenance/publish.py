@@ -31,7 +31,7 @@ from datkit.models.store import WEIGHTS
 from datkit.problems import Problem
 from datkit.provenance.publish_form import Form, card_head, load_form
 from datkit.provenance.record import RECORD, read_record, texts_in
-from datkit.submit.pack import collect_weights, pack_submission
+from datkit.submit.pack import collect_weights, model_folders, pack_submission
 
 __all__ = ["publish"]
 
@@ -83,7 +83,7 @@ def publish(
     with TemporaryDirectory(dir=out.parent, prefix=".part-") as scratch:
         folder, packed = Path(scratch) / "folder", Path(scratch) / "packed.zip"
         one = prior or any((model / name).is_file() for name in ("model.json", "prior.json"))
-        parts = [model] if one else _models(model)
+        parts = [model] if one else model_folders(model)
         pack_submission(parts, packed, prior=prior, licence=said.licence)
         with zipfile.ZipFile(packed) as archive:
             archive.extractall(folder)
@@ -136,14 +136,9 @@ def _problems(model: Path, out: Path, cohort: Cohort | None) -> Iterator[Problem
             yield Problem("uid", name, "nothing of a single exam", found, "Take them out.")
 
 
-def _models(folder: Path) -> list[Path]:
-    single = (folder / "model.json").is_file()
-    return [folder] if single else sorted(path.parent for path in folder.glob("*/model.json"))
-
-
 def _named(model: Path) -> Iterator[str]:
     """Yield the members that belong to a model: what its ``model.json`` names by sha256."""
-    for folder in _models(model):
+    for folder in model_folders(model):
         told = read_sealed(folder / "model.json", needed=False)
         old = [WEIGHTS] if "weights" in told else []  # all that version 0.2 named
         for name in ("model.json", "prior.json", RECORD, *told.get("files", ()), *old):
@@ -193,7 +188,7 @@ def _card(form: Form, model: Path) -> str:
 def _facts(model: Path) -> dict[str, Any]:
     """Return what the stored models say of themselves, each fact once."""
     facts: dict[str, list[object]] = {}
-    for folder in _models(model):
+    for folder in model_folders(model):
         own = read_sealed(folder / "model.json", needed=False)
         own |= own.get("card", {})
         scores = [own.get("out_of_fold") or {}, *own.get("tested", [])]

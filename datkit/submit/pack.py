@@ -241,7 +241,7 @@ def collect_weights(folders: Sequence[Path]) -> tuple[dict[str, bytes], tuple[st
     weights: dict[str, bytes] = {}
     left_out: list[str] = []
     for folder in folders:
-        models = _find_models(folder)
+        models = {*_find_models(folder)}
         prefix = "" if len(folders) == 1 else f"{folder.resolve().name}/"
         for path in sorted(filter(Path.is_file, {*folder.rglob("*")} - {folder / "prior.json"})):
             name, inside = prefix + _name(path, folder), not models.isdisjoint(path.parents)
@@ -257,18 +257,23 @@ def collect_weights(folders: Sequence[Path]) -> tuple[dict[str, bytes], tuple[st
     return weights, tuple(left_out)
 
 
-def _find_models(folder: Path) -> set[Path]:
-    """Return the folders of the models in `folder`, itself or its subfolders; each one loads."""
+def model_folders(folder: Path) -> list[Path]:
+    """Return the folders of the models in `folder`: itself, or its subfolders in their order."""
+    single = (folder / "model.json").is_file()
+    return [folder] if single else sorted(path.parent for path in folder.glob("*/model.json"))
+
+
+def _find_models(folder: Path) -> list[Path]:
+    """Return the folders of the models in `folder`, of which there are some; each one loads."""
     from datkit.models.store import load_model
 
-    single = (folder / "model.json").is_file()
-    models = {folder} if single else {path.parent for path in folder.glob("*/model.json")}
+    models = model_folders(folder)
     if not models:
         raise SubmissionError(
             f"{folder}: Expected a trained model (model.json) in it or in its subfolders, found "
             "none. Save one there with datkit.models.save_model."
         )
-    for model in sorted(models):
+    for model in models:
         load_model(model)
     return models
 
